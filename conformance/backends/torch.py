@@ -1,0 +1,72 @@
+"""PyTorch, eager mode, on the CPU. The only module of the project that imports torch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.torchlike import TorchLike
+
+
+class TorchBackend(TorchLike):
+    """PyTorch's autograd."""
+
+    name = "torch"
+    engine = torch
+    features = TorchLike.features | {"complex", "lifetime", "threads", "order"}
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Any:
+        made = torch.from_numpy(array.copy())
+        return made.requires_grad_() if requires_grad else made
+
+    def grad(self, x: Any) -> Any:
+        if x.is_leaf or x.retains_grad:
+            return x.grad
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # reading .grad of a non-leaf is what some laws are about
+            return x.grad
+
+    def numpy(self, x: Any) -> Array:
+        copy: Array = x.detach().resolve_conj().numpy().copy()
+        return copy
+
+    def shares_memory(self, a: Any, b: Any) -> bool:
+        return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() and a.numel() and b.numel())
+
+    def parameter(self, array: Array) -> Any:
+        return torch.nn.Parameter(torch.from_numpy(array.copy()))
+
+    def device(self, x: Any) -> Any:
+        return x.device
+
+    def on_other_device(self, x: Any) -> Any:
+        return x.detach().to("meta")
+
+    def custom_double(self, x: Any) -> Any:
+        return _Double.apply(x)
+
+    def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
+        module = _Scale(array).eval()
+        return module.weight, module(x)
+
+
+class _Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return grads[0] * 2
+
+
+class _Scale(torch.nn.Module):
+    def __init__(self, array: Array) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.from_numpy(array.copy()))
+
+    def forward(self, x: Any) -> Any:
+        return self.weight * x

@@ -1,0 +1,71 @@
+"""Where random decisions come from: a string of bytes, read in fixed chunks.
+
+A generator that reads bytes makes a whole program out of one Hypothesis draw (a draw costs about 65
+microseconds, and a program needs a hundred decisions), and serves a seeded bulk mode as well. Each step
+reads from a chunk of its own, so that changing one step leaves the others as they were. Bytes that are
+missing read as zero, and zero is always the simplest choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+T = TypeVar("T")
+Array = npt.NDArray[Any]
+
+#: Well-conditioned dyadic numbers, 0, 1, -1 and 2 more often than the rest: ties and kinks occur on purpose,
+#: + - * and sums stay exact in floating point, and messages stay short.
+_COMMON = [0.0, 1.0, -1.0, 2.0] * 14
+VALUES: Array = np.array((_COMMON + [k / 8 for k in range(-16, 17)] * 7)[:256], dtype=np.float64)
+#: The same without 0: for positions that must not vanish.
+NONZERO: Array = np.where(VALUES == 0, 0.5, VALUES)
+
+
+class Entropy:
+    """Decisions read from `data`, chunk by chunk of `chunk` bytes.
+
+    `below`, `pick`, `chance` and `values` consume bytes of the current chunk; `turn(i)` moves to the start
+    of chunk `i`. Reading past the end of the data yields zeros.
+    """
+
+    __slots__ = ("_at", "_chunk", "_data")
+
+    def __init__(self, data: bytes, chunk: int = 24) -> None:
+        self._data = data
+        self._chunk = chunk
+        self._at = 0
+
+    def turn(self, chunk: int) -> None:
+        """Continue reading at the start of chunk number `chunk`."""
+        self._at = chunk * self._chunk
+
+    def byte(self) -> int:
+        """The next byte, 0 past the end."""
+        at = self._at
+        self._at = at + 1
+        return self._data[at] if at < len(self._data) else 0
+
+    def below(self, n: int) -> int:
+        """An integer in [0, n), for n up to 256."""
+        return self.byte() * n >> 8
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of `options`; the first is the simplest."""
+        return options[self.byte() * len(options) >> 8]
+
+    def chance(self, percent: int) -> bool:
+        """True in about `percent` of a hundred cases; False is the simplest."""
+        return self.byte() >= 256 - percent * 256 // 100
+
+    def values(self, count: int, table: Array = VALUES) -> Array:
+        """`count` float64 numbers, one byte each, looked up in `table`."""
+        at = self._at
+        self._at = at + count
+        raw = self._data[at : at + count]
+        if len(raw) < count:
+            raw += bytes(count - len(raw))
+        return table[np.frombuffer(raw, dtype=np.uint8)]

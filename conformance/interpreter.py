@@ -1,0 +1,252 @@
+"""Runs programs on a backend, writing down what can be observed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.observe import Env, Moment, Seen, Trace
+from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.steps import (
+    NOT_A_TENSOR,
+    Apply,
+    Backward,
+    ClearGrad,
+    Detach,
+    DetachInPlace,
+    Forget,
+    Grad,
+    Hook,
+    InPlace,
+    Leaf,
+    Mode,
+    ReadGrad,
+    RemoveHook,
+    RequireGrad,
+    RetainGrad,
+    SetGrad,
+    Step,
+    Var,
+    ZeroGrad,
+)
+
+#: Steps after which only their own results are observed; after all others, every live tensor.
+QUIET = (Leaf, Apply, Detach, Mode)
+
+
+class Interruption(Exception):  # noqa: N818 - it is thrown by programs, and means no error
+    """What a program raises inside a grad mode, and what its raising hooks raise."""
+
+
+class Interpreter:
+    """One run of a program: variables, open modes, hooks."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.has = backend.capabilities
+        self.env: Env = {}
+        self.modes: list[AbstractContextManager[Any]] = []
+        self.handles: dict[int, Any] = {}
+        self.calls: list[tuple[int, Any]] = []
+        self._same: dict[str, bool] = {}
+
+    def do(self, index: int, step: Step) -> Moment:
+        """Run one step and observe."""
+        moment = Moment(index, step)
+        if any(var not in self.env for var in step.uses()):
+            moment.skipped = True
+            return moment
+        try:
+            self._run(step)
+        except Exception as error:
+            moment.raised = error
+        self._observe(moment)
+        return moment
+
+    def close(self) -> None:
+        """Leave the modes that are still open."""
+        while self.modes:
+            self.modes.pop().__exit__(None, None, None)
+
+    # -- running ----------------------------------------------------------------------------------------------
+
+    def _bind(self, outs: tuple[Var, ...], values: Any) -> None:
+        for var, value in zip(outs, values, strict=True):
+            if value is not None:
+                self.env[var] = value
+
+    def _run(self, step: Step) -> None:
+        env, backend = self.env, self.backend
+        match step:
+            case Apply(op=op, inputs=inputs, params=params):
+                result = backend.apply(op, *[env[v] for v in inputs], **dict(params))
+                self._bind(step.outs, result if TABLE[op].many else (result,))
+            case Leaf(value=value, requires_grad=flag):
+                self._bind(step.outs, (backend.tensor(value.array, flag),))
+            case Backward():
+                self._backward(step)
+            case InPlace(op=op, target=target, inputs=inputs, params=params):
+                backend.inplace(op, env[target], *[env[v] for v in inputs], **dict(params))
+            case ReadGrad(x=x):
+                grad = backend.grad(env[x])
+                self._same["read twice"] = backend.grad(env[x]) is grad
+                self._bind(step.outs, (grad,))
+            case ClearGrad(x=x):
+                backend.set_grad(env[x], None)
+            case ZeroGrad(x=x):
+                backend.zero_grad(env[x])
+            case SetGrad(x=x, source=source):
+                value = 1.0 if source is None else env[source]
+                backend.set_grad(env[x], value)
+                self._same["stored object"] = backend.grad(env[x]) is value
+            case RetainGrad(x=x):
+                backend.retain_grad(env[x])
+            case Detach(x=x):
+                self._bind(step.outs, (backend.detach(env[x]),))
+            case DetachInPlace(x=x):
+                self._same["returned itself"] = backend.detach_inplace(env[x]) is env[x]
+            case RequireGrad(x=x, flag=flag):
+                result = backend.set_requires_grad(env[x], flag)
+                self._same["returned itself"] = result is env[x]
+                self._bind(step.outs, (result,) if step.outs else ())
+            case Grad():
+                self._grad(step)
+            case Mode(kind=kind):
+                self._mode(kind)
+            case Forget(x=x):
+                del env[x]
+            case Hook():
+                self._hook(step)
+            case RemoveHook(handle=handle):
+                if handle in self.handles:
+                    self.handles[handle].remove()
+            case _:
+                raise TypeError(f"the interpreter does not know the step {type(step).__name__}")
+
+    def _seed(self, var: Var | None) -> Any:
+        return None if var is None else [1.0] if var == NOT_A_TENSOR else self.env[var]
+
+    def _options(self, step: Backward | Grad) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if step.retain_graph is not None:
+            options["retain_graph"] = step.retain_graph
+        if step.create_graph:
+            options["create_graph"] = True
+        return options
+
+    def _backward(self, step: Backward) -> None:
+        env, options = self.env, self._options(step)
+        if step.inputs is not None:
+            options["inputs"] = [env[v] for v in step.inputs]
+        seeds = None if step.gradients is None else [self._seed(v) for v in step.gradients]
+        if len(step.roots) == 1 and (seeds is None or len(seeds) == 1):
+            result = self.backend.backward(env[step.roots[0]], seeds[0] if seeds else None, **options)
+        else:
+            result = self.backend.backward_many([env[v] for v in step.roots], seeds, **options)
+        self._same["returned None"] = result is None
+
+    def _grad(self, step: Grad) -> None:
+        options = self._options(step)
+        if step.allow_unused:
+            options["allow_unused"] = True
+        if step.materialize_grads:
+            options["materialize_grads"] = True
+        seeds = None if step.gradients is None else [self._seed(v) for v in step.gradients]
+        found = self.backend.autograd_grad(
+            [self.env[v] for v in step.roots], [self.env[v] for v in step.inputs], seeds, **options
+        )
+        self._bind(step.outs, found)
+
+    def _mode(self, kind: str) -> None:
+        if kind in ("exit", "raise"):
+            if self.modes:
+                error = Interruption() if kind == "raise" else None
+                self.modes.pop().__exit__(type(error) if error else None, error, None)
+            return
+        context = self.backend.no_grad() if kind == "no_grad" else self.backend.enable_grad()
+        context.__enter__()
+        self.modes.append(context)
+
+    def _hook(self, step: Hook) -> None:
+        x = self.env[step.x]
+        backend, calls, handle, effect = self.backend, self.calls, step.handle, step.effect
+        if step.kind == "post_accumulate":
+
+            def after(p: Any) -> None:
+                calls.append((handle, backend.numpy(backend.grad(p))))
+
+            self.handles[handle] = backend.register_post_accumulate_hook(x, after)
+            return
+
+        def hook(g: Any) -> Any:
+            calls.append((handle, backend.numpy(g)))
+            if effect == "raise":
+                raise Interruption
+            if effect == "double":
+                return backend.apply("mul_scalar", g, value=2.0)
+            return backend.apply("neg", g) if effect == "negate" else None
+
+        self.handles[handle] = backend.register_hook(x, hook)
+
+    # -- observing --------------------------------------------------------------------------------------------
+
+    def _observe(self, moment: Moment) -> None:
+        step = moment.step
+        if self.calls:
+            moment.calls, self.calls = self.calls, []
+        if self._same:
+            moment.same, self._same = self._same, {}
+        if "is_grad_enabled" in self.has:
+            moment.mode = self.backend.is_grad_enabled()
+        live = [v for v in step.outs if v in self.env] if isinstance(step, QUIET) else self.env
+        for var in live:
+            moment.seen[var] = self.look(self.env[var])
+
+    def look(self, x: Any) -> Seen:
+        """A snapshot of one tensor."""
+        backend, has = self.backend, self.has
+        grad = backend.grad(x)
+        seen = Seen(backend.numpy(x), None if grad is None else backend.numpy(grad))
+        if "requires_grad" in has:
+            seen.requires_grad = backend.requires_grad(x)
+            if grad is not None:
+                seen.grad_tracked = backend.requires_grad(grad)
+        if "is_leaf" in has:
+            seen.is_leaf = backend.is_leaf(x)
+        if "retains_grad" in has:
+            seen.retains = backend.retains_grad(x)
+        return seen
+
+    def sharing(self) -> frozenset[tuple[tuple[str, Var], tuple[str, Var]]] | None:
+        """Which gradients share memory with which values and other gradients."""
+        if "shares_memory" not in self.has:
+            return None
+        things: list[tuple[tuple[str, Var], Any]] = [(("value", v), x) for v, x in self.env.items()]
+        grads: list[tuple[tuple[str, Var], Any]] = []
+        known: set[int] = set()
+        for v, x in self.env.items():
+            grad = self.backend.grad(x)
+            if grad is not None and id(grad) not in known:
+                known.add(id(grad))
+                grads.append((("grad", v), grad))
+        found = set()
+        for k, (name, grad) in enumerate(grads):
+            for other, thing in grads[:k] + things:
+                if thing is not grad and self.backend.shares_memory(grad, thing):
+                    found.add((other, name))
+        return frozenset(found)
+
+
+def run(program: Program, backend: Backend) -> Trace:
+    """The trace of `program` on `backend`."""
+    interpreter = Interpreter(backend)
+    trace = Trace()
+    try:
+        for index, step in enumerate(program):
+            trace.moments.append(interpreter.do(index, step))
+        trace.shared = interpreter.sharing()
+    finally:
+        interpreter.close()
+    return trace

@@ -1,0 +1,87 @@
+"""What is written down while a program runs: a moment per step, a snapshot per tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.steps import Step, Var
+
+
+@dataclass(slots=True)
+class Seen:
+    """One tensor as it was observed after a step.
+
+    value, grad: copies; grad is None where .grad is.
+    grad_tracked: whether .grad itself requires grad.
+    flags the engine does not offer are None.
+    error: (expected traces only) computes the bound for an engine's `grad`.
+    value_error: the same for its value.
+    also: (expected traces only) another gradient that is allowed here, after a step that raised.
+    """
+
+    value: Array
+    grad: Array | None
+    requires_grad: bool | None = None
+    is_leaf: bool | None = None
+    retains: bool | None = None
+    grad_tracked: bool | None = None
+    error: Callable[[], Array] | None = None
+    value_error: Callable[[], Array] | None = None
+    also: Array | None = None
+
+
+@dataclass(slots=True)
+class Moment:
+    """What was observed after one step.
+
+    index, step: which step.
+    raised:  the exception that the step ended with, or None.
+    skipped: the step was not run, because a variable that it needs was never bound.
+    seen:    snapshots by variable: of all live tensors after an event, of new tensors after an op.
+    mode:    whether ops are recorded after the step; None where the engine does not say.
+    same:    answers to yes-no questions about identity, by name (`returned is x`, `read twice`).
+    calls:   hook calls during the step, as (handle, gradient).
+    """
+
+    index: int
+    step: Step
+    raised: BaseException | None = None
+    skipped: bool = False
+    seen: dict[Var, Seen] = field(default_factory=dict)
+    mode: bool | None = None
+    same: dict[str, bool] = field(default_factory=dict)
+    calls: list[tuple[int, Array]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Trace:
+    """The moments of one run.
+
+    shared: pairs of things that share memory at the end, as (kind, variable), kinds `value` and `grad`.
+    None where the engine cannot tell.
+    """
+
+    moments: list[Moment] = field(default_factory=list)
+    shared: frozenset[tuple[tuple[str, Var], tuple[str, Var]]] | None = None
+
+    def __iter__(self) -> Iterator[Moment]:
+        return iter(self.moments)
+
+    def before(self, index: int, var: Var) -> Seen | None:
+        """The last snapshot of `var` from before step `index`."""
+        for moment in reversed(self.moments[:index]):
+            if var in moment.seen:
+                return moment.seen[var]
+        return None
+
+
+def described(raised: BaseException) -> str:
+    """An exception in one line."""
+    text = str(raised).strip().splitlines()
+    return f"{type(raised).__name__}: {text[0][:160]}" if text else type(raised).__name__
+
+
+Env = dict[Var, Any]

@@ -1,0 +1,161 @@
+"""Rows of ops that move elements: views, joins, indexing, padding, casts.
+
+Their derivative needs no formula: the forward, applied to positions instead of values, says where each
+element came from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array, Entropy
+from gradlaws.conformance.ops.table import TABLE, Cast, Movement, Op, Params, Put
+
+MOVE = {"exact": True, "dtypes": "fcib"}
+VIEW = {"alias": "view", **MOVE}
+
+
+def factorings(size: int) -> list[tuple[int, ...]]:
+    """Shapes with `size` elements and up to three dimensions."""
+    found: list[tuple[int, ...]] = [(size,), (1, size), (size, 1)] + ([()] if size == 1 else [])
+    for a in range(2, size):
+        if size % a == 0:
+            found += [(a, size // a), (a, 1, size // a)]
+    return found
+
+
+def new_shape(entropy: Entropy, x: Array) -> Params:
+    """A parameter shape with as many elements as x."""
+    return {"shape": entropy.pick(factorings(x.size)) if x.size else x.shape}
+
+
+def permutation(entropy: Entropy, x: Array) -> Params:
+    """A parameter dims: an order of the dimensions."""
+    dims = list(range(x.ndim))
+    order = []
+    while dims:
+        order.append(dims.pop(-1 - entropy.below(len(dims))))
+    return {"dims": tuple(order)}
+
+
+def two_dims(entropy: Entropy, x: Array) -> Params | None:
+    """Parameters dim0 and dim1; None for 0-d operands."""
+    return {"dim0": entropy.below(x.ndim), "dim1": entropy.below(x.ndim)} if x.ndim else None
+
+
+def expansion(entropy: Entropy, x: Array) -> Params:
+    """A parameter shape that x expands to: size-1 dimensions stretched, perhaps one dimension in front."""
+    shape = tuple(2 if n == 1 and entropy.chance(70) else n for n in x.shape)
+    return {"shape": ((2,) if x.ndim < 3 and entropy.chance(50) else ()) + shape}
+
+
+def squeezable(entropy: Entropy, x: Array) -> Params | None:
+    """A parameter dim of size 1; None where there is none."""
+    ones = [d for d, n in enumerate(x.shape) if n == 1]
+    return {"dim": entropy.pick(ones)} if ones else None
+
+
+def new_dim(entropy: Entropy, x: Array) -> Params | None:
+    """A parameter dim in [0, ndim]; None where the rank would pass three."""
+    return {"dim": entropy.below(x.ndim + 1)} if x.ndim < 3 else None
+
+
+def dim_and_range(entropy: Entropy, x: Array) -> Params | None:
+    """Parameters dim, start, length: a non-empty range of one dimension."""
+    if not x.size or not x.ndim:
+        return None
+    dim = entropy.below(x.ndim)
+    start = entropy.below(x.shape[dim])
+    return {"dim": dim, "start": start, "length": 1 + entropy.below(x.shape[dim] - start)}
+
+
+def repeats(entropy: Entropy, x: Array) -> Params | None:
+    """A parameter index: integers into the first dimension, repeats likely."""
+    if not x.size or not x.ndim:
+        return None
+    return {"index": [entropy.below(x.shape[0]) for _ in range(1 + entropy.below(4))]}
+
+
+def _narrow(x: Array, dim: int, start: int, length: int) -> Array:
+    return np.asarray(x[(slice(None),) * dim + (slice(start, start + length),)])
+
+
+def _expand(x: Array, shape: tuple[int, ...]) -> Array:
+    return np.broadcast_to(x, shape)
+
+
+def _same_shape_pair(e: Entropy, a: Array, b: Array) -> Params | None:
+    return {"dim": e.below(a.ndim)} if a.ndim and a.shape == b.shape else None
+
+
+TABLE.add(
+    Op("view", "{0}.view({shape})", Movement(), lambda x, shape: np.reshape(x, shape), params=new_shape,
+       **VIEW, tags=frozenset({"contiguous"})),
+    Op("reshape", "{0}.reshape({shape})", Movement(), lambda x, shape: np.reshape(x, shape), params=new_shape,
+       alias="maybe", **MOVE),
+    Op("transpose", "{0}.transpose({dim0}, {dim1})", Movement(), lambda x, dim0, dim1: np.swapaxes(x, dim0, dim1),
+       params=two_dims, **VIEW),
+    Op("permute", "{0}.permute({dims})", Movement(), lambda x, dims: np.transpose(x, dims), params=permutation,
+       **VIEW),
+    Op("expand", "{0}.expand({shape})", Movement(), _expand, params=expansion, **VIEW),
+    Op("squeeze", "{0}.squeeze({dim})", Movement(), lambda x, dim: np.squeeze(x, dim), params=squeezable, **VIEW),
+    Op("unsqueeze", "{0}.unsqueeze({dim})", Movement(), lambda x, dim: np.expand_dims(x, dim), params=new_dim,
+       **VIEW),
+    Op("narrow", "{0}.narrow({dim}, {start}, {length})", Movement(), _narrow, params=dim_and_range, **VIEW),
+    Op("flip", "torch.flip({0}, ({dim},))", Movement(), lambda x, dim: np.flip(x, dim),
+       params=lambda e, x: {"dim": e.below(x.ndim)} if x.ndim else None, **MOVE),
+    Op("index", "{0}[{index}]", Movement(), lambda x, index: x[np.asarray(index, dtype=np.int64)],
+       params=repeats, **MOVE),
+    Op("cat", "torch.cat(({0}, {1}), dim={dim})", Movement(), lambda a, b, dim: np.concatenate((a, b), dim), 2,
+       params=_same_shape_pair, **MOVE),
+    Op("stack", "torch.stack(({0}, {1}), dim={dim})", Movement(), lambda a, b, dim: np.stack((a, b), dim), 2,
+       params=_same_shape_pair, **MOVE),
+    Op("chunk", "{0}.chunk(2, dim={dim})", Movement(), lambda x, dim: tuple(np.split(x, 2, dim)),
+       params=lambda e, x: next(({"dim": d} for d, n in enumerate(x.shape) if n and n % 2 == 0), None),
+       many=True, **VIEW),
+    Op("cast", "{0}.to(torch.{dtype})", Cast(), lambda x, dtype: x.astype(dtype),
+       params=lambda e, x: {"dtype": "float32" if x.dtype == np.float64 else "float64"}, ulps=0.5),
+    Op("to_integer", "{0}.to(torch.{dtype})", Cast(), lambda x, dtype: x.astype(dtype),
+       params=lambda e, x: {"dtype": "int64"}, tags=frozenset({"integer result"})),
+)
+
+
+def _take(x: Array, index: Array) -> Array:
+    flat = np.concatenate((np.zeros(1, x.dtype), x.ravel()))
+    return np.asarray(flat[index])
+
+
+def _put(x: Array, index: Array, shape: tuple[int, ...]) -> Array:
+    size = int(np.prod(shape))
+    out = np.zeros(size + 1, dtype=np.result_type(x.dtype, np.float32))
+    np.add.at(out, index.ravel(), x.ravel())
+    return np.asarray(out[1:].reshape(shape).astype(x.dtype, copy=False))
+
+
+INTERNAL = frozenset({"internal"})
+TABLE.add(
+    # flat positions, 1-based; 0 stands for a constant zero
+    Op("take", "take({0}, {index})", Movement(), _take, exact=True, dtypes="fcib", tags=INTERNAL),
+    Op("put", "put({0}, {index}, {shape})", Put(), _put, exact=True, dtypes="fc", tags=INTERNAL),
+)
+
+
+def positions(row: Op, xs: tuple[Any, ...], params: Params) -> Any:
+    """Where each output element of a movement comes from.
+
+    Flat 1-based positions into the operands laid end to end; 0 is a constant. A tuple where the op has
+    several results.
+    """
+    start = 1
+    numbered = []
+    for x in xs:
+        numbered.append(np.arange(start, start + x.size).reshape(x.shape))
+        start += x.size
+    if "value" in params:
+        params = {**params, "value": 0}
+    if row.name == "take":
+        return params["index"]
+    assert row.forward is not None
+    return row.forward(*numbered, **params)

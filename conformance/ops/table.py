@@ -1,0 +1,216 @@
+"""The op table: one row per op, and the two ways of evaluating a row.
+
+A row says all that the project knows about an op: how it is spelled in PyTorch's API, its NumPy forward, its
+derivative, where its parameters come from, where it is defined, how accurate an engine may be expected to be.
+Adding an op is adding a row.
+
+A derivative is one of a few *rules*, each of which knows how to push tangents forward and how to pull
+cotangents back (`gradlaws.conformance.reference.linear`). Formulas are written over a namespace `F`, so that
+one text serves plain arrays (`RAW`) and recorded nodes of the reference engine, to any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array, Entropy
+
+Params = dict[str, Any]
+
+
+class Rule:
+    """How an op is differentiated."""
+
+
+@dataclass(frozen=True)
+class Elementwise(Rule):
+    """Position by position: `partials(F, y, *xs, **params)` gives d y / d x_k for each operand.
+
+    A partial is a number, an array (or node) that broadcasts against y, or None where the operand never
+    gets a gradient.
+    """
+
+    partials: Callable[..., tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Movement(Rule):
+    """Every output element is one input element, or a constant.
+
+    The row's forward, applied to arrays of positions instead of values, says which.
+    """
+
+
+@dataclass(frozen=True)
+class Pick(Rule):
+    """A movement that depends on the values: `positions(x, **params)` gives flat positions into x."""
+
+    positions: Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Total(Rule):
+    """A sum over `dim` (None: all dimensions), `keepdim` as in NumPy."""
+
+
+@dataclass(frozen=True)
+class Put(Rule):
+    """The transpose of a movement: adds x into zeros of `size` positions at `index` (flat, 1-based, 0 = drop)."""
+
+
+@dataclass(frozen=True)
+class Contraction(Rule):
+    """A bilinear product: `spec(a.shape, b.shape, **params)` gives the einsum specification, e.g. `ij,jk->ik`."""
+
+    spec: Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Weighted(Rule):
+    """y = sum over `dim` of w * x with weights fixed by the values: `weights(y, x, **params)`, shaped like x.
+
+    For extrema, whose gradient is shared evenly among ties.
+    """
+
+    weights: Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Cast(Rule):
+    """A change of dtype; the cotangent is cast back."""
+
+
+@dataclass(frozen=True)
+class Composite(Rule):
+    """Made of other rows: `body(F, *xs, **params)`. Its derivative is the chain rule over its parts."""
+
+    body: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Constant(Rule):
+    """The result never requires grad (comparisons, argmax, casts to integer)."""
+
+
+def no_params(_: Entropy, *__: Array) -> Params | None:
+    """For ops without parameters."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Op:
+    """One row of the table.
+
+    name:    the key, PyTorch's name where there is one.
+    spell:   the call in PyTorch's API: `{0}`, `{1}` ... are the operands, `{name}` the parameters.
+    forward: the value, over NumPy arrays: `forward(*xs, **params)`; None for a composite.
+    rule:    the derivative.
+    arity:   how many tensors it takes.
+    params:  draws parameters that fit the given operand values, or None where the op does not apply to them.
+    domain:  whether the op is defined, smooth enough and of modest size at these values.
+    ulps:    how many units in the last place an engine's result may be off by; 0 means correctly rounded.
+    saves:   what the documentation says is kept for backward, so that overwriting or freeing it is an error:
+             the `operands` (where all of them are tracked), the `result`, or nothing that is documented.
+    alias:   the result is a `view` of the first operand, `maybe` one, or neither.
+    many:    the result is a tuple.
+    dtypes:  kinds of operand dtype accepted: f(loat), c(omplex), i(nteger), b(ool).
+    exact:   free of rounding on short dyadic numbers.
+    """
+
+    name: str
+    spell: str
+    rule: Rule
+    forward: Callable[..., Any] | None = None
+    arity: int = 1
+    params: Callable[..., Params | None] = no_params
+    domain: Callable[..., bool] | None = None
+    ulps: float = 0
+    saves: Literal["", "operands", "result"] = ""
+    alias: Literal["", "view", "maybe"] = ""
+    many: bool = False
+    dtypes: str = "f"
+    exact: bool = False
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+    def __call__(self, *xs: Any, **params: Any) -> Any:
+        """The value over NumPy arrays (a tuple where the op has several results)."""
+        if self.arity > 1 and not all(x.dtype == xs[0].dtype for x in xs[1:]):
+            xs = promoted(xs)
+        if self.forward is not None:
+            return self.forward(*xs, **params)
+        assert isinstance(self.rule, Composite)
+        return self.rule.body(RAW, *xs, **params)
+
+
+class Table:
+    """All rows by name, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Op] = {}
+
+    def add(self, *rows: Op) -> None:
+        """Add rows; a name that is taken is an error."""
+        for row in rows:
+            if row.name in self._rows:
+                raise ValueError(f"the op table already has a row {row.name!r}")
+            self._rows[row.name] = row
+
+    def __getitem__(self, name: str) -> Op:
+        return self._rows[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def __iter__(self) -> Iterator[Op]:
+        return iter(self._rows.values())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def names(self) -> frozenset[str]:
+        """The names of all rows that a program may use (internal rows left out)."""
+        return frozenset(row.name for row in self if "internal" not in row.tags)
+
+
+TABLE = Table()
+
+
+class _Raw:
+    """The namespace F over plain NumPy arrays."""
+
+    def __getattr__(self, name: str) -> Op:
+        row = TABLE[name]
+        setattr(self, name, row)
+        return row
+
+    @staticmethod
+    def stop(x: Any) -> Any:
+        """x as a constant."""
+        return x
+
+
+RAW = _Raw()
+
+
+def promoted(xs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Operands of one dtype: the widest of the highest kind present (integers never widen a float)."""
+    highest = max((x.dtype for x in xs), key=lambda d: "biufc".index(d.kind)).kind
+    dtype = np.result_type(*(x.dtype for x in xs if x.dtype.kind == highest))
+    return tuple(x.astype(dtype, copy=False) for x in xs)
+
+
+def axes(dim: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    """The dimensions named by `dim` (None: all), as sorted non-negative numbers."""
+    if dim is None:
+        return tuple(range(ndim))
+    dims = (dim,) if isinstance(dim, int) else dim
+    return tuple(sorted(d % ndim for d in dims)) if ndim else ()
+
+
+def small(limit: float) -> Callable[..., bool]:
+    """A domain: all operands at most `limit` in size."""
+    return lambda *xs, **_: all(not x.size or bool(np.abs(x).max() <= limit) for x in xs)

@@ -1,0 +1,105 @@
+"""What should have been observed: the reference engine, following a subject through a program.
+
+The reference predicts each step from what the subject showed before it: after every step the oracle adopts
+the gradients that were observed, so that each moment is judged on its own and a fault is blamed once. Where
+an engine may refuse and the subject did, the reference refuses too. The expected trace ends with the first
+unlawful outcome: an error where there must be none, or none where there must be one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.interpreter import Interpreter, Interruption
+from gradlaws.conformance.observe import Moment, Seen, Trace
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.reference.bounds import Bounds
+from gradlaws.conformance.reference.engine import MayRaise, MustRaise
+from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.tensor import Tensor, fresh
+from gradlaws.conformance.steps import Backward, Step, Var
+
+
+@dataclass(slots=True)
+class Expected(Trace):
+    """An expected trace.
+
+    derailed: the index of the first unlawful outcome, None if there is none.
+    law:      the law that a missing error breaks; empty for an error where there must be none.
+    """
+
+    derailed: int | None = None
+    law: str = ""
+    whole: dict[int, dict[Var, Array]] = field(default_factory=dict)
+
+
+def believe(program: Program, observed: Trace) -> Expected:
+    """The trace that the reference engine expects, given what the subject showed."""
+    oracle = _Oracle(ReferenceBackend())
+    expected = Expected()
+    try:
+        for moment in observed:
+            expected.moments.append(oracle.follow(moment))
+            if oracle.derailed is not None:
+                expected.derailed, expected.law = moment.index, oracle.derailed
+                break
+    finally:
+        oracle.close()
+    return expected
+
+
+class _Oracle(Interpreter):
+    def __init__(self, backend: ReferenceBackend) -> None:
+        super().__init__(backend)
+        self.engine = backend.engine
+        self.derailed: str | None = None
+
+    def follow(self, observed: Moment) -> Moment:
+        """The expected moment for an observed one."""
+        self.engine.refuses = observed.raised is not None
+        alternatives = self._alternatives(observed.step) if observed.raised is not None else {}
+        moment = self.do(observed.index, observed.step)
+        if moment.raised is not None and not isinstance(moment.raised, MustRaise | MayRaise | Interruption):
+            raise moment.raised  # a fault of the reference, not of the subject
+        if moment.skipped != observed.skipped or (moment.raised is None) != (observed.raised is None):
+            self.derailed = moment.raised.law if isinstance(moment.raised, MustRaise) else ""
+            return moment
+        for var, seen in moment.seen.items():
+            x = self.env[var]
+            seen.error, seen.value_error = x.error, _value_error(x.node)
+            seen.also = alternatives.get(id(x))
+            self._adopt(x, seen, observed.seen.get(var))
+        return moment
+
+    def _adopt(self, x: Tensor, expected: Seen, observed: Seen | None) -> None:
+        if observed is None:
+            return
+        if observed.grad is None or expected.grad is None:
+            if (observed.grad is None) != (expected.grad is None):
+                x.grad = None if observed.grad is None else fresh(Node(observed.grad))
+            return
+        if x.grad is not None and not x.grad.requires_grad:
+            if observed.grad.tobytes() != expected.grad.tobytes() or observed.grad.shape != expected.grad.shape:
+                x.grad = fresh(Node(observed.grad))
+            x.error = None
+
+    def _alternatives(self, step: Step) -> dict[int, Array]:
+        """After a backward that raised, a gradient may also have received its whole contribution."""
+        if not isinstance(step, Backward) or any(v not in self.env for v in step.uses()):
+            return {}
+        roots = [self.env[v] for v in step.roots]
+        seeds = None if step.gradients is None else [self._seed(v) for v in step.gradients]
+        inputs = None if step.inputs is None else [self.env[v] for v in step.inputs]
+        try:
+            found = self.engine.contributions(roots, seeds, inputs)
+        except MustRaise:
+            return {}
+        return {id(x): np.asarray(value if x.grad is None else x.grad.array + value) for x, value in found}
+
+
+def _value_error(node: Node):  # type: ignore[no-untyped-def]
+    return lambda: Bounds().of(node)

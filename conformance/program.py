@@ -1,0 +1,45 @@
+"""Programs: values that print, hash, compare, are journalled, replayed, minimised and transformed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gradlaws.conformance.printing import source
+from gradlaws.conformance.steps import Step, Var
+
+
+@dataclass(frozen=True)
+class Program:
+    """A sequence of steps."""
+
+    steps: tuple[Step, ...]
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __str__(self) -> str:
+        return source(self.steps)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What Hypothesis and IPython print: runnable source instead of nested constructor calls."""
+        printer.text("Program('''\n    " + str(self).replace("\n", "\n    ") + "\n''')")
+
+    def maker(self, var: Var) -> Step | None:
+        """The step that made `var`."""
+        return next((step for step in self.steps if var in step.outs), None)
+
+    def without(self, index: int) -> Program:
+        """The program without step `index` and whatever needs the variables it made."""
+        gone = set(self.steps[index].outs)
+        kept = list(self.steps[:index])
+        for step in self.steps[index + 1 :]:
+            if gone.isdisjoint(step.uses()):
+                kept.append(step)
+            else:
+                gone.update(step.outs)
+        return Program(tuple(kept))

@@ -1,0 +1,1 @@
+"""The reference engine: the documented semantics of `.grad`, executable, in NumPy."""

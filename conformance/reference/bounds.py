@@ -1,0 +1,177 @@
+"""How far an engine's result may be from the reference's, by running error analysis.
+
+Along with each recorded value goes a bound of its rounding error: what the op itself may add (a few units in
+the last place), plus what the op makes of the errors of its operands. The bound of a gradient is the bound of
+the recorded computation that pulls the cotangents back, so it follows the condition of the whole program.
+
+Sums, products and movements of short dyadic numbers do not round at all: as long as all intermediate results
+are multiples of one power of two and small enough for the significand, the bound is exactly zero.
+
+Bounds are only computed where results are not already equal to the bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops.movement import Movement
+from gradlaws.conformance.ops.table import Cast, Contraction, Elementwise, Pick, Put, Total, Weighted
+from gradlaws.conformance.reference.linear import origins, partials, rule_of, spec
+from gradlaws.conformance.reference.node import Node
+
+#: An op may be off by this many times its row's allowance: the reference's own error, and another formula.
+GENEROSITY = 4.0
+
+
+class Bounds:
+    """Error bounds of recorded nodes, computed on demand and remembered."""
+
+    def __init__(self) -> None:
+        self._error: dict[int, Array] = {}
+        self._grid: dict[int, int | None] = {}
+        self._alive: list[Node] = []
+        self.ambiguous = False
+
+    def of(self, node: Node) -> Array:
+        """A bound of |engine - reference| for the value of `node`, shaped like it; inf where a kink decides."""
+        self._settle(node)
+        error = self._error[id(node)]
+        return np.full_like(error, np.inf) if self.ambiguous else error
+
+    def _settle(self, node: Node) -> None:
+        pending = [node]
+        while pending:
+            at = pending[-1]
+            if id(at) in self._error:
+                pending.pop()
+                continue
+            missing = [x for x in at.inputs if id(x) not in self._error]
+            if missing:
+                pending.extend(missing)
+                continue
+            with np.errstate(all="ignore"):
+                self._error[id(at)], self._grid[id(at)] = self._analyse(at)
+            self._alive.append(at)
+            pending.pop()
+
+    def _analyse(self, node: Node) -> tuple[Array, int | None]:
+        if node.row is None or not node.inputs:
+            return np.zeros(node.shape), grid(node.array)
+        if node.array.dtype.kind not in "fc":
+            return np.zeros(node.shape), grid(node.array)
+        errors = [self._error[id(x)] for x in node.inputs]
+        grids = [self._grid[id(x)] for x in node.inputs]
+        carried, size, products = self._carried(node, errors)
+        fine = self._exact_grid(node, grids, size, products)
+        if fine is not None and not carried.any():
+            return carried, fine
+        unit = np.finfo(node.array.dtype).eps / 2
+        per_op = GENEROSITY * (1 + 2 * node.row.ulps)
+        return carried + per_op * unit * size, None
+
+    def _carried(self, node: Node, errors: list[Array]) -> tuple[Array, Array, bool]:
+        """(errors of the operands as seen in the result, size of what is summed, whether it multiplies)."""
+        value = np.abs(node.array).astype(np.float64)
+        xs = [x.array for x in node.inputs]
+        match rule_of(node):
+            case Elementwise():
+                name = node.row.name if node.row else ""
+                carried = self._perturbed(node, errors)
+                size = np.abs(xs[0]) + np.abs(xs[1]) if name in ("add", "sub") else value
+                return carried, np.broadcast_to(size, node.shape), name in ("mul", "square", "mul_scalar")
+            case Movement() | Pick():
+                flat = np.concatenate([np.zeros(1), *(np.broadcast_to(e, x.shape).ravel()
+                                                      for e, x in zip(errors, xs, strict=True))])
+                return flat[origins(node)], value, False
+            case Total():
+                keep = node.params
+                return _total(errors[0], keep), _total(np.abs(xs[0]), keep) * max(xs[0].size, 1) ** 0.5, False
+            case Put():
+                assert node.row is not None
+                return (np.abs(node.row(errors[0], **node.params)),
+                        np.abs(node.row(np.abs(xs[0]).astype(np.float64), **node.params)), False)
+            case Contraction():
+                a, b, out = spec(node)
+                left, right = np.abs(xs[0]), np.abs(xs[1])
+                text = f"{a},{b}->{out}"
+                carried = np.einsum(text, errors[0], right + errors[1]) + np.einsum(text, left, errors[1])
+                terms = max(1.0, left.size * right.size / max(node.array.size, 1)) ** 0.5
+                return carried, np.einsum(text, left, right) * terms, True
+            case Weighted():
+                return np.broadcast_to(errors[0].max(initial=0.0), node.shape), value * 0, False
+            case Cast():
+                same = bool((xs[0].astype(node.array.dtype).astype(xs[0].dtype) == xs[0]).all())
+                return np.broadcast_to(errors[0], node.shape), value * (0 if same else 1), False
+            case _:
+                return np.zeros(node.shape), value * 0, False
+
+    def _perturbed(self, node: Node, errors: list[Array]) -> Array:
+        """What the op makes of the operands' errors: its variation over them, one operand at a time."""
+        assert node.row is not None
+        total = np.zeros(node.shape)
+        xs = [x.array for x in node.inputs]
+        for k, error in enumerate(errors):
+            if not error.any():
+                continue
+            high, low = list(xs), list(xs)
+            high[k], low[k] = xs[k] + error, xs[k] - error
+            up, down = node.row(*high, **node.params), node.row(*low, **node.params)
+            total = total + np.maximum(np.abs(up - node.array), np.abs(node.array - down))
+            if self._kink_within(node, high, low, up, down):
+                self.ambiguous = True
+        return np.broadcast_to(total, node.shape)
+
+    @staticmethod
+    def _kink_within(node: Node, high: list[Any], low: list[Any], up: Array, down: Array) -> bool:
+        rule = rule_of(node)
+        assert isinstance(rule, Elementwise)
+        from gradlaws.conformance.ops import RAW
+
+        above = rule.partials(RAW, up, *high, **node.params)
+        below = rule.partials(RAW, down, *low, **node.params)
+        for p, q, here in zip(above, below, partials(node), strict=True):
+            if p is None or isinstance(p, int | float):
+                continue
+            jump = np.abs(np.asarray(p, float) - np.asarray(q, float))
+            if bool((jump > 0.1 + 0.1 * np.abs(here)).any()):
+                return True
+        return False
+
+    @staticmethod
+    def _exact_grid(node: Node, grids: list[int | None], size: Array, products: bool) -> int | None:
+        """The grid of the result if nothing can have rounded, else None."""
+        if node.row is None or not node.row.exact and not isinstance(rule_of(node), Cast):
+            return None
+        if any(g is None for g in grids):
+            return None
+        known = [g for g in grids if g is not None]
+        scalars = [grid(np.asarray(v)) for k, v in node.params.items() if k in ("value", "min", "max") and v is not None]
+        known += [g for g in scalars if g is not None]
+        fine = sum(known) * (2 if node.row.name == "square" else 1) if products else max(known, default=0)
+        digits = np.finfo(node.array.dtype).nmant + 1
+        biggest = float(np.max(size, initial=0.0))
+        return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
+
+
+def grid(array: Array) -> int | None:
+    """The least s >= 0 such that every element is a multiple of 2**-s; None beyond 60 or if not finite."""
+    if array.dtype.kind in "iub":
+        return 0
+    parts = np.concatenate((array.real.ravel(), array.imag.ravel())) if array.dtype.kind == "c" else array.ravel()
+    if not np.isfinite(parts).all():
+        return None
+    values = parts.astype(np.float64)
+    for s in range(0, 61, 4):
+        scaled = values * 2.0**s
+        if (scaled == np.floor(scaled)).all():
+            return s
+    return None
+
+
+def _total(x: Array, params: dict[str, Any]) -> Array:
+    dim = params.get("dim")
+    where = tuple(dim) if isinstance(dim, list) else dim
+    return np.asarray(np.sum(x, axis=where, keepdims=params.get("keepdim", False), dtype=np.float64))

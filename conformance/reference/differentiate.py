@@ -1,0 +1,114 @@
+"""Vector-Jacobian products of a recorded graph.
+
+Forward, where it can be: one sweep in the order of recording carries, for every element of every target, a
+tangent; the seed is contracted with the root's tangents at the end. There is no tape to walk, no order of
+visits, nothing accumulated along the way. Where a cotangent itself matters (hooks, create_graph) or a
+partial derivative is not finite (so that 0 * inf decides), cotangents are pulled back instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.reference.linear import pull, push
+from gradlaws.conformance.reference.node import Node
+
+Seeded = Sequence[tuple[Node, Node]]
+Visit = Callable[[Node, Node], Node]
+
+
+def ancestors(roots: Iterable[Node]) -> list[Node]:
+    """All tracked nodes that the roots depend on, themselves included, in the order of recording."""
+    seen: dict[int, Node] = {}
+    pending = [root for root in roots if root.tracked]
+    while pending:
+        node = pending.pop()
+        if id(node) not in seen:
+            seen[id(node)] = node
+            pending.extend(operand for operand in node.inputs if operand.tracked and id(operand) not in seen)
+    return sorted(seen.values(), key=lambda node: node.order)
+
+
+def between(nodes: Sequence[Node], targets: Sequence[Node]) -> list[Node]:
+    """Those of `nodes` (in order) through which a gradient travels to a target: targets and their users."""
+    wanted = {id(target) for target in targets}
+    reached: set[int] = set()
+    found = []
+    for node in nodes:
+        if id(node) in wanted or any(id(operand) in reached for operand in node.inputs):
+            reached.add(id(node))
+            found.append(node)
+    return found
+
+
+def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> list[Array] | None:
+    """For each target the sum over roots of seed times Jacobian, shaped like the target.
+
+    `nodes` are what `between` found. None where a partial derivative is not finite.
+    """
+    widths = [target.array.size * (2 if np.iscomplexobj(target.array) else 1) for target in targets]
+    total = sum(widths)
+    offsets = dict(zip(map(id, targets), np.cumsum([0, *widths[:-1]]).tolist(), strict=True))
+    tangents: dict[int, Array] = {}
+    try:
+        with np.errstate(divide="raise", over="raise", invalid="raise"):
+            for node in nodes:
+                t = push(node, tuple(tangents.get(id(x)) for x in node.inputs)) if node.row is not None else None
+                offset = offsets.get(id(node))
+                if offset is not None:
+                    own = _directions(node.array, offset, total)
+                    t = own if t is None else t + own
+                if t is not None:
+                    tangents[id(node)] = t
+            result = np.zeros(total)
+            for root, seed in seeded:
+                t = tangents.get(id(root))
+                if t is not None:
+                    flat = t.reshape(total, -1)
+                    result += (np.conj(seed.array.ravel()) * flat).sum(axis=1).real
+    except FloatingPointError:
+        return None
+    return [_gathered(result[offsets[id(t)] :], t.array) for t in targets]
+
+
+def _directions(array: Array, offset: int, total: int) -> Array:
+    size = array.size
+    own = np.zeros((total, size), dtype=np.complex128 if np.iscomplexobj(array) else np.float64)
+    own[offset + np.arange(size), np.arange(size)] = 1
+    if np.iscomplexobj(array):
+        own[offset + size + np.arange(size), np.arange(size)] = 1j
+    return own.reshape(total, *array.shape)
+
+
+def _gathered(flat: Array, like: Array) -> Array:
+    size = like.size
+    value = flat[:size] + 1j * flat[size : 2 * size] if np.iscomplexobj(like) else flat[:size]
+    return np.asarray(value.reshape(like.shape).astype(like.dtype, copy=False))
+
+
+def backward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node], visit: Visit) -> list[Node | None]:
+    """The same by cotangents, as recorded nodes; None for a target that nothing arrives at.
+
+    visit(node, g) is called once a node, with the whole cotangent, and returns the one to go on with.
+    """
+    within = {id(node) for node in nodes}
+    arrived: dict[int, Node] = {}
+    for root, seed in seeded:
+        if id(root) in within:
+            arrived[id(root)] = arrived[id(root)] + seed if id(root) in arrived else seed
+    for node in sorted(nodes, key=lambda node: -node.order):
+        g = arrived.get(id(node))
+        if g is None:
+            continue
+        arrived[id(node)] = g = visit(node, g)
+        if node.row is None:
+            continue
+        with np.errstate(all="ignore"):
+            for operand, part in zip(node.inputs, pull(node, g), strict=True):
+                if part is not None and id(operand) in within:
+                    old = arrived.get(id(operand))
+                    arrived[id(operand)] = part if old is None else old + part
+    return [arrived.get(id(target)) for target in targets]

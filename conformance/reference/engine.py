@@ -1,0 +1,448 @@
+"""The reference engine: what the documentation promises of `.grad`, executable.
+
+Every call does one of three things: succeed; raise `MustRaise`, where the documentation says that it is an
+error; or, at places where an engine is allowed to refuse because it did not keep what it would need,
+succeed with the right result -- unless `refuses` is set, which is how the oracle follows a subject that
+refused. The engine keeps immutable values, so it always knows the right gradient.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import INPLACE, TABLE, Op
+from gradlaws.conformance.ops.table import Constant, Movement
+from gradlaws.conformance.reference.bounds import Bounds
+from gradlaws.conformance.reference.differentiate import Seeded, ancestors, backward, between, forward
+from gradlaws.conformance.reference.linear import origins
+from gradlaws.conformance.reference.node import Node, record
+from gradlaws.conformance.reference.tensor import Tensor, alias, fresh, leaf, view
+
+
+class MustRaise(RuntimeError):
+    """The documentation says that this is an error; `law` is the id of the law that says so."""
+
+    def __init__(self, law: str, reason: str) -> None:
+        super().__init__(f"{reason} [{law}]")
+        self.law = law
+
+
+class MayRaise(RuntimeError):
+    """An engine is allowed to refuse here, and the subject did."""
+
+
+class Modes(threading.local):
+    """Grad mode, per thread; on in a new thread."""
+
+    enabled = True
+
+
+class Engine:
+    """The verbs. Tensors are `gradlaws.conformance.reference.tensor.Tensor`."""
+
+    def __init__(self) -> None:
+        self.modes = Modes()
+        self.refuses = False
+        self._retaining: WeakSet[Tensor] = WeakSet()
+
+    def _may_raise(self, reason: str) -> None:
+        if self.refuses:
+            raise MayRaise(reason)
+
+    # -- making tensors ---------------------------------------------------------------------------------------
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
+        """A leaf with a copy of the contents of `array`."""
+        if requires_grad:
+            self._differentiable(array)
+        return leaf(np.array(array), requires_grad)
+
+    @staticmethod
+    def _differentiable(array: Array) -> None:
+        if array.dtype.kind not in "fc":
+            raise MustRaise("REQ-03", f"only floating-point and complex tensors can require grad, not {array.dtype}")
+
+    def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
+        """The result of a row of the table (a tuple where it has several)."""
+        row = TABLE[op]
+        nodes = tuple(x.node for x in inputs)
+        if not self.modes.enabled:
+            nodes = tuple(Node(node.array) for node in nodes)
+        made = self._record(row, nodes, params)
+        results = tuple(self._placed(row, inputs, node) for node in (made if row.many else (made,)))
+        for result in results:
+            self._keep(row, result.node, inputs, result)
+        return results if row.many else results[0]
+
+    @staticmethod
+    def _record(row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        with np.errstate(all="ignore"):
+            made = record(row, nodes, params)
+        for node in made if row.many else (made,):
+            if isinstance(row.rule, Constant) or node.array.dtype.kind not in "fc":
+                node.tracked = False
+        return made
+
+    def _placed(self, row: Op, inputs: tuple[Tensor, ...], node: Node) -> Tensor:
+        if not row.alias:
+            return fresh(node)
+        parent = inputs[0]
+        where = origins(node)
+        if node.tracked or (self.modes.enabled and not parent.requires_grad):
+            return view(parent, node, where)
+        return alias(parent, node, where)
+
+    @staticmethod
+    def _keep(row: Op, node: Node, inputs: tuple[Tensor, ...], result: Tensor | None) -> None:
+        if not node.tracked or isinstance(row.rule, Movement):
+            return
+        documented = row.saves == "operands" and all(x.requires_grad for x in inputs)
+        for x in inputs:
+            storage = x.family.storage
+            node.kept.append((storage, storage.version, documented))
+        if result is not None:
+            storage = result.family.storage
+            node.kept.append((storage, storage.version, row.saves == "result"))
+
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        """Write the result of an in-place op into `target`."""
+        row = INPLACE[op].row
+        recorded = self.modes.enabled
+        if recorded and target.family.node.owner is not None:
+            raise MustRaise("INP-01", "a leaf that requires grad, or a view of one, may not be modified in place")
+        if np.unique(target.within).size != target.within.size:
+            raise MustRaise("INP-08", "more than one element of the target refers to the same memory")
+        operands = (target, *inputs)
+        nodes = tuple(x.node for x in operands)
+        made = self._record(row, nodes if recorded else tuple(Node(n.array) for n in nodes), params)
+        old = nodes[0].array
+        if made.array.shape != old.shape:
+            raise MustRaise("INP-08", f"the result has shape {made.array.shape}, the target {old.shape}")
+        if made.array.dtype != old.dtype:
+            made = self._record(TABLE["cast"], (made,), {"dtype": str(old.dtype)})
+        before = [(x.family.storage, x.family.storage.version) for x in operands]
+        if target.is_root and recorded:
+            target.family.storage.array = _scattered(target, made.array)
+            target.family.storage.version += 1
+            target.family.become(made)
+        else:
+            target.family.write(target.within, made, recorded)
+        if made.tracked and made.row is row and not isinstance(row.rule, Movement):
+            documented = row.saves == "operands" and all(node.tracked for node in nodes)
+            made.kept = [(storage, version, documented) for storage, version in before]
+            if row.saves == "result":
+                storage = target.family.storage
+                made.kept.append((storage, storage.version, True))
+
+    # -- flags ------------------------------------------------------------------------------------------------
+
+    def set_requires_grad(self, x: Tensor, flag: bool) -> Tensor:
+        """`x.requires_grad_(flag)`."""
+        node = x.node
+        if flag:
+            self._differentiable(node.array)
+        if not x.is_leaf:
+            if not flag:
+                raise MustRaise("REQ-12", "the flag of a non-leaf cannot be cleared; use detach()")
+            return x
+        if flag != node.tracked:
+            made = Node(node.array, tracked=flag, owner=x if flag else None)
+            if not flag:
+                node.tracked = node.tracked  # graphs already recorded keep their node; delivery asks the owner
+            if x.is_root:
+                x.family.become(made)
+            else:
+                x.alone(made)
+        return x
+
+    def detach(self, x: Tensor) -> Tensor:
+        """A tensor over the same memory, without history."""
+        return alias(x, Node(x.array))
+
+    def detach_in_place(self, x: Tensor) -> Tensor:
+        """`x.detach_()`."""
+        if not x.is_root:
+            raise MustRaise("DET-06", "a view cannot be detached in place")
+        x.alone(Node(x.array))
+        x.retains = False
+        self._retaining.discard(x)
+        return x
+
+    def retain_grad(self, x: Tensor) -> None:
+        """`x.retain_grad()`."""
+        if not x.requires_grad:
+            raise MustRaise("RET-05", "a tensor that does not require grad cannot retain its gradient")
+        if not x.is_leaf:
+            x.retains = True
+            self._retaining.add(x)
+
+    @contextmanager
+    def mode(self, enabled: bool) -> Iterator[None]:
+        """Grad mode on or off within a block."""
+        before, self.modes.enabled = self.modes.enabled, enabled
+        try:
+            yield
+        finally:
+            self.modes.enabled = before
+
+    # -- .grad ------------------------------------------------------------------------------------------------
+
+    def set_grad(self, x: Tensor, value: Any) -> None:
+        """`x.grad = value`."""
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise MustRaise("SET-02", f"a gradient is a tensor or None, not {type(value).__name__}")
+            if value.array.shape != x.array.shape:
+                raise MustRaise("SET-03", f"a gradient of shape {value.array.shape} for a tensor of shape {x.array.shape}")
+            if value.device != x.device:
+                raise MustRaise("SET-05", f"a gradient on device {value.device} for a tensor on {x.device}")
+            if value.array.dtype != x.array.dtype:
+                raise MustRaise("SET-04", f"a gradient of dtype {value.array.dtype} for a tensor of dtype {x.array.dtype}")
+        x.grad = value
+        x.error = None
+
+    def zero_grad(self, x: Tensor) -> None:
+        """`x.grad.zero_()`."""
+        if x.grad is None:
+            raise TypeError("there is no gradient to zero")
+        with self.mode(False):
+            self.inplace("zero_", x.grad, value=0.0)
+        x.error = None
+
+    def register_hook(self, x: Tensor, hook: Callable[[Tensor], Any]) -> list[Any]:
+        """Call `hook` with the gradient of x's present value; returns the list that it was added to."""
+        if not x.requires_grad:
+            raise MustRaise("HOOK-07", "a tensor that does not require grad cannot have a hook")
+        node = x.node
+        if node.owner is not None:
+            hooks = node.owner.hooks
+        else:
+            hooks = node.hooks = node.hooks if node.hooks is not None else []
+        hooks.append(hook)
+        return hooks
+
+    def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Tensor], None]) -> list[Any]:
+        """Call `hook` with the leaf x after each accumulation; returns the list that it was added to."""
+        if not x.requires_grad or not x.is_leaf:
+            raise MustRaise("HOOK-18", "a post-accumulate hook needs a leaf that requires grad")
+        x.post_hooks.append(hook)
+        return x.post_hooks
+
+    @staticmethod
+    def shares_memory(a: Tensor, b: Tensor) -> bool:
+        """Whether a write to one tensor may change the other."""
+        if a.family.storage is not b.family.storage:
+            return False
+        cells = [set((x.family.where.ravel()[x.within.ravel() - 1]).tolist()) for x in (a, b)]
+        return not cells[0].isdisjoint(cells[1])
+
+    # -- backward ---------------------------------------------------------------------------------------------
+
+    def backward(
+        self,
+        roots: Sequence[Tensor],
+        gradients: Sequence[Tensor | None] | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:
+        """Accumulate vector-Jacobian products into `.grad`."""
+        seeded, path, receivers = self._plan(roots, gradients, inputs)
+        self._check_alive(path)
+        arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
+        self._free(path, create_graph if retain_graph is None else retain_graph)
+        for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
+            if value is not None:
+                self._accumulate(tensor, value, error, create_graph)
+        for tensor in {id(t): t for _, t in receivers}.values():
+            for hook in list(tensor.post_hooks):
+                hook(tensor)
+
+    def _plan(
+        self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None, inputs: Sequence[Tensor] | None
+    ) -> tuple[Seeded, list[Node], list[tuple[Node, Tensor]]]:
+        """(roots with their seeds, the nodes that gradients travel through, who receives them)."""
+        seeded = self._seeded(roots, gradients)
+        nodes = ancestors(root for root, _ in seeded)
+        receivers = self._receivers(nodes, inputs)
+        return seeded, between(nodes, [node for node, _ in receivers]), receivers
+
+    def contributions(
+        self,
+        roots: Sequence[Tensor],
+        gradients: Sequence[Tensor | None] | None = None,
+        inputs: Sequence[Tensor] | None = None,
+        **_: Any,
+    ) -> list[tuple[Tensor, Array]]:
+        """What a backward would add to which tensors, were nothing freed or overwritten; changes nothing."""
+        seeded, path, receivers = self._plan(roots, gradients, inputs)
+        arrived = backward(seeded, path, [node for node, _ in receivers], lambda node, g: g)
+        return [(t, value.array) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
+
+    def grad(
+        self,
+        roots: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        gradients: Sequence[Tensor | None] | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        allow_unused: bool = False,
+        materialize_grads: bool = False,
+    ) -> tuple[Tensor | None, ...]:
+        """The same products as a tuple, one per input; touches no `.grad`."""
+        for x in inputs:
+            if not x.requires_grad:
+                raise MustRaise("HO-09", "an input does not require grad")
+        seeded = self._seeded(roots, gradients)
+        nodes = ancestors(root for root, _ in seeded)
+        known = {id(node) for node in nodes}
+        targets = list({id(x.node): x.node for x in inputs if id(x.node) in known}.values())
+        if len({id(t) for t in targets}) < len({id(x.node) for x in inputs}) and not (allow_unused or materialize_grads):
+            raise MustRaise("HO-05", "an input was not used in the graph")
+        path = between(nodes, targets)
+        self._check_alive(path)
+        arrived = dict(zip(map(id, targets), self._products(seeded, path, targets, create_graph), strict=True))
+        self._free(path, create_graph if retain_graph is None else retain_graph)
+        found: list[Tensor | None] = []
+        for x in inputs:
+            value, error = arrived.get(id(x.node), (None, None))
+            if value is None and materialize_grads:
+                value = Node(np.zeros_like(x.array))
+            result = None if value is None else fresh(value)
+            if result is not None:
+                result.error = error
+            found.append(result)
+        return tuple(found)
+
+    def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
+        if gradients is not None and len(gradients) != len(roots):
+            raise MustRaise("ROOT-09", f"{len(roots)} roots and {len(gradients)} gradients")
+        found = []
+        for k, root in enumerate(roots):
+            gradient = None if gradients is None else gradients[k]
+            if not root.requires_grad:
+                raise MustRaise("ROOT-07", "a root does not require grad")
+            node = root.node
+            if gradient is None:
+                if node.array.size != 1:
+                    raise MustRaise("ROOT-01", "only a root of one element has an implicit gradient")
+                if node.array.dtype.kind == "c":
+                    raise MustRaise("ROOT-06", "only a real root has an implicit gradient")
+                seed = Node(np.ones_like(node.array))
+            elif not isinstance(gradient, Tensor):
+                raise MustRaise("ROOT-11", f"a gradient is a tensor or None, not {type(gradient).__name__}")
+            else:
+                if gradient.array.shape != node.array.shape:
+                    raise MustRaise("ROOT-03", f"a gradient of shape {gradient.array.shape} for a root of {node.array.shape}")
+                if (gradient.array.dtype.kind == "c") != (node.array.dtype.kind == "c"):
+                    raise MustRaise("ROOT-05", "one of gradient and root is complex, the other real")
+                seed = gradient.node
+                if seed.array.dtype != node.array.dtype:
+                    seed = record(TABLE["cast"], (seed,), {"dtype": str(node.array.dtype)})
+            found.append((node, seed))
+        return found
+
+    def _receivers(self, nodes: list[Node], inputs: Sequence[Tensor] | None) -> list[tuple[Node, Tensor]]:
+        """(node, the tensor whose .grad gets what arrives there)."""
+        listed = None if inputs is None else {id(x) for x in inputs}
+        found = [
+            (node, node.owner)
+            for node in nodes
+            if node.owner is not None and node.owner.requires_grad and (listed is None or id(node.owner) in listed)
+        ]
+        known = {id(node): node for node in nodes}
+        keepers = list(self._retaining) if inputs is None else [x for x in inputs if not x.is_leaf]
+        found += [(known[id(t.node)], t) for t in keepers if id(t.node) in known]
+        return found
+
+    def _check_alive(self, path: Sequence[Node]) -> None:
+        """Refuse where something that backward needs is gone; documented cases first."""
+        optional = ""
+        for node in path:
+            if node.row is None:
+                continue
+            if node.freed:
+                if any(documented for _, _, documented in node.kept):
+                    raise MustRaise("LIFE-01", f"a second backward through {node.row.name}: its saved values were freed")
+                optional = f"a second backward through {node.row.name}"
+            for storage, version, documented in node.kept:
+                if storage.version != version:
+                    if documented:
+                        raise MustRaise("INP-05", f"a value that {node.row.name} needs was modified by an in-place op")
+                    optional = f"a value around {node.row.name} was modified by an in-place op"
+        if optional:
+            self._may_raise(optional)
+
+    @staticmethod
+    def _free(path: Sequence[Node], retain: bool) -> None:
+        if not retain:
+            for node in path:
+                node.freed = True
+
+    def _products(
+        self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
+    ) -> list[tuple[Node | None, Callable[[], Array] | None]]:
+        """For each target what arrives, and how to bound the error in it."""
+        hooked = any(node.hooks or (node.owner is not None and node.owner.hooks) for node in path)
+        values = None if hooked or create_graph else forward(seeded, path, targets)
+        if values is not None:
+            def bound_of(k: int) -> Callable[[], Array]:
+                def bound() -> Array:
+                    again = backward(seeded, path, targets, lambda node, g: g)[k]
+                    return np.zeros(targets[k].shape) if again is None else Bounds().of(again)
+                return bound
+            return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
+        found: list[tuple[Node | None, Callable[[], Array] | None]] = []
+        for node in backward(seeded, path, targets, self._visit):
+            if node is None:
+                found.append((None, None))
+                continue
+            kept = node if create_graph else Node(node.array)
+            found.append((kept, lambda node=node: Bounds().of(node)))  # type: ignore[misc]
+        return found
+
+    def _visit(self, node: Node, g: Node) -> Node:
+        hooks = node.owner.hooks if node.owner is not None else node.hooks or []
+        for hook in list(hooks):
+            answer = hook(fresh(g))
+            if answer is not None:
+                if not isinstance(answer, Tensor) or answer.array.shape != g.shape or answer.array.dtype != g.array.dtype:
+                    raise MustRaise("HOOK-08", "a hook must return None or a tensor of the gradient's shape and dtype")
+                g = answer.node
+        return g
+
+    @staticmethod
+    def _accumulate(x: Tensor, value: Node, error: Callable[[], Array] | None, create_graph: bool) -> None:
+        if value.array.dtype != x.array.dtype:
+            value = record(TABLE["cast"], (value,), {"dtype": str(x.array.dtype)})
+        old, earlier = x.grad, x.error
+        if old is None:
+            x.grad = fresh(value)
+        elif create_graph or old.requires_grad:
+            x.grad = fresh(old.node + value)
+        else:
+            total = Node(old.array + value.array)
+            old.family.write(old.within, total, recorded=False)
+        result = x.grad.array if x.grad else value.array
+
+        def bound() -> Array:
+            own = error() if error else np.zeros(value.shape)
+            before = earlier() if earlier else np.zeros(value.shape)
+            if old is None or not (own.any() or before.any()):
+                return own + before
+            return np.asarray(own + before + np.abs(result) * np.finfo(result.dtype).eps)
+
+        x.error = bound
+
+
+def _scattered(target: Tensor, array: Array) -> Array:
+    contents = target.family.storage.array.copy()
+    contents[target.family.where.ravel()] = array.ravel()
+    return contents

@@ -1,0 +1,147 @@
+"""What the reference engine records: immutable values and the ops that made them."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import TABLE, Op
+from gradlaws.conformance.ops.table import Composite, Params
+
+if TYPE_CHECKING:
+    from gradlaws.conformance.reference.tensor import Storage, Tensor
+
+_clock = count()
+
+
+class Node:
+    """One value of a program, never changed once made.
+
+    array:   the value, of the dtype that the engine computes in.
+    row:     the op that made it from `inputs` with `params`; None for leaves and constants.
+    tracked: whether a gradient can flow through it.
+    owner:   for a leaf that requires grad: the tensor whose .grad receives what arrives here.
+    order:   nodes are numbered as they are made, so sorting by it is a topological order.
+    kept:    what backward needs again: (storage, version then, whether the need is documented).
+    freed:   whether a backward without retain_graph has been through here.
+    hooks:   tensor hooks registered on this very value.
+    """
+
+    __slots__ = ("array", "freed", "hooks", "inputs", "kept", "order", "owner", "params", "row", "tracked")
+
+    def __init__(
+        self,
+        array: Array,
+        row: Op | None = None,
+        inputs: tuple[Node, ...] = (),
+        params: Params | None = None,
+        tracked: bool = False,
+        owner: Tensor | None = None,
+    ) -> None:
+        self.array = array
+        self.row = row
+        self.inputs = inputs
+        self.params = params or {}
+        self.tracked = tracked
+        self.owner = owner
+        self.order = next(_clock)
+        self.kept: list[tuple[Storage, int, bool]] = []
+        self.freed = False
+        self.hooks: list[Any] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return self.array.shape
+
+    def __add__(self, other: Any) -> Node:
+        return _binary("add", self, other)
+
+    def __sub__(self, other: Any) -> Node:
+        return _binary("sub", self, other)
+
+    def __mul__(self, other: Any) -> Node:
+        return _binary("mul", self, other)
+
+    def __truediv__(self, other: Any) -> Node:
+        return _binary("div", self, other)
+
+    def __neg__(self) -> Node:
+        return record(TABLE["neg"], (self,))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __rsub__(self, other: Any) -> Node:
+        return _binary("add", -self, other)
+
+    def __rtruediv__(self, other: Any) -> Node:
+        return _binary("mul", record(TABLE["reciprocal"], (self,)), other)
+
+    # Comparisons are constants: plain arrays.
+    def __gt__(self, other: Any) -> Any:
+        return self.array > _plain(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.array >= _plain(other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self.array < _plain(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.array <= _plain(other)
+
+    def __eq__(self, other: object) -> Any:
+        return self.array == _plain(other)
+
+    __hash__ = object.__hash__
+
+
+def _plain(value: Any) -> Any:
+    return value.array if isinstance(value, Node) else value
+
+
+def constant(value: Any, like: Node) -> Node:
+    """A constant of the dtype of `like`."""
+    return value if isinstance(value, Node) else Node(np.asarray(value).astype(like.array.dtype))
+
+
+def _binary(name: str, a: Node, b: Any) -> Node:
+    return record(TABLE[name], (a, constant(b, a)))
+
+
+def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Any:
+    """The node (or nodes, for an op with several results) that `row` makes of `inputs`."""
+    params = params or {}
+    if isinstance(row.rule, Composite):
+        return row.rule.body(RECORDED, *inputs, **params)
+    arrays = tuple(node.array for node in inputs)
+    tracked = any(node.tracked for node in inputs)
+    value = row(*arrays, **params)
+    if row.many:
+        return tuple(Node(part, row, inputs, {**params, "part": k}, tracked) for k, part in enumerate(value))
+    return Node(np.asarray(value), row, inputs, params, tracked)
+
+
+class _Recorded:
+    """The namespace F over nodes: every row of the table as a function that records."""
+
+    def __getattr__(self, name: str) -> Any:
+        row = TABLE[name]
+
+        def apply(*inputs: Node, **params: Any) -> Any:
+            return record(row, inputs, params)
+
+        setattr(self, name, apply)
+        return apply
+
+    @staticmethod
+    def stop(x: Any) -> Any:
+        """x as a constant."""
+        return Node(x.array)
+
+
+RECORDED = _Recorded()

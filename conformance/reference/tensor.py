@@ -1,0 +1,192 @@
+"""Tensors of the reference engine: views of storages, with derivatives by functionalisation.
+
+A storage holds the one current value of some memory, and a version. Tensors that share memory *and* history
+(a base and its views) form a family; `detach()` starts a new family over the same storage. An in-place op
+computes the new value of its target, scatters it into a new value of the family's root, and raises the
+version: every alias sees the new value, and the derivative is that of the out-of-place program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.reference.node import Node, record
+
+
+class Storage:
+    """Some memory: its current contents (flat, never written to in place) and how often they changed."""
+
+    __slots__ = ("array", "version")
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+        self.version = 0
+
+
+class Family:
+    """A base and its views: what shares both memory and history.
+
+    where: for each element of the root, its position in the storage.
+    stamp: changes whenever the root's node does.
+    """
+
+    __slots__ = ("_node", "_seen", "stamp", "storage", "where")
+
+    def __init__(self, storage: Storage, where: Array, node: Node) -> None:
+        self.storage = storage
+        self.where = where
+        self.stamp = 0
+        self._node = node
+        self._seen = storage.version
+
+    @property
+    def node(self) -> Node:
+        """The root's current node. A write that bypassed the history changes the value, not the derivative."""
+        if self._seen != self.storage.version:
+            array = self.storage.array[self.where]
+            old = self._node
+            if old.owner is not None:
+                new = Node(array, tracked=True, owner=old.owner)
+            elif old.tracked:
+                new = Node(array, TABLE["clone"], (old,), tracked=True)
+            else:
+                new = Node(array)
+            self._replace(new)
+        return self._node
+
+    def _replace(self, node: Node) -> None:
+        self._node = node
+        self._seen = self.storage.version
+        self.stamp += 1
+
+    def become(self, node: Node) -> None:
+        """Give the root another node with the same value (a flag changed)."""
+        self._replace(node)
+
+    def write(self, within: Array, value: Node, recorded: bool) -> None:
+        """Write `value` at the elements `within` (1-based, into the root)."""
+        root = self.node
+        contents = self.storage.array.copy()
+        contents[self.where.ravel()[within.ravel() - 1]] = value.array.ravel()
+        self.storage.array = contents
+        self.storage.version += 1
+        if recorded:
+            index = np.arange(1, root.array.size + 1)
+            index[within.ravel() - 1] = root.array.size + 1 + np.arange(within.size)
+            index = index.reshape(root.shape)
+            params = {"index": index}
+            array = self.storage.array[self.where]
+            tracked = root.tracked or value.tracked
+            self._replace(Node(array, TABLE["take"], (root, value), params, tracked))
+
+
+class Tensor:
+    """A tensor of the reference engine: a view of a family's root.
+
+    within: for each element, its 1-based position in the root.
+    grad:   what `.grad` reads.
+    error:  for a gradient: computes the bound of the rounding error that an engine may show in it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_node",
+        "_stamp",
+        "device",
+        "error",
+        "family",
+        "grad",
+        "hooks",
+        "is_root",
+        "post_hooks",
+        "retains",
+        "within",
+    )
+
+    def __init__(self, family: Family, within: Array, node: Node, is_root: bool) -> None:
+        self.family = family
+        self.within = within
+        self.is_root = is_root
+        self._node = node
+        self._stamp = family.stamp
+        self.grad: Tensor | None = None
+        self.error: Callable[[], Array] | None = None
+        self.retains = False
+        self.device = "here"
+        self.hooks: list[Any] = []
+        self.post_hooks: list[Any] = []
+
+    @property
+    def node(self) -> Node:
+        """The node of the tensor's latest value."""
+        if self.is_root:
+            return self.family.node
+        root = self.family.node
+        if self._stamp != self.family.stamp:
+            self._node = record(TABLE["take"], (root,), {"index": self.within})
+            self._stamp = self.family.stamp
+        return self._node
+
+    @property
+    def array(self) -> Array:
+        """The current contents."""
+        return self.node.array
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to or through the tensor."""
+        return self.node.tracked
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made the current value."""
+        node = self.node
+        return not node.tracked or node.owner is not None
+
+    def alone(self, node: Node) -> None:
+        """Leave the family: from now on the root of one of its own, over the same storage."""
+        where = self.family.where.ravel()[self.within - 1]
+        self.family = Family(self.family.storage, where, node)
+        self.within = _whole(node.array)
+        self.is_root = True
+        self._node = node
+
+
+def _whole(array: Array) -> Array:
+    return np.arange(1, array.size + 1).reshape(array.shape)
+
+
+def fresh(node: Node) -> Tensor:
+    """A tensor over memory of its own."""
+    whole = _whole(node.array)
+    return Tensor(Family(Storage(node.array.ravel().copy()), whole - 1, node), whole, node, is_root=True)
+
+
+def leaf(array: Array, requires_grad: bool) -> Tensor:
+    """A new leaf with the given contents."""
+    tensor = fresh(Node(array, tracked=requires_grad))
+    if requires_grad:
+        tensor.family.node.owner = tensor
+    return tensor
+
+
+def view(parent: Tensor, node: Node, origins: Array) -> Tensor:
+    """A view of `parent`: same family, element k being the parent's element `origins[k]` (1-based)."""
+    return Tensor(parent.family, parent.within.ravel()[origins - 1], node, is_root=False)
+
+
+def alias(parent: Tensor, node: Node, origins: Array | None = None) -> Tensor:
+    """A tensor over the parent's memory with a history of its own (`detach()`, views made under no_grad)."""
+    within = parent.within if origins is None else parent.within.ravel()[origins - 1]
+    where = parent.family.where.ravel()[within - 1]
+    return Tensor(Family(parent.family.storage, where, node), _whole(node.array), node, is_root=True)
+
+
+#: Non-leaf tensors that keep their gradient; weak, since retaining does not keep a tensor alive.
+Retaining = WeakSet[Tensor]

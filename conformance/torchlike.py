@@ -1,0 +1,115 @@
+"""An adapter for engines whose API resembles PyTorch's: nearly everything is inherited.
+
+Ops are run from the very spellings that programs are printed with, so what a report shows is what ran.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import INPLACE, TABLE
+
+
+@cache
+def compiled(template: str, statement: bool = False) -> Callable[..., Any]:
+    """A spelling as a function: `call(torch, operands, params)`."""
+    text = re.sub(r"torch\.\{(\w+)\}", r"getattr(torch, params['\1'])", template)
+    text = re.sub(r"\{(\d+)\}", r"xs[\1]", text)
+    text = re.sub(r"\{(\w+)\}", r"params['\1']", text)
+    scope: dict[str, Any] = {}
+    body = text if statement else f"return {text}"
+    exec(f"def call(torch, xs, params):\n    {body}", scope)  # spellings are code of ours and of the adapter
+    call: Callable[..., Any] = scope["call"]
+    return call
+
+
+class TorchLike(Backend):
+    """Everything by PyTorch's names; `engine` is the module that stands in for `torch`."""
+
+    #: The module that spellings call `torch`.
+    engine: Any = None
+    features = frozenset({"retain_graph", "create_graph", "inputs", "float32", "integer", "views", "same_object"})
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        return compiled(self.spellings.get(op, TABLE[op].spell))(self.engine, inputs, params)
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Any:
+        dtype = getattr(self.engine, str(array.dtype))
+        return self.engine.tensor(array, dtype=dtype, requires_grad=requires_grad)
+
+    def numpy(self, x: Any) -> Array:
+        copy: Array = x.detach().numpy().copy()
+        return copy
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> None:
+        root.backward(gradient, **options)
+
+    def grad(self, x: Any) -> Any:
+        return x.grad
+
+    def version(self) -> str:
+        return str(getattr(self.engine, "__version__", "unknown"))
+
+    def requires_grad(self, x: Any) -> bool:
+        return bool(x.requires_grad)
+
+    def set_requires_grad(self, x: Any, flag: bool) -> Any:
+        return x.requires_grad_(flag)
+
+    def is_leaf(self, x: Any) -> bool:
+        return bool(x.is_leaf)
+
+    def set_grad(self, x: Any, value: Any) -> None:
+        x.grad = value
+
+    def zero_grad(self, x: Any) -> None:
+        x.grad.zero_()
+
+    def retain_grad(self, x: Any) -> None:
+        x.retain_grad()
+
+    def retains_grad(self, x: Any) -> bool:
+        return bool(x.retains_grad)
+
+    def detach(self, x: Any) -> Any:
+        return x.detach()
+
+    def detach_inplace(self, x: Any) -> Any:
+        return x.detach_()
+
+    def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
+        return compiled(self.spellings.get(op, INPLACE[op].spell), statement=True)(
+            self.engine, (target, *inputs), params
+        )
+
+    def no_grad(self) -> AbstractContextManager[Any]:
+        context: AbstractContextManager[Any] = self.engine.no_grad()
+        return context
+
+    def enable_grad(self) -> AbstractContextManager[Any]:
+        context: AbstractContextManager[Any] = self.engine.enable_grad()
+        return context
+
+    def is_grad_enabled(self) -> bool:
+        return bool(self.engine.is_grad_enabled())
+
+    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> None:
+        self.engine.autograd.backward(roots, gradients, **options)
+
+    def autograd_grad(
+        self, roots: Sequence[Any], inputs: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+    ) -> Sequence[Any]:
+        found: Sequence[Any] = self.engine.autograd.grad(roots, inputs, gradients, **options)
+        return found
+
+    def register_hook(self, x: Any, hook: Callable[[Any], Any]) -> Any:
+        return x.register_hook(hook)
+
+    def register_post_accumulate_hook(self, x: Any, hook: Callable[[Any], None]) -> Any:
+        return x.register_post_accumulate_grad_hook(hook)

@@ -1,0 +1,1 @@
+"""A property-based conformance suite for gradient access (`.grad`) of autograd engines."""

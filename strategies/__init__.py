@@ -1,0 +1,1 @@
+"""What to try: Hypothesis strategies for tensors, op chains and programs."""
