@@ -9,7 +9,7 @@ The adapter never receives expected results.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from gradlaws.conformance.entropy import Array
@@ -81,6 +81,10 @@ class Backend:
     def ops(self) -> Iterable[str]:
         """Names of the ops (and in-place ops) of the table that the engine has; by default all of them."""
         return [*TABLE.names(), *INPLACE]
+
+    def session(self) -> AbstractContextManager[Any]:
+        """A context manager around many programs: filters for warnings that programs provoke on purpose."""
+        return nullcontext()
 
     def version(self) -> str:
         """The version of the engine, for reports."""

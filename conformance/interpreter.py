@@ -34,6 +34,8 @@ from gradlaws.conformance.steps import (
 
 #: Steps after which only their own results are observed; after all others, every live tensor.
 QUIET = (Leaf, Apply, Detach, Mode)
+#: Steps after which all contents are read again.
+WRITING = (InPlace, DetachInPlace)
 
 
 class Interruption(Exception):  # noqa: N818 - it is thrown by programs, and means no error
@@ -200,15 +202,20 @@ class Interpreter:
             moment.same, self._same = self._same, {}
         if "is_grad_enabled" in self.has:
             moment.mode = self.backend.is_grad_enabled()
-        live = [v for v in step.outs if v in self.env] if isinstance(step, QUIET) else self.env
-        for var in live:
-            moment.seen[var] = self.look(self.env[var])
+        if isinstance(step, QUIET):
+            for var in step.outs:
+                if var in self.env:
+                    moment.seen[var] = self.look(self.env[var])
+            return
+        written = isinstance(step, WRITING)
+        for var, x in self.env.items():
+            moment.seen[var] = self.look(x, written or var in step.outs)
 
-    def look(self, x: Any) -> Seen:
-        """A snapshot of one tensor."""
+    def look(self, x: Any, value: bool = True) -> Seen:
+        """A snapshot of one tensor; its contents only if `value`."""
         backend, has = self.backend, self.has
         grad = backend.grad(x)
-        seen = Seen(backend.numpy(x), None if grad is None else backend.numpy(grad))
+        seen = Seen(backend.numpy(x) if value else None, None if grad is None else backend.numpy(grad))
         if "requires_grad" in has:
             seen.requires_grad = backend.requires_grad(x)
             if grad is not None:
@@ -218,6 +225,11 @@ class Interpreter:
         if "retains_grad" in has:
             seen.retains = backend.retains_grad(x)
         return seen
+
+    def finish(self, trace: Trace) -> None:
+        """Write down how everything stands at the end."""
+        trace.final = {var: self.look(x) for var, x in self.env.items()}
+        trace.shared = self.sharing()
 
     def sharing(self) -> frozenset[tuple[tuple[str, Var], tuple[str, Var]]] | None:
         """Which gradients share memory with which values and other gradients."""
@@ -246,7 +258,7 @@ def run(program: Program, backend: Backend) -> Trace:
     try:
         for index, step in enumerate(program):
             trace.moments.append(interpreter.do(index, step))
-        trace.shared = interpreter.sharing()
+        interpreter.finish(trace)
     finally:
         interpreter.close()
     return trace

@@ -14,7 +14,8 @@ from gradlaws.conformance.steps import Step, Var
 class Seen:
     """One tensor as it was observed after a step.
 
-    value, grad: copies; grad is None where .grad is.
+    value: a copy of the contents; None where the step cannot have changed them (see `Trace.final`).
+    grad:  a copy of .grad, None where that is None.
     grad_tracked: whether .grad itself requires grad.
     flags the engine does not offer are None.
     error: (expected traces only) computes the bound for an engine's `grad`.
@@ -22,7 +23,7 @@ class Seen:
     also: (expected traces only) another gradient that is allowed here, after a step that raised.
     """
 
-    value: Array
+    value: Array | None
     grad: Array | None
     requires_grad: bool | None = None
     is_leaf: bool | None = None
@@ -41,6 +42,7 @@ class Moment:
     raised:  the exception that the step ended with, or None.
     skipped: the step was not run, because a variable that it needs was never bound.
     seen:    snapshots by variable: of all live tensors after an event, of new tensors after an op.
+             Values are noted for new tensors and after in-place writes.
     mode:    whether ops are recorded after the step; None where the engine does not say.
     same:    answers to yes-no questions about identity, by name (`returned is x`, `read twice`).
     calls:   hook calls during the step, as (handle, gradient).
@@ -60,11 +62,13 @@ class Moment:
 class Trace:
     """The moments of one run.
 
+    final:  all live tensors at the end, values included.
     shared: pairs of things that share memory at the end, as (kind, variable), kinds `value` and `grad`.
     None where the engine cannot tell.
     """
 
     moments: list[Moment] = field(default_factory=list)
+    final: dict[Var, Seen] = field(default_factory=dict)
     shared: frozenset[tuple[tuple[str, Var], tuple[str, Var]]] | None = None
 
     def __iter__(self) -> Iterator[Moment]:

@@ -8,7 +8,8 @@ unlawful outcome: an error where there must be none, or none where there must be
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from gradlaws.conformance.reference.bounds import Bounds
 from gradlaws.conformance.reference.engine import MayRaise, MustRaise
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor, fresh
-from gradlaws.conformance.steps import Backward, Step, Var
+from gradlaws.conformance.steps import Backward, Step
 
 
 @dataclass(slots=True)
@@ -34,7 +35,6 @@ class Expected(Trace):
 
     derailed: int | None = None
     law: str = ""
-    whole: dict[int, dict[Var, Array]] = field(default_factory=dict)
 
 
 def believe(program: Program, observed: Trace) -> Expected:
@@ -47,6 +47,10 @@ def believe(program: Program, observed: Trace) -> Expected:
             if oracle.derailed is not None:
                 expected.derailed, expected.law = moment.index, oracle.derailed
                 break
+        else:
+            oracle.finish(expected)
+            for var, seen in expected.final.items():
+                seen.value_error = _value_error(oracle.env[var].node)
     finally:
         oracle.close()
     return expected
@@ -70,7 +74,9 @@ class _Oracle(Interpreter):
             return moment
         for var, seen in moment.seen.items():
             x = self.env[var]
-            seen.error, seen.value_error = x.error, _value_error(x.node)
+            seen.error = x.error
+            if seen.value is not None:
+                seen.value_error = _value_error(x.node)
             seen.also = alternatives.get(id(x))
             self._adopt(x, seen, observed.seen.get(var))
         return moment
@@ -101,5 +107,5 @@ class _Oracle(Interpreter):
         return {id(x): np.asarray(value if x.grad is None else x.grad.array + value) for x, value in found}
 
 
-def _value_error(node: Node):  # type: ignore[no-untyped-def]
+def _value_error(node: Node) -> Callable[[], Array]:
     return lambda: Bounds().of(node)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,12 +24,13 @@ class TorchBackend(TorchLike):
         made = torch.from_numpy(array.copy())
         return made.requires_grad_() if requires_grad else made
 
-    def grad(self, x: Any) -> Any:
-        if x.is_leaf or x.retains_grad:
-            return x.grad
+    @contextmanager
+    def session(self) -> Iterator[None]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # reading .grad of a non-leaf is what some laws are about
-            return x.grad
+            # Programs read .grad of non-leaves on purpose, and create reference cycles knowingly.
+            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+            warnings.filterwarnings("ignore", message="Using backward.. with create_graph=True")
+            yield
 
     def numpy(self, x: Any) -> Array:
         copy: Array = x.detach().resolve_conj().numpy().copy()

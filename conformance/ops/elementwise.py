@@ -95,7 +95,7 @@ TABLE.add(
        exact=True),
     Op("where", "torch.where({0} > 0, {1}, {2})",
        Elementwise(lambda F, y, m, a, b: (None, m > 0, m <= 0)),
-       lambda m, a, b: np.where(m > 0, a, b), 3, exact=True),
+       lambda m, a, b: np.where(m > 0, a, b), 3, exact=True, passive=(0,)),
     # no gradient
     Op("greater", "{0} > {1}", Constant(), np.greater, 2, dtypes="fi"),
     Op("equal", "{0} == {1}", Constant(), np.equal, 2, dtypes="fi"),

@@ -32,7 +32,7 @@ TABLE.add(
     Op("set_item", "set_item({0}, {1}, {index})", Movement(), _written, 2, exact=True, dtypes="fib", tags=INTERNAL),
     Op("masked_fill", "{0}.masked_fill({1} > 0, {value})", Elementwise(lambda F, y, x, m, value: (m <= 0, None)),
        lambda x, m, value: np.where(m > 0, np.asarray(value, x.dtype), x), 2,
-       params=lambda e, x, m: {"value": e.pick((0.0, 1.0, -0.5))}, exact=True),
+       params=lambda e, x, m: {"value": e.pick((0.0, 1.0, -0.5))}, exact=True, passive=(1,)),
 )
 
 

@@ -119,6 +119,7 @@ class Op:
     many:    the result is a tuple.
     dtypes:  kinds of operand dtype accepted: f(loat), c(omplex), i(nteger), b(ool).
     exact:   free of rounding on short dyadic numbers.
+    passive: operands that never get a gradient (masks), by position: a leaf used only so is not reached.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Op:
     many: bool = False
     dtypes: str = "f"
     exact: bool = False
+    passive: tuple[int, ...] = ()
     tags: frozenset[str] = field(default_factory=frozenset)
 
     def __call__(self, *xs: Any, **params: Any) -> Any:

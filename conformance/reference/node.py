@@ -9,7 +9,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE, Op
-from gradlaws.conformance.ops.table import Composite, Params
+from gradlaws.conformance.ops.table import Composite, Params, promoted
 
 if TYPE_CHECKING:
     from gradlaws.conformance.reference.tensor import Storage, Tensor
@@ -118,7 +118,16 @@ def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> A
     params = params or {}
     if isinstance(row.rule, Composite):
         return row.rule.body(RECORDED, *inputs, **params)
+    if row.passive:
+        inputs = tuple(Node(node.array) if k in row.passive else node for k, node in enumerate(inputs))
     arrays = tuple(node.array for node in inputs)
+    if len(inputs) > 1 and any(a.dtype != arrays[0].dtype for a in arrays[1:]):
+        wide = promoted(arrays)
+        inputs = tuple(
+            node if node.array.dtype == a.dtype else record(TABLE["cast"], (node,), {"dtype": str(a.dtype)})
+            for node, a in zip(inputs, wide, strict=True)
+        )
+        arrays = wide
     tracked = any(node.tracked for node in inputs)
     value = row(*arrays, **params)
     if row.many:

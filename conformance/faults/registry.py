@@ -1,0 +1,49 @@
+"""Planted faults: engines that break a law on purpose, so that each law is shown able to fail.
+
+A fault is the reference engine with one thing wrong. It names the laws that must catch it; `tests/` hold each
+law against each of its faults, and print the whole matrix.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gradlaws.conformance.backends.reference import ReferenceBackend
+
+T = TypeVar("T", bound=type[ReferenceBackend])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One planted fault.
+
+    name:     what it is called, from the name of its class.
+    sentence: what is wrong.
+    breaks:   the laws that must catch it.
+    make:     makes the faulty engine.
+    """
+
+    name: str
+    sentence: str
+    breaks: tuple[str, ...]
+    make: Callable[[], ReferenceBackend]
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(*breaks: str) -> Callable[[T], T]:
+    """Register a backend class as a fault that these laws must catch; its docstring says what is wrong."""
+
+    def register(made: T) -> T:
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", made.__name__).lower()
+        if name in FAULTS:
+            raise ValueError(f"fault {name} is registered twice")
+        made.name = name
+        FAULTS[name] = Fault(name, " ".join((made.__doc__ or "").split()), breaks, made)
+        return made
+
+    return register

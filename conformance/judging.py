@@ -1,0 +1,228 @@
+"""Judges a law on a backend: draws programs, runs them, asks the law, makes what breaks small."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.entropy import Entropy
+from gradlaws.conformance.interpreter import run
+from gradlaws.conformance.laws.registry import Law
+from gradlaws.conformance.laws.standing import root_cause, stand, unlawful
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
+from gradlaws.conformance.minimise import minimised
+from gradlaws.conformance.observe import described
+from gradlaws.conformance.oracle import believe
+from gradlaws.conformance.printing import source, statement
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.verdict import Finding, Result, Verdict
+from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
+
+#: Bytes that one program is drawn from.
+SIZE = 480
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to look.
+
+    examples: programs per law.
+    seed:     chooses the programs; equal seeds give equal records.
+    shrink:   seconds spent on making a failing program small.
+    """
+
+    examples: int = 100
+    seed: int = 0
+    shrink: float = 2.0
+
+
+def vocabulary_of(backend: Backend) -> Vocabulary:
+    """What programs for this backend may use."""
+    return Vocabulary(frozenset(backend.ops()), backend.capabilities)
+
+
+def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
+    """The program that `data` decodes to under the law's leaning."""
+    assert law.leaning is not None
+    builder = Builder(Entropy(data), vocabulary)
+    law.leaning(builder)
+    return builder.program()
+
+
+def examine(law: Law, program: Program, backend: Backend, tally: Judge) -> None:
+    """Run one program and ask the law; raises `Broken` or `EngineBroke`."""
+    got = run(program, backend)
+    trial = Trial(law.id, program, backend, got, believe(program, got))
+    try:
+        try:
+            law.check(trial)
+        except Broken:
+            root_cause(trial)
+            raise
+        stand(trial)
+    finally:
+        tally.assertions += trial.assertions
+        tally.worst = max(tally.worst, trial.worst)
+    wrong = unlawful(trial)
+    if wrong is not None:
+        blamed, sentence = wrong
+        if blamed:
+            raise Broken(blamed, sentence.split(" was ")[0], "accepted", "an error", trial.want.derailed)
+        raise EngineBroke(sentence)
+
+
+def judge(
+    law: Law,
+    backend: Backend,
+    effort: Effort | None = None,
+    known: Callable[[str], str | None] = lambda _: None,
+    journal: Callable[[str, bytes], None] | None = None,
+) -> Result:
+    """The verdict on one law.
+
+    known:   the reason why a breach of a law is listed as known, or None.
+    journal: called with each law id and draw before it runs, so that a crash can be traced.
+    """
+    effort = effort or Effort()
+    result = Result(law.id, backend.name, Verdict.UNKNOWN)
+    missing = sorted(law.needs - backend.capabilities - frozenset(backend.ops()))
+    if missing:
+        result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
+        return result
+    run_of_law = _Run(law, backend, effort, known, journal)
+    start = perf_counter()
+    with backend.session():
+        run_of_law.go(result)
+    result.seconds = perf_counter() - start
+    return result
+
+
+class _Run:
+    """All examples of one law on one backend."""
+
+    def __init__(
+        self,
+        law: Law,
+        backend: Backend,
+        effort: Effort,
+        known: Callable[[str], str | None],
+        journal: Callable[[str, bytes], None] | None,
+    ) -> None:
+        self.law = law
+        self.backend = backend
+        self.effort = effort
+        self.known = known
+        self.journal = journal
+        self.vocabulary = vocabulary_of(backend)
+        self.tally = Judge(law.id)
+        self.programs = self.discarded = 0
+        self.listed = ""
+        self.excused: dict[str, int] = {}
+        self.failure: tuple[Program | None, Exception] | None = None
+
+    def once(self, data: bytes) -> None:
+        """One example."""
+        if self.journal is not None:
+            self.journal(self.law.id, data)
+        program: Program | None = None
+        try:
+            if self.law.leaning is None:
+                stage = Stage(self.law.id, self.backend, Entropy(data))
+                try:
+                    self.law.check(stage)
+                finally:
+                    self.tally.assertions += stage.assertions
+                    self.tally.worst = max(self.tally.worst, stage.worst)
+            else:
+                program = drawn(self.law, self.vocabulary, data)
+                examine(self.law, program, self.backend, self.tally)
+            self.programs += 1
+        except DeadEnd:
+            self.discarded += 1
+            hypothesis.reject()
+        except Exception as error:
+            reason = self.known(error.law) if isinstance(error, Broken) else None
+            if reason is None or not isinstance(error, Broken):
+                self.failure = (program, error)
+                raise
+            if error.law == self.law.id:
+                self.listed = self.listed or reason
+            else:
+                self.excused[error.law] = self.excused.get(error.law, 0) + 1
+            self.programs += 1
+
+    def go(self, result: Result) -> None:
+        """Run the examples and fill in the result."""
+        seed = zlib.crc32(self.law.id.encode()) ^ self.effort.seed
+        test = given(st.binary(min_size=SIZE, max_size=SIZE))(lambda data: self.once(data))
+        test = hypothesis.seed(seed)(test)
+        test = settings(
+            max_examples=self.effort.examples,
+            phases=[Phase.generate],
+            deadline=None,
+            database=None,
+            report_multiple_bugs=False,
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )(test)
+        unstable = ""
+        try:
+            test()
+        except Exception as error:
+            if self.failure is None:
+                raise
+            if isinstance(error, HypothesisException):
+                unstable = "not the same when run again; "
+        result.programs, result.discarded = self.programs, self.discarded
+        result.assertions, result.worst = self.tally.assertions, self.tally.worst
+        result.excused = self.excused
+        if self.failure is not None:
+            self._report(result, *self.failure, unstable)
+        elif self.listed:
+            result.verdict, result.known = Verdict.KNOWN, self.listed
+        else:
+            result.verdict = Verdict.PASS if self.tally.assertions else Verdict.UNKNOWN
+            result.message = "" if self.tally.assertions else "no assertion was executed: nothing is known of this law"
+
+    def _report(self, result: Result, program: Program | None, error: Exception, unstable: str) -> None:
+        small = program
+        if program is not None:
+            small = minimised(program, lambda p: self._alike(p, error), self.effort.shrink)
+            error = self._outcome(small) or error
+        if isinstance(error, Broken):
+            result.verdict = Verdict.FAIL
+            step = ""
+            if small is not None and error.index is not None:
+                step = statement(small.steps[error.index], self.backend.spellings)
+            result.finding = Finding(error.law, error.thing, error.got, error.expected, step)
+            result.message = f"{unstable}{error}"
+        else:
+            result.verdict = Verdict.ERROR
+            result.message = unstable + (str(error) if isinstance(error, EngineBroke) else described(error))
+            result.finding = Finding(self.law.id, "the engine", result.message, "no error")
+        if small is not None:
+            result.finding.program = source(small.steps, self.backend.spellings)
+            result.finding.steps = small
+
+    def _outcome(self, program: Program) -> Exception | None:
+        try:
+            examine(self.law, program, self.backend, Judge(self.law.id))
+        except Exception as error:
+            return error
+        return None
+
+    def _alike(self, program: Program, error: Exception) -> bool:
+        again = self._outcome(program)
+        if isinstance(error, Broken):
+            return isinstance(again, Broken) and again.law == error.law
+        return type(again) is type(error)
+
+

@@ -1,0 +1,15 @@
+"""The laws, one module per family. Importing this package registers all of them in `LAWS`."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from gradlaws.conformance.laws.registry import LAWS, LEVELS, Law, law
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, Stage, Trial
+
+_INFRASTRUCTURE = {"registry", "trial", "standing"}
+for _module in iter_modules(__path__):
+    if _module.name not in _INFRASTRUCTURE:
+        import_module(f"{__name__}.{_module.name}")
+LAWS = dict(sorted(LAWS.items()))
+
+__all__ = ["LAWS", "LEVELS", "Broken", "EngineBroke", "Law", "Stage", "Trial", "law"]

@@ -1,0 +1,104 @@
+"""What holds on every program of every law, whatever the law looks at.
+
+A breach is blamed on the law that says so, not on the one whose program showed it.
+"""
+
+from __future__ import annotations
+
+from gradlaws.conformance.laws.trial import Trial, excess
+from gradlaws.conformance.observe import described
+from gradlaws.conformance.printing import name, statement
+from gradlaws.conformance.steps import Backward, Leaf, ReadGrad, SetGrad
+
+#: The laws that `stand` can find broken.
+STANDING = ("VAL-03", "VAL-04", "VAL-11", "VAL-12", "NONE-03", "MODE-06", "META-16")
+
+
+def stand(trial: Trial) -> None:
+    """Check one program."""
+    shapes(trial)
+    untouched(trial)
+    if trial.want.derailed is None:
+        intact(trial)
+        apart(trial)
+        restored(trial)
+
+
+def root_cause(trial: Trial) -> None:
+    """Blame a breach of whatever law on shared memory, where memory is shared that must not be."""
+    if trial.want.derailed is None:
+        apart(trial)
+
+
+def shapes(trial: Trial) -> None:
+    """Every gradient has the shape and the dtype of its tensor."""
+    values = {v: s.value for m in trial.got for v, s in m.seen.items() if s.value is not None}
+    for at in trial.succeeded(Backward):
+        for var, seen in at.got.seen.items():
+            value = values.get(var)
+            if seen.grad is not None and value is not None:
+                thing = f"{name(var)}.grad"
+                trial.equal(f"{thing}.shape", seen.grad.shape, value.shape, at, "VAL-03")
+                trial.equal(f"{thing}.dtype", str(seen.grad.dtype), str(value.dtype), at, "VAL-04")
+
+
+def untouched(trial: Trial) -> None:
+    """A leaf that the root does not depend on keeps its gradient, None included."""
+    for at in trial.at(Backward):
+        reached = set(trial.reached(at))
+        for var in trial.leaves(at):
+            before = trial.before(at, var)
+            want = at.want.seen[var]
+            if var not in reached and before is not None and want.also is None:
+                got = at.got.seen[var].grad
+                same = got is before.grad or (
+                    got is not None and want.grad is not None and excess(got, want.grad, want.error) <= 1
+                )
+                trial.claim(same, f"{name(var)}.grad", got, before.grad, at, "NONE-03")
+
+
+def intact(trial: Trial) -> None:
+    """Nothing but .grad, and what in-place ops write, ever changes: neither inputs nor gradient arguments."""
+    seeds = {v for s in trial.program if isinstance(s, Backward) for v in s.gradients or () if v is not None}
+    bound = {v for step in trial.program if isinstance(step, ReadGrad) for v in step.outs}
+    for var, got in trial.got.final.items():
+        want = trial.want.final.get(var)
+        if want is None or got.value is None or want.value is None or var in bound:
+            continue
+        law = "VAL-12" if var in seeds else "META-16"
+        trial.close(f"{name(var)} at the end", got.value, want.value, want.value_error, None, law)
+
+
+def apart(trial: Trial) -> None:
+    """No gradient shares memory with another, with a value or with a gradient argument, unless so assigned."""
+    if trial.got.shared is None or any(isinstance(step, SetGrad | ReadGrad) for step in trial.program):
+        return
+    made = {v: step for step in trial.program for v in step.outs}
+    for other, (_, var) in sorted(trial.got.shared):
+        kind, v = other
+        thing = f"{name(v)}.grad" if kind == "grad" else name(v)
+        origin = "" if isinstance(made.get(v), Leaf) or v not in made else f" (`{statement(made[v])}`)"
+        trial.claim(False, f"the memory of {name(var)}.grad", f"shared with {thing}{origin}", "its own", None, "VAL-11")
+    trial.assertions += 1
+
+
+def restored(trial: Trial) -> None:
+    """Each step leaves grad mode as it should be."""
+    for got, want in zip(trial.got, trial.want, strict=False):
+        if got.mode is not None and want.mode is not None and got.mode != want.mode:
+            trial.claim(
+                False, f"grad mode after `{type(got.step).__name__}`", got.mode, want.mode, None, "MODE-06"
+            )
+    trial.assertions += 1
+
+
+def unlawful(trial: Trial) -> tuple[str, str] | None:
+    """(law, sentence) for an outcome that no law allows: a missing error, or one too many; None if all is well."""
+    index = trial.want.derailed
+    if index is None:
+        return None
+    got = trial.got.moments[index]
+    text = statement(got.step, trial.backend.spellings)
+    if got.raised is not None:
+        return "", f"`{text}` raised {described(got.raised)}, where there must be no error"
+    return trial.want.law, f"`{text}` was accepted, where there must be an error"

@@ -1,0 +1,233 @@
+"""What a law looks at: one program's observed trace beside the expected one, and ways to assert.
+
+Every assertion is counted. The first that does not hold raises `Broken`, with the law that it breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.entropy import Array, Entropy
+from gradlaws.conformance.interpreter import run
+from gradlaws.conformance.observe import Moment, Seen, Trace, described
+from gradlaws.conformance.oracle import Expected
+from gradlaws.conformance.printing import name, statement
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.reference.engine import MustRaise
+from gradlaws.conformance.steps import Step, Var
+
+
+class Broken(AssertionError):
+    """A law does not hold: what was looked at, what came, what was expected, after which step."""
+
+    def __init__(self, law: str, thing: str, got: str, expected: str, index: int | None = None) -> None:
+        super().__init__(f"{thing} is {got}, expected {expected}")
+        self.law = law
+        self.thing = thing
+        self.got = got
+        self.expected = expected
+        self.index = index
+
+
+class EngineBroke(Exception):  # noqa: N818 - a verdict of its own, not a broken law
+    """The engine raised where no law allows it."""
+
+
+def shown(value: Any) -> str:
+    """An observation, short enough to read."""
+    if isinstance(value, np.ndarray):
+        text = np.array2string(value, precision=17, separator=", ", threshold=30, suppress_small=False)
+        return " ".join(text.split()) + ("" if value.dtype == np.float64 else f" ({value.dtype})")
+    return repr(value)
+
+
+def excess(got: Array, want: Array, bound: Callable[[], Array] | None) -> float:
+    """The largest ratio of error to bound; 0 where equal to the bit, inf where shape or dtype differ."""
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return np.inf
+    if got.tobytes() == want.tobytes() or np.array_equal(got, want, equal_nan=got.dtype.kind in "fc"):
+        return 0.0
+    if bound is None or got.dtype.kind not in "fc":
+        return np.inf
+    limit = np.broadcast_to(bound(), want.shape)
+    with np.errstate(all="ignore"):
+        same = (got == want) | (np.isnan(got) & np.isnan(want)) | np.isinf(limit)
+        ratio = np.where(same, 0.0, np.abs(got - want) / limit)
+    return float(np.max(np.where(np.isnan(ratio), np.inf, ratio), initial=0.0))
+
+
+@dataclass(slots=True)
+class At:
+    """One step: what was observed after it (`got`), and what should have been (`want`)."""
+
+    index: int
+    step: Any
+    got: Moment
+    want: Moment
+
+
+class Judge:
+    """Counts assertions and remembers the worst ratio of error to bound."""
+
+    def __init__(self, law: str) -> None:
+        self.law = law
+        self.assertions = 0
+        self.worst = 0.0
+
+    def claim(
+        self, holds: bool, thing: str, got: Any = False, expected: Any = True, at: At | None = None, law: str = ""
+    ) -> None:
+        """Assert something; `thing` is what is looked at."""
+        self.assertions += 1
+        if not holds:
+            index = None if at is None else at.index
+            raise Broken(law or self.law, thing, shown(got), shown(expected), index)
+
+    def equal(self, thing: str, got: Any, expected: Any, at: At | None = None, law: str = "") -> None:
+        """Assert that two observations are the same (arrays: to the bit, shape and dtype included)."""
+        if isinstance(got, np.ndarray) and isinstance(expected, np.ndarray):
+            holds = excess(got, expected, None) == 0
+        else:
+            holds = type(got) is type(expected) and bool(got == expected)
+        self.claim(holds, thing, got, expected, at, law)
+
+    def close(
+        self, thing: str, got: Array, want: Array, bound: Callable[[], Array] | None, at: At | None = None, law: str = ""
+    ) -> None:
+        """Assert that an array is within its error bound."""
+        ratio = excess(got, want, bound)
+        if np.isfinite(ratio):
+            self.worst = max(self.worst, ratio)
+        self.claim(ratio <= 1, thing, got, want, at, law)
+
+
+class Trial(Judge):
+    """One program on one engine.
+
+    program: what ran.
+    backend: the engine; `rerun` runs another program on it.
+    got:     the observed trace.
+    want:    the expected trace, up to the first unlawful outcome.
+    """
+
+    def __init__(self, law: str, program: Program, backend: Backend, got: Trace, want: Expected) -> None:
+        super().__init__(law)
+        self.program = program
+        self.backend = backend
+        self.got = got
+        self.want = want
+
+    def rerun(self, program: Program) -> Trace:
+        """The trace of another program on the same engine, for relations between programs."""
+        return run(program, self.backend)
+
+    # -- moments ----------------------------------------------------------------------------------------------
+
+    def at(self, *kinds: type[Step]) -> Iterator[At]:
+        """The steps of these kinds that ran and had a lawful outcome."""
+        for got, want in zip(self.got.moments, self.want.moments, strict=False):
+            if isinstance(got.step, kinds) and not got.skipped and got.index != self.want.derailed:
+                yield At(got.index, got.step, got, want)
+
+    def succeeded(self, *kinds: type[Step]) -> Iterator[At]:
+        """Those of `at` that did not raise."""
+        return (at for at in self.at(*kinds) if at.got.raised is None)
+
+    def outcomes(self, *kinds: type[Step]) -> Iterator[At]:
+        """All steps of these kinds that ran, the unlawful one included."""
+        for got, want in zip(self.got.moments, self.want.moments, strict=False):
+            if isinstance(got.step, kinds) and not got.skipped:
+                yield At(got.index, got.step, got, want)
+
+    def before(self, at: At, var: Var) -> Seen | None:
+        """What was last observed of `var` before this step."""
+        return self.got.before(at.index, var)
+
+    def leaves(self, at: At) -> list[Var]:
+        """Live leaves that require grad, as the reference has it, at this step."""
+        return [v for v, seen in at.want.seen.items() if seen.is_leaf and seen.requires_grad]
+
+    def reached(self, at: At) -> list[Var]:
+        """The tensors whose .grad this step changed, as the reference has it."""
+        found = []
+        for v, seen in at.want.seen.items():
+            before = self.got.before(at.index, v)
+            old = None if before is None else before.grad
+            if seen.grad is not None and (old is None or excess(seen.grad, old, None) != 0):
+                found.append(v)
+        return found
+
+    def source(self, at: At) -> str:
+        """The step as source code."""
+        return statement(at.step, self.backend.spellings)
+
+    # -- assertions -------------------------------------------------------------------------------------------
+
+    def grad(self, at: At, var: Var, law: str = "") -> None:
+        """Assert that .grad of `var` is what the reference expects: None or not, shape, dtype, value."""
+        got, want = at.got.seen[var], at.want.seen[var]
+        if got.grad is None or want.grad is None:
+            self.claim(got.grad is want.grad, f"{name(var)}.grad", got.grad, want.grad, at, law)
+            return
+        if want.also is not None and excess(got.grad, want.also, want.error) <= 1:
+            self.assertions += 1
+            return
+        self.close(f"{name(var)}.grad", got.grad, want.grad, want.error, at, law)
+
+    def value(self, at: At, var: Var, law: str = "") -> None:
+        """Assert that the contents of `var` after the step are what the reference expects."""
+        got, want = at.got.seen[var], at.want.seen[var]
+        if got.value is not None and want.value is not None:
+            self.close(name(var), got.value, want.value, want.value_error, at, law)
+
+    def flag(self, at: At, var: Var, flag: str, law: str = "") -> None:
+        """Assert a flag of `var` (`requires_grad`, `is_leaf`, `retains`, `grad_tracked`) as the reference has it."""
+        got, want = getattr(at.got.seen[var], flag), getattr(at.want.seen[var], flag)
+        if got is not None:
+            shown_name = {"retains": "retains_grad", "grad_tracked": "grad.requires_grad"}.get(flag, flag)
+            self.equal(f"{name(var)}.{shown_name}", got, want, at, law)
+
+    def raises(self, *laws: str) -> Iterator[At]:
+        """Assert that the engine refuses wherever one of these laws (by default this one) says it must.
+
+        Yields the steps that were refused, as they should be.
+        """
+        wanted = laws or (self.law,)
+        for at in self.outcomes(Step):
+            must = at.want.raised
+            if isinstance(must, MustRaise) and must.law in wanted:
+                self.claim(at.got.raised is not None, f"`{self.source(at)}`", "accepted", "an error", at)
+                yield at
+
+    def allowed(self, at: At) -> None:
+        """Assert that the engine did not raise where there must be no error."""
+        if at.want.raised is None:
+            raised = at.got.raised
+            got = "accepted" if raised is None else described(raised)
+            self.claim(raised is None, f"`{self.source(at)}`", got, "no error", at)
+
+
+class Stage(Judge):
+    """What an exhibit looks at: the engine itself, and entropy to draw from."""
+
+    def __init__(self, law: str, backend: Backend, entropy: Entropy) -> None:
+        super().__init__(law)
+        self.backend = backend
+        self.entropy = entropy
+
+    def raises(self, thing: str, call: Callable[[], Any]) -> None:
+        """Assert that a call is refused."""
+        try:
+            call()
+        except Exception:
+            self.assertions += 1
+        else:
+            self.claim(False, thing, "accepted", "an error")
+
+
+Check = Callable[[Any], None]
