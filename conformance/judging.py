@@ -15,6 +15,7 @@ from hypothesis.errors import HypothesisException
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.interpreter import run
+from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.standing import root_cause, stand, unlawful
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
@@ -83,12 +84,12 @@ def judge(
     law: Law,
     backend: Backend,
     effort: Effort | None = None,
-    known: Callable[[str], str | None] = lambda _: None,
+    known: KnownFailures | None = None,
     journal: Callable[[str, bytes], None] | None = None,
 ) -> Result:
     """The verdict on one law.
 
-    known:   the reason why a breach of a law is listed as known, or None.
+    known:   the breaches that are listed.
     journal: called with each law id and draw before it runs, so that a crash can be traced.
     """
     effort = effort or Effort()
@@ -97,10 +98,26 @@ def judge(
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
-    run_of_law = _Run(law, backend, effort, known, journal)
+    run_of_law = _Run(law, backend, effort, known or KnownFailures(), journal)
     start = perf_counter()
     with backend.session():
         run_of_law.go(result)
+    result.seconds = perf_counter() - start
+    return result
+
+
+def replayed(law: Law, program: Program, backend: Backend) -> Result:
+    """The verdict of a law on just one program."""
+    result = Result(law.id, backend.name, Verdict.UNKNOWN)
+    run_of_law = _Run(law, backend, Effort(shrink=0.0), KnownFailures(), None)
+    start = perf_counter()
+    with backend.session():
+        try:
+            examine(law, program, backend, run_of_law.tally)
+        except Exception as error:
+            run_of_law.failure = (program, error)
+        run_of_law.programs = 1
+        run_of_law.conclude(result)
     result.seconds = perf_counter() - start
     return result
 
@@ -113,7 +130,7 @@ class _Run:
         law: Law,
         backend: Backend,
         effort: Effort,
-        known: Callable[[str], str | None],
+        known: KnownFailures,
         journal: Callable[[str, bytes], None] | None,
     ) -> None:
         self.law = law
@@ -124,7 +141,7 @@ class _Run:
         self.vocabulary = vocabulary_of(backend)
         self.tally = Judge(law.id)
         self.programs = self.discarded = 0
-        self.listed = ""
+        self.listed = False
         self.excused: dict[str, int] = {}
         self.failure: tuple[Program | None, Exception] | None = None
 
@@ -149,15 +166,15 @@ class _Run:
             self.discarded += 1
             hypothesis.reject()
         except Exception as error:
-            reason = self.known(error.law) if isinstance(error, Broken) else None
-            if reason is None or not isinstance(error, Broken):
+            self.programs += 1
+            entry = self.known.excuse(error.law, program) if isinstance(error, Broken) else None
+            if entry is None or not isinstance(error, Broken):
                 self.failure = (program, error)
                 raise
             if error.law == self.law.id:
-                self.listed = self.listed or reason
+                self.listed = True
             else:
                 self.excused[error.law] = self.excused.get(error.law, 0) + 1
-            self.programs += 1
 
     def go(self, result: Result) -> None:
         """Run the examples and fill in the result."""
@@ -181,13 +198,20 @@ class _Run:
                 raise
             if isinstance(error, HypothesisException):
                 unstable = "not the same when run again; "
+        self.conclude(result, unstable)
+
+    def conclude(self, result: Result, unstable: str = "") -> None:
+        """Fill in what the examples showed."""
         result.programs, result.discarded = self.programs, self.discarded
         result.assertions, result.worst = self.tally.assertions, self.tally.worst
         result.excused = self.excused
         if self.failure is not None:
             self._report(result, *self.failure, unstable)
-        elif self.listed:
-            result.verdict, result.known = Verdict.KNOWN, self.listed
+        elif entries := self.known.of(self.law.id):
+            result.known = "; ".join(f"{entry.reason} ({entry.link})" for entry in entries)
+            shows = self.listed or any(entry.reproduces() for entry in entries)
+            result.verdict = Verdict.KNOWN if shows else Verdict.STALE
+            result.message = "" if shows else "listed as a known failure, but nothing fails: take it off the list"
         else:
             result.verdict = Verdict.PASS if self.tally.assertions else Verdict.UNKNOWN
             result.message = "" if self.tally.assertions else "no assertion was executed: nothing is known of this law"

@@ -1,0 +1,142 @@
+"""The pytest plugin: options, header, verdicts to outcomes, the record and the summary.
+
+An installed plugin is imported by every pytest run in its environment, so nothing heavy is imported before
+the suite is really asked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from gradlaws.conformance.campaign import Campaign
+
+HERE = Path(__file__).resolve().parent
+#: Programs per law, and whether the seed is drawn anew each time.
+PROFILES = {"smoke": (10, False), "ci": (100, False), "nightly": (2000, True)}
+KEY: pytest.StashKey[Campaign] = pytest.StashKey()
+#: The campaign of this process; a list, because the hook that needs it is not given the config.
+_ACTIVE: list[Campaign] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the suite."""
+    group = parser.getgroup("gradlaws", "conformance of gradient access (.grad)")
+    group.addoption(
+        "--backend",
+        action="append",
+        metavar="NAME|module:attribute",
+        help="engine to verify; repeatable. Default: torch where it is installed, else reference",
+    )
+    group.addoption(
+        "--level",
+        choices=("core", "full", "torch"),
+        default="full",
+        help="the claim to check: core (the headline invariants), full (all portable laws, the default), torch",
+    )
+    group.addoption(
+        "--profile", choices=tuple(PROFILES), default="ci", help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law"
+    )
+    group.addoption("--max-examples", type=_count, metavar="N", help="programs per law, instead of the profile's")
+    group.addoption("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
+    group.addoption("--record", type=Path, metavar="FILE", help="write the record of the run (JSON lines)")
+    group.addoption(
+        "--known-failures",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="TOML list of what is known to fail, instead of the shipped one; repeatable",
+    )
+    group.addoption("--replay", metavar="ID", help="run again just the failing program that an earlier run reported under ID")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _wanted(config: pytest.Config) -> bool:
+    """Whether this run asks for the suite: by an option, by --pyargs, or by a path."""
+    option = config.option
+    if any((option.backend, option.record, option.known_failures, option.replay)) or option.seed is not None:
+        return True
+    for argument in config.args:
+        place = argument.split("::")[0]
+        if place.startswith("gradlaws"):
+            return True
+        path = (config.invocation_params.dir / place).resolve()
+        if path.exists() and (HERE == path or HERE in path.parents or path in HERE.parents):
+            return True
+    return False
+
+
+def campaign_of(config: pytest.Config) -> Campaign:
+    """What this run is about; made when first needed. Raises pytest.UsageError for wrong options."""
+    if KEY not in config.stash:
+        from gradlaws.conformance.campaign import Campaign, CampaignError
+
+        try:
+            config.stash[KEY] = Campaign.of(config)
+        except CampaignError as error:
+            raise pytest.UsageError(str(error)) from error
+        _ACTIVE.append(config.stash[KEY])
+    return config.stash[KEY]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options before anything is collected."""
+    if _wanted(config) and not config.option.help and not config.option.version:
+        campaign_of(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give a worker process of pytest-xdist the seed of this run."""
+    if KEY in node.config.stash:
+        node.workerinput["gradlaws_seed"] = node.config.stash[KEY].seed
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Versions, backends, capabilities, seed."""
+    return config.stash[KEY].header() if KEY in config.stash else []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a law and backend, its id the law's."""
+    if "law_case" in metafunc.fixturenames:
+        cases = campaign_of(metafunc.config).law_cases()
+        metafunc.parametrize("law_case", cases, ids=[case.id for case in cases])
+    if "example_case" in metafunc.fixturenames:
+        cases = campaign_of(metafunc.config).example_cases()
+        metafunc.parametrize("example_case", cases, ids=[case.id for case in cases])
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Collect what tests say (in the controller, where tests run in worker processes)."""
+    for campaign in _ACTIVE:
+        campaign.note(report)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table per family."""
+    if KEY in config.stash:
+        config.stash[KEY].summarise(terminalreporter)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Complete the record."""
+    if KEY in config.stash:
+        _ACTIVE.remove(config.stash[KEY])
+        config.stash[KEY].close()
+
+
+@pytest.fixture
+def campaign(request: pytest.FixtureRequest) -> Campaign:
+    """What the run is about."""
+    return campaign_of(request.config)

@@ -43,7 +43,7 @@ def shown(value: Any) -> str:
     if isinstance(value, np.ndarray):
         text = np.array2string(value, precision=17, separator=", ", threshold=30, suppress_small=False)
         return " ".join(text.split()) + ("" if value.dtype == np.float64 else f" ({value.dtype})")
-    return repr(value)
+    return value if isinstance(value, str) else repr(value)
 
 
 def excess(got: Array, want: Array, bound: Callable[[], Array] | None) -> float:

@@ -1,0 +1,225 @@
+"""One run of the suite under pytest: what is tried on which backends, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import random
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradlaws.conformance.backend import CAPABILITIES, Backend
+from gradlaws.conformance.checking import check
+from gradlaws.conformance.examples import EXAMPLES, Example
+from gradlaws.conformance.journal import Journal
+from gradlaws.conformance.judging import Effort
+from gradlaws.conformance.known import KnownFailures, KnownFailuresError, load, shipped
+from gradlaws.conformance.laws import LAWS, LEVELS, Law
+from gradlaws.conformance.loading import BackendError, default, find
+from gradlaws.conformance.replaying import Replay, ReplayError, remember
+from gradlaws.conformance.serial import dumped
+from gradlaws.conformance.verdict import Result, Verdict
+from gradlaws.reports.record import Recorder, RecordError
+from gradlaws.reports.terminal import summary
+
+#: The property of a test report under which its line of the record travels.
+LINE = "gradlaws"
+
+
+class CampaignError(Exception):
+    """The options make no sense; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test: a law, or a documented example, on a backend."""
+
+    backend: Backend
+    subject: Law | Example
+
+    @property
+    def id(self) -> str:
+        """Backend, law id and name, for `-k`."""
+        name = f"{self.subject.id}-{self.subject.name}"
+        return f"{self.backend.name}-{name}"
+
+
+class Campaign:
+    """What a run is about."""
+
+    def __init__(self, config: pytest.Config, backends: list[Backend], known: dict[str, KnownFailures]) -> None:
+        from gradlaws.conformance.plugin import PROFILES
+
+        option = config.option
+        self.backends = backends
+        self.known = known
+        self.level = option.level
+        self.profile = option.profile
+        examples, roving = PROFILES[option.profile]
+        chosen = option.seed if option.seed is not None else random.randrange(2**31) if roving else 0
+        workerinput = getattr(config, "workerinput", None)
+        self.is_worker = workerinput is not None
+        self.seed = chosen if workerinput is None else workerinput["gradlaws_seed"]
+        self.effort = Effort(option.max_examples or examples, self.seed)
+        self.cache = config.cache
+        self.journal = Journal(Path(config.cache.mkdir("gradlaws")) if config.cache else None, self.is_worker, config)
+        self.replay = Replay.of(option.replay, config.cache) if option.replay else None
+        self.lines: list[dict[str, Any]] = []
+        self._start = time.perf_counter()
+        self._recorder: Recorder | None = None
+        if option.record is not None and not self.is_worker and not option.collectonly:
+            self._recorder = Recorder(option.record, self._head())
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Campaign:
+        """The campaign that the options describe; raises CampaignError."""
+        try:
+            names = config.option.backend or [default()]
+            if len(set(names)) < len(names):
+                raise CampaignError(f"--backend {max(names, key=names.count)} is given twice")
+            backends = [find(name) for name in names]
+            for backend in backends:
+                problems = check(backend)
+                if problems:
+                    listed = "\n".join(f"    {problem}" for problem in problems)
+                    raise CampaignError(
+                        f"the adapter {backend.name!r} is not right yet; no law was tried. Mend these methods:\n{listed}"
+                    )
+            return cls(config, backends, _known(config, backends))
+        except (BackendError, KnownFailuresError, RecordError, ReplayError) as error:
+            raise CampaignError(str(error)) from error
+
+    # -- what is tried ----------------------------------------------------------------------------------------
+
+    def law_cases(self) -> list[Case]:
+        """The laws of the level, on each backend."""
+        included = LEVELS[: LEVELS.index(self.level) + 1]
+        laws = [law for law in LAWS.values() if law.level in included]
+        if self.replay is not None:
+            laws = [LAWS[self.replay.law]]
+        return [Case(backend, law) for backend in self.backends for law in laws]
+
+    def example_cases(self) -> list[Case]:
+        """The documented examples, on each backend."""
+        if self.replay is not None:
+            return []
+        return [Case(backend, example) for backend in self.backends for example in EXAMPLES.values()]
+
+    def header(self) -> list[str]:
+        """Lines for the top of the run."""
+        from gradlaws.conformance.plugin import PROFILES
+
+        lines = []
+        for backend in self.backends:
+            lacking = sorted(set(CAPABILITIES) - backend.capabilities)
+            has = len(CAPABILITIES) - len(lacking)
+            lines.append(
+                f"gradlaws: backend {backend.name} {backend.version()}, {has} of {len(CAPABILITIES)} capabilities"
+                + (f" (without {', '.join(lacking)})" if lacking else "")
+                + (f", {len(self.known[backend.name])} known failures" if len(self.known[backend.name]) else "")
+            )
+        count = len(self.law_cases()) // max(len(self.backends), 1)
+        note = "" if self.effort.examples == PROFILES[self.profile][0] else " (--max-examples)"
+        lines.append(
+            f"gradlaws: level {self.level}, {count} laws, profile {self.profile}: {self.effort.examples} programs a law"
+            f"{note}, seed {self.seed}"
+        )
+        return lines
+
+    def _head(self) -> dict[str, Any]:
+        try:
+            own = version("gradlaws")
+        except PackageNotFoundError:
+            own = "checkout"
+        return {
+            "gradlaws": own,
+            "backends": [
+                {"name": b.name, "version": b.version(), "capabilities": sorted(b.capabilities), "ops": sorted(b.ops())}
+                for b in self.backends
+            ],
+            "seed": self.seed,
+            "profile": self.profile,
+            "examples": self.effort.examples,
+            "level": self.level,
+            "python": platform.python_version(),
+            "platform": sys.platform,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+
+    # -- what came of it --------------------------------------------------------------------------------------
+
+    def line_of(self, result: Result) -> dict[str, Any]:
+        """The record's line about a result."""
+        law = LAWS[result.law]
+        data = asdict(result)
+        finding = data["finding"]
+        if finding is not None and result.finding is not None:
+            program = result.finding.steps
+            finding["steps"] = None if program is None else dumped(program)
+            finding["replay"] = None if program is None else remember(self.cache, law.id, result.backend, finding["steps"])
+        return {
+            "type": "result",
+            **data,
+            "verdict": str(result.verdict),
+            "family": law.family,
+            "level": law.level,
+            "sentence": law.sentence,
+            "source": law.source,
+            "after": list(law.after),
+            "missing": list(result.missing),
+        }
+
+    def note(self, report: pytest.TestReport) -> None:
+        """Take a test's line from its report, or notice that its process died."""
+        if self.is_worker:
+            return
+        if report.when == "???":
+            self._take(self._crash(report))
+            return
+        for name, value in report.user_properties:
+            if name == LINE and report.when == "call":
+                self._take(json.loads(str(value)))
+
+    def _take(self, line: dict[str, Any] | None) -> None:
+        if line is not None:
+            self.lines.append(line)
+            if self._recorder is not None:
+                self._recorder.add(line)
+
+    def _crash(self, report: pytest.TestReport) -> dict[str, Any] | None:
+        case = next((case for case in self.law_cases() if f"[{case.id}]" in report.nodeid), None)
+        if case is None or not isinstance(case.subject, Law):
+            return None
+        finding = self.journal.last_of(case.subject, case.backend)
+        result = Result(case.subject.id, case.backend.name, Verdict.CRASH, finding=finding)
+        result.message = f"the process died; {str(report.longrepr).splitlines()[0] if report.longrepr else ''}"
+        return self.line_of(result)
+
+    def summarise(self, terminal: Any) -> None:
+        """Print the table per family."""
+        if self.lines and not self.is_worker:
+            summary(self.lines, terminal)
+
+    def close(self) -> None:
+        """Complete the record."""
+        self.journal.close()
+        if self._recorder is not None:
+            self._recorder.close(round(time.perf_counter() - self._start, 3))
+
+
+def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:
+    paths = config.option.known_failures
+    if not paths:
+        return {backend.name: shipped(backend.name) for backend in backends}
+    if len(paths) > 1 and len(backends) != len(paths):
+        raise CampaignError(
+            f"{len(backends)} backends and {len(paths)} files of known failures: give one file a backend, in order"
+        )
+    found = [load(path, LAWS) for path in paths]
+    return {backend.name: found[k if len(found) > 1 else 0] for k, backend in enumerate(backends)}

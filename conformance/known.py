@@ -1,0 +1,128 @@
+"""Known failures: what an engine is known to break, listed with a reason and a link, in a TOML file.
+
+    [[known]]
+    law = "VAL-11"
+    reason = "the gradient of a view aliases the gradient argument"
+    link = "https://github.com/..."
+    ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
+    script = '''...'''               # optional: a few lines that raise AssertionError while the defect is there
+
+A listed law that passes is STALE, and an error: the list must say what is true today.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.steps import Apply, InPlace, Mode
+
+FIELDS = {"law": str, "reason": str, "link": str, "ops": list, "modes": list, "script": str}
+
+
+class KnownFailuresError(Exception):
+    """A known-failures file cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One entry.
+
+    ops, modes: if given, the entry covers only programs with one of these ops (grad modes).
+    script: raises AssertionError as long as the defect is there.
+    """
+
+    law: str
+    reason: str
+    link: str
+    ops: frozenset[str] = frozenset()
+    modes: frozenset[str] = frozenset()
+    script: str = ""
+
+    def covers(self, program: Program | None) -> bool:
+        """Whether a breach shown by this program is what the entry is about."""
+        if program is None:
+            return not (self.ops or self.modes)
+        used = {step.op for step in program if isinstance(step, Apply | InPlace)}
+        entered = {step.kind for step in program if isinstance(step, Mode)}
+        return (not self.ops or not self.ops.isdisjoint(used)) and (not self.modes or not self.modes.isdisjoint(entered))
+
+    def reproduces(self) -> bool | None:
+        """Whether the script still shows the defect; None without a script."""
+        if not self.script:
+            return None
+        try:
+            exec(compile(self.script, f"<known failure {self.law}>", "exec"), {"__name__": "known_failure"})
+        except AssertionError:
+            return True
+        return False
+
+
+class KnownFailures:
+    """The entries for one backend."""
+
+    def __init__(self, entries: Iterable[Known] = ()) -> None:
+        self.entries = tuple(entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def of(self, law: str) -> list[Known]:
+        """The entries about a law."""
+        return [entry for entry in self.entries if entry.law == law]
+
+    def excuse(self, law: str, program: Program | None) -> Known | None:
+        """The entry that covers this breach, or None."""
+        return next((entry for entry in self.of(law) if entry.covers(program)), None)
+
+
+def shipped(backend: str) -> KnownFailures:
+    """The entries that come with the suite for a backend of this name; none if there is no such file."""
+    place = files("gradlaws.conformance") / "known_failures" / f"{backend}.toml"
+    return parsed(place.read_text("utf-8"), place.name) if place.is_file() else KnownFailures()
+
+
+def load(path: Path, laws: Iterable[str]) -> KnownFailures:
+    """The entries of a file; raises KnownFailuresError if it is not one, or names unknown laws."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise KnownFailuresError(f"known failures {path}: {error.strerror}") from error
+    found = parsed(text, str(path))
+    unknown = sorted({entry.law for entry in found.entries} - set(laws))
+    if unknown:
+        raise KnownFailuresError(f"known failures {path}: no such law: {', '.join(unknown)}")
+    return found
+
+
+def parsed(text: str, where: str) -> KnownFailures:
+    """The entries in a text of TOML."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise KnownFailuresError(f"known failures {where}: not TOML: {error}") from error
+    strange = sorted(set(data) - {"known"})
+    if strange:
+        raise KnownFailuresError(f"known failures {where}: unknown table {strange[0]!r}; entries are [[known]]")
+    return KnownFailures(_entry(entry, number, where) for number, entry in enumerate(data.get("known", []), 1))
+
+
+def _entry(entry: dict[str, Any], number: int, where: str) -> Known:
+    name = entry.get("law", f"number {number}")
+    for key, value in entry.items():
+        if key not in FIELDS:
+            raise KnownFailuresError(f"known failures {where}: {name}: unknown key {key!r}; there are {', '.join(FIELDS)}")
+        if not isinstance(value, FIELDS[key]):
+            raise KnownFailuresError(f"known failures {where}: {name}: {key} must be a {FIELDS[key].__name__}")
+    for key in ("law", "reason", "link"):
+        if not entry.get(key):
+            raise KnownFailuresError(f"known failures {where}: {name}: `{key}` is missing; say it in a sentence")
+    return Known(
+        entry["law"], entry["reason"], entry["link"], frozenset(entry.get("ops", ())),
+        frozenset(entry.get("modes", ())), entry.get("script", ""),
+    )

@@ -1,0 +1,36 @@
+"""The documented examples on every backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from gradlaws.conformance.campaign import LINE, Case
+from gradlaws.conformance.examples import Example
+from gradlaws.conformance.printing import source
+from gradlaws.conformance.verdict import Verdict
+
+
+def test_example(example_case: Case, record_property: Callable[[str, object], None]) -> None:
+    """What the documentation shows is what happens."""
+    example, backend = example_case.subject, example_case.backend
+    assert isinstance(example, Example)
+    missing = sorted(example.needs - backend.capabilities)
+    with backend.session():
+        breaches = [] if missing else list(example.breaches(backend))
+    verdict = Verdict.UNSUPPORTED if missing else Verdict.FAIL if breaches else Verdict.PASS
+    line = {
+        "type": "example",
+        "name": f"{example.id}-{example.name}",
+        "backend": backend.name,
+        "verdict": str(verdict),
+        "message": breaches[0] if breaches else "",
+    }
+    record_property(LINE, json.dumps(line))
+    if missing:
+        pytest.skip(f"UNSUPPORTED: needs {', '.join(missing)}")
+    if breaches:
+        program = "\n".join("    " + text for text in source(example.program, backend.spellings).splitlines())
+        pytest.fail(f"{breaches[0]}\n\n{example.sentence}\n{example.source}\n\n{program}", pytrace=False)

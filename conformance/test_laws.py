@@ -1,0 +1,32 @@
+"""The meeting place: every law on every backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from gradlaws.conformance.campaign import LINE, Campaign, Case
+from gradlaws.conformance.judging import judge, replayed
+from gradlaws.conformance.laws import Law
+from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.terminal import failure
+
+
+def test_law(law_case: Case, campaign: Campaign, record_property: Callable[[str, object], None]) -> None:
+    law, backend = law_case.subject, law_case.backend
+    assert isinstance(law, Law)
+    campaign.journal.begin(backend)
+    if campaign.replay is not None:
+        result = replayed(law, campaign.replay.program, backend)
+    else:
+        result = judge(law, backend, campaign.effort, campaign.known[backend.name], campaign.journal.write)
+    line = campaign.line_of(result)
+    record_property(LINE, json.dumps(line))
+    if result.verdict is Verdict.UNSUPPORTED:
+        pytest.skip(f"UNSUPPORTED: needs {', '.join(result.missing)}")
+    if result.verdict is Verdict.KNOWN:
+        pytest.xfail(f"KNOWN: {result.known}")
+    if result.verdict is not Verdict.PASS:
+        pytest.fail(failure(line), pytrace=False)
