@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gradlaws.conformance.steps import Var
+from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.steps import Apply, Var
 from gradlaws.strategies.builder import Builder
 
 
@@ -36,10 +37,12 @@ def _graph(b: Builder, first: int, root: Var) -> Graph:
 
 
 def _ancestors(b: Builder, root: Var) -> set[Var]:
+    """What gradients of the root can reach: not the masks that an op merely looks at."""
     used = {root}
     for step in reversed(b.steps):
         if not used.isdisjoint(step.outs):
-            used.update(step.uses())
+            passive = TABLE[step.op].passive if isinstance(step, Apply) else ()
+            used.update(v for k, v in enumerate(step.uses()) if k not in passive)
     return used
 
 
