@@ -113,6 +113,8 @@ class Builder:
         self.steps: list[Step] = []
         self.info: dict[Var, Info] = {}
         self.recording = [True]
+        #: Whether ops may leave their domain and the range of modest numbers, so that infinities and NaN arise.
+        self.wild = False
         self._turn = 0
 
     def program(self) -> Program:
@@ -196,7 +198,7 @@ class Builder:
         except (ValueError, IndexError, TypeError):
             return None
         results = list(made) if row.many else [made]
-        if any(r.size > MOST or not _modest(r) for r in results):
+        if any(r.size > MOST or not (self.wild or _modest(r)) for r in results):
             return None
         differentiable = not isinstance(row.rule, Constant)
         tracked = self.recording[-1] and differentiable and any(self.info[v].tracked for v in inputs)
@@ -217,11 +219,10 @@ class Builder:
         self.steps.append(Apply(op, inputs, tuple(params.items()), outs=tuple(outs)))
         return tuple(outs) if row.many else outs[0]
 
-    @staticmethod
-    def _fits(row: Op, values: list[Array], params: Params) -> bool:
+    def _fits(self, row: Op, values: list[Array], params: Params) -> bool:
         if any(v.dtype.kind not in row.dtypes for v in values):
             return False
-        return row.domain is None or row.domain(*values, **params)
+        return self.wild or row.domain is None or row.domain(*values, **params)
 
     def must(self, op: str, *inputs: Var, **params: Any) -> Any:
         """Like `apply`, where not fitting is a dead end."""

@@ -145,3 +145,21 @@ def scalar_graph(b: Builder, *shapes: Callable[[Builder], Var]) -> Graph:
     grown = graph(b, *shapes)
     root = grown.root if b[grown.root].value.size == 1 else b.total(grown.root)
     return _graph(b, first, root)
+
+
+def bystanders(b: Builder, grown: Graph) -> None:
+    """Now and then something beside the graph that must not matter to it, or only to .grad of its inner tensors."""
+    b.turn()
+    kind = b.entropy.below(12)
+    if kind == 1 and grown.inner and b.has("retain_grad"):
+        b.retain(b.entropy.pick(grown.inner))
+    elif kind == 2 and b.has("retain_grad"):
+        b.retain(grown.root)
+    elif kind == 3:
+        b.leaf(tracked=b.entropy.chance(70))
+    elif kind == 4:
+        b.backward(graph(b, chain, twins).root)
+    elif kind == 5 and b.has("detach"):
+        b.detach(b.entropy.pick((grown.root, *grown.leaves)))
+    elif kind == 6 and grown.leaves:
+        b.unary(b.entropy.pick(grown.leaves))

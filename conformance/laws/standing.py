@@ -16,11 +16,11 @@ STANDING = ("VAL-03", "VAL-04", "VAL-11", "VAL-12", "NONE-03", "MODE-06", "META-
 
 def stand(trial: Trial) -> None:
     """Check one program."""
+    root_cause(trial)
     shapes(trial)
     untouched(trial)
     if trial.want.derailed is None:
         intact(trial)
-        apart(trial)
         restored(trial)
 
 
@@ -61,6 +61,8 @@ def intact(trial: Trial) -> None:
     """Nothing but .grad, and what in-place ops write, ever changes: neither inputs nor gradient arguments."""
     seeds = {v for s in trial.program if isinstance(s, Backward) for v in s.gradients or () if v is not None}
     bound = {v for step in trial.program if isinstance(step, ReadGrad) for v in step.outs}
+    # What was assigned to .grad may or may not be the object that is added to: both are allowed.
+    bound |= {step.source for step in trial.program if isinstance(step, SetGrad) and step.source is not None}
     for var, got in trial.got.final.items():
         want = trial.want.final.get(var)
         if want is None or got.value is None or want.value is None or var in bound:
