@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, TypeVar
 
 from gradlaws.conformance.entropy import Array
@@ -90,7 +91,7 @@ class Backend:
         """The version of the engine, for reports."""
         return "unknown"
 
-    @property
+    @cached_property
     def capabilities(self) -> frozenset[str]:
         """All that is claimed: overridden methods and `features`."""
         own = {name for name in _CAPABILITIES if getattr(type(self), name) is not getattr(Backend, name)}

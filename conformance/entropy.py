@@ -8,6 +8,7 @@ missing read as zero, and zero is always the simplest choice.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -23,6 +24,11 @@ _COMMON = [0.0, 1.0, -1.0, 2.0] * 14
 VALUES: Array = np.array((_COMMON + [k / 8 for k in range(-16, 17)] * 7)[:256], dtype=np.float64)
 #: The same without 0: for positions that must not vanish.
 NONZERO: Array = np.where(VALUES == 0, 0.5, VALUES)
+
+
+def stretched(seed: bytes, size: int = 480) -> bytes:
+    """`size` bytes that follow from a short seed: Hypothesis draws bytes one by one, at a microsecond each."""
+    return hashlib.shake_128(seed).digest(size)
 
 
 class Entropy:

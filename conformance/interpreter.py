@@ -53,6 +53,12 @@ class Interpreter:
         self.handles: dict[int, Any] = {}
         self.calls: list[tuple[int, Any]] = []
         self._same: dict[str, bool] = {}
+        # Looking is the most frequent thing of all.
+        self._grad, self._numpy = backend.grad, backend.numpy
+        self._flags = tuple(
+            getattr(backend, flag) if flag in self.has else None for flag in ("requires_grad", "is_leaf", "retains_grad")
+        )
+        self._enabled = backend.is_grad_enabled if "is_grad_enabled" in self.has else None
 
     def do(self, index: int, step: Step) -> Moment:
         """Run one step and observe."""
@@ -200,8 +206,8 @@ class Interpreter:
             moment.calls, self.calls = self.calls, []
         if self._same:
             moment.same, self._same = self._same, {}
-        if "is_grad_enabled" in self.has:
-            moment.mode = self.backend.is_grad_enabled()
+        if self._enabled is not None:
+            moment.mode = self._enabled()
         if isinstance(step, QUIET):
             for var in step.outs:
                 if var in self.env:
@@ -213,18 +219,16 @@ class Interpreter:
 
     def look(self, x: Any, value: bool = True) -> Seen:
         """A snapshot of one tensor; its contents only if `value`."""
-        backend, has = self.backend, self.has
-        grad = backend.grad(x)
-        seen = Seen(backend.numpy(x) if value else None, None if grad is None else backend.numpy(grad))
-        if "requires_grad" in has:
-            seen.requires_grad = backend.requires_grad(x)
-            if grad is not None:
-                seen.grad_tracked = backend.requires_grad(grad)
-        if "is_leaf" in has:
-            seen.is_leaf = backend.is_leaf(x)
-        if "retains_grad" in has:
-            seen.retains = backend.retains_grad(x)
-        return seen
+        grad = self._grad(x)
+        requires_grad, is_leaf, retains = self._flags
+        return Seen(
+            self._numpy(x) if value else None,
+            None if grad is None else self._numpy(grad),
+            requires_grad(x) if requires_grad else None,
+            is_leaf(x) if is_leaf else None,
+            retains(x) if retains else None,
+            requires_grad(grad) if requires_grad and grad is not None else None,
+        )
 
     def finish(self, trace: Trace) -> None:
         """Write down how everything stands at the end."""

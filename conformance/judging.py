@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.entropy import Entropy
+from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.registry import Law
@@ -28,7 +28,7 @@ from gradlaws.conformance.verdict import Finding, Result, Verdict
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 
 #: Bytes that one program is drawn from.
-SIZE = 480
+SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def vocabulary_of(backend: Backend) -> Vocabulary:
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
     """The program that `data` decodes to under the law's leaning."""
     assert law.leaning is not None
-    builder = Builder(Entropy(data), vocabulary)
+    builder = Builder(Entropy(stretched(data)), vocabulary)
     law.leaning(builder)
     return builder.program()
 
@@ -152,7 +152,7 @@ class _Run:
         program: Program | None = None
         try:
             if self.law.leaning is None:
-                stage = Stage(self.law.id, self.backend, Entropy(data))
+                stage = Stage(self.law.id, self.backend, Entropy(stretched(data)))
                 try:
                     self.law.check(stage)
                 finally:

@@ -59,7 +59,8 @@ class Bounds:
 
     def _analyse(self, node: Node) -> tuple[Array, int | None]:
         if node.row is None or not node.inputs:
-            return np.zeros(node.shape), grid(node.array)
+            noise = np.zeros(node.shape) if node.noise is None else node.noise()
+            return noise, None if noise.any() else grid(node.array)
         if node.array.dtype.kind not in "fc":
             return np.zeros(node.shape), grid(node.array)
         errors = [self._error[id(x)] for x in node.inputs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,10 @@ class Node:
     kept:    what backward needs again: (storage, version then, whether the need is documented).
     freed:   whether a backward without retain_graph has been through here.
     hooks:   tensor hooks registered on this very value.
+    noise:   for a constant: computes the bound of the error that an engine may show in it; None for none.
     """
 
-    __slots__ = ("array", "freed", "hooks", "inputs", "kept", "order", "owner", "params", "row", "tracked")
+    __slots__ = ("array", "freed", "hooks", "inputs", "kept", "noise", "order", "owner", "params", "row", "tracked")
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Node:
         self.kept: list[tuple[Storage, int, bool]] = []
         self.freed = False
         self.hooks: list[Any] | None = None
+        self.noise: Callable[[], Array] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -109,6 +112,11 @@ def constant(value: Any, like: Node) -> Node:
     return value if isinstance(value, Node) else Node(np.asarray(value).astype(like.array.dtype))
 
 
+def untracked(node: Node) -> Node:
+    """The same value without history; what is known of its rounding error stays."""
+    return Node(node.array, TABLE["clone"], (node,)) if node.tracked or node.row is not None else node
+
+
 def _binary(name: str, a: Node, b: Any) -> Node:
     return record(TABLE[name], (a, constant(b, a)))
 
@@ -119,7 +127,7 @@ def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> A
     if isinstance(row.rule, Composite):
         return row.rule.body(RECORDED, *inputs, **params)
     if row.passive:
-        inputs = tuple(Node(node.array) if k in row.passive else node for k, node in enumerate(inputs))
+        inputs = tuple(untracked(node) if k in row.passive else node for k, node in enumerate(inputs))
     arrays = tuple(node.array for node in inputs)
     if len(inputs) > 1 and any(a.dtype != arrays[0].dtype for a in arrays[1:]):
         wide = promoted(arrays)
@@ -150,7 +158,7 @@ class _Recorded:
     @staticmethod
     def stop(x: Any) -> Any:
         """x as a constant."""
-        return Node(x.array)
+        return untracked(x)
 
 
 RECORDED = _Recorded()
