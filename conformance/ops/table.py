@@ -141,7 +141,7 @@ class Op:
     def __call__(self, *xs: Any, **params: Any) -> Any:
         """The value over NumPy arrays (a tuple where the op has several results)."""
         if self.arity > 1 and not all(x.dtype == xs[0].dtype for x in xs[1:]):
-            xs = promoted(xs)
+            xs = promoted(xs, self.passive)
         if self.forward is not None:
             return self.forward(*xs, **params)
         assert isinstance(self.rule, Composite)
@@ -198,11 +198,15 @@ class _Raw:
 RAW = _Raw()
 
 
-def promoted(xs: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Operands of one dtype: the widest of the highest kind present (integers never widen a float)."""
-    highest = max((x.dtype for x in xs), key=lambda d: "biufc".index(d.kind)).kind
-    dtype = np.result_type(*(x.dtype for x in xs if x.dtype.kind == highest))
-    return tuple(x.astype(dtype, copy=False) for x in xs)
+def promoted(xs: tuple[Array, ...], passive: tuple[int, ...] = ()) -> tuple[Array, ...]:
+    """Operands of one dtype: the widest of the highest kind present (integers never widen a float).
+
+    Masks (`passive` positions) neither take part nor change.
+    """
+    active = [x.dtype for k, x in enumerate(xs) if k not in passive]
+    highest = max(active, key=lambda d: "biufc".index(d.kind)).kind
+    dtype = np.result_type(*(d for d in active if d.kind == highest))
+    return tuple(x if k in passive else x.astype(dtype, copy=False) for k, x in enumerate(xs))
 
 
 def axes(dim: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:

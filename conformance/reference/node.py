@@ -130,7 +130,7 @@ def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> A
         inputs = tuple(untracked(node) if k in row.passive else node for k, node in enumerate(inputs))
     arrays = tuple(node.array for node in inputs)
     if len(inputs) > 1 and any(a.dtype != arrays[0].dtype for a in arrays[1:]):
-        wide = promoted(arrays)
+        wide = promoted(arrays, row.passive)
         inputs = tuple(
             node if node.array.dtype == a.dtype else record(TABLE["cast"], (node,), {"dtype": str(a.dtype)})
             for node, a in zip(inputs, wide, strict=True)
