@@ -59,9 +59,9 @@ class Campaign:
         option = config.option
         self.backends = backends
         self.known = known
-        self.level = option.level
-        self.profile = option.profile
-        examples, roving = PROFILES[option.profile]
+        self.level = option.level or "full"
+        self.profile = option.profile or "ci"
+        examples, roving = PROFILES[self.profile]
         chosen = option.seed if option.seed is not None else random.randrange(2**31) if roving else 0
         workerinput = getattr(config, "workerinput", None)
         self.is_worker = workerinput is not None
@@ -81,8 +81,7 @@ class Campaign:
         """The campaign that the options describe; raises CampaignError."""
         try:
             names = config.option.backend or [default()]
-            if len(set(names)) < len(names):
-                raise CampaignError(f"--backend {max(names, key=names.count)} is given twice")
+            _consistent(config, names)
             backends = [find(name) for name in names]
             for backend in backends:
                 problems = check(backend)
@@ -211,6 +210,22 @@ class Campaign:
         self.journal.close()
         if self._recorder is not None:
             self._recorder.close(round(time.perf_counter() - self._start, 3))
+
+
+def _consistent(config: pytest.Config, names: list[str]) -> None:
+    option = config.option
+    if len(set(names)) < len(names):
+        raise CampaignError(f"--backend {max(names, key=names.count)} is given twice")
+    if option.replay:
+        idle = [
+            "--" + name.replace("_", "-")
+            for name in ("level", "profile", "max_examples", "seed", "known_failures")
+            if getattr(option, name) is not None
+        ]
+        if idle:
+            raise CampaignError(f"--replay runs one remembered program, so {', '.join(idle)} can have no effect: leave it out")
+        if len(names) > 1:
+            raise CampaignError("--replay runs on one backend; give --backend once")
 
 
 def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:

@@ -109,7 +109,10 @@ def parsed(text: str, where: str) -> KnownFailures:
     strange = sorted(set(data) - {"known"})
     if strange:
         raise KnownFailuresError(f"known failures {where}: unknown table {strange[0]!r}; entries are [[known]]")
-    return KnownFailures(_entry(entry, number, where) for number, entry in enumerate(data.get("known", []), 1))
+    entries = data.get("known", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise KnownFailuresError(f"known failures {where}: `known` must be a list of tables, each headed [[known]]")
+    return KnownFailures(_entry(entry, number, where) for number, entry in enumerate(entries, 1))
 
 
 def _entry(entry: dict[str, Any], number: int, where: str) -> Known:

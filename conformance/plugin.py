@@ -34,11 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--level",
         choices=("core", "full", "torch"),
-        default="full",
         help="the claim to check: core (the headline invariants), full (all portable laws, the default), torch",
     )
     group.addoption(
-        "--profile", choices=tuple(PROFILES), default="ci", help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law"
+        "--profile", choices=tuple(PROFILES), help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law"
     )
     group.addoption("--max-examples", type=_count, metavar="N", help="programs per law, instead of the profile's")
     group.addoption("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
