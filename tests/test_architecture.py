@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,3 +237,21 @@ def test_nothing_depends_on_a_machine() -> None:
         if pattern.search(line)
     ]
     assert not problems, listed(problems)
+
+
+def test_the_facade_is_lazy_and_whole() -> None:
+    """An installed plugin imports `gradlaws` in every pytest run of its environment."""
+    code = "import sys, gradlaws; assert not {'numpy', 'hypothesis', 'torch'} & set(sys.modules), 'not lazy'"
+    code += "; assert all(hasattr(gradlaws, name) for name in gradlaws.__all__); assert gradlaws.__version__"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT / "src", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_plugin_costs_next_to_nothing_to_import() -> None:
+    code = "import pytest, sys, gradlaws.conformance.plugin; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT / "src", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    heavy = {"numpy", "torch", "hypothesis.strategies", "gradlaws.conformance.laws"}
+    assert heavy & set(done.stdout.split()) == set()
