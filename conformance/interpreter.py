@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.observe import Env, Moment, Seen, Trace
+from gradlaws.conformance.observe import Env, Moment, Seen, Shared, Trace
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
@@ -53,6 +53,8 @@ class Interpreter:
         self.handles: dict[int, Any] = {}
         self.calls: list[tuple[int, Any]] = []
         self._same: dict[str, bool] = {}
+        #: What gradients that are gone had shared memory with.
+        self.lost: Shared = frozenset()
         # Looking is the most frequent thing of all.
         self._grad, self._numpy = backend.grad, backend.numpy
         self._flags = tuple(
@@ -64,6 +66,9 @@ class Interpreter:
         """Run one step and observe."""
         moment = Moment(index, step)
         if any(var not in self.env for var in step.uses()):
+            moment.skipped = True
+            return moment
+        if isinstance(step, ZeroGrad) and self.backend.grad(self.env[step.x]) is None:
             moment.skipped = True
             return moment
         try:
@@ -91,6 +96,8 @@ class Interpreter:
             case Apply(op=op, inputs=inputs, params=params):
                 result = backend.apply(op, *[env[v] for v in inputs], **dict(params))
                 self._bind(step.outs, result if TABLE[op].many else (result,))
+                if op == "cast":
+                    self._same["returned itself"] = result is env[inputs[0]]
             case Leaf(value=value, requires_grad=flag):
                 self._bind(step.outs, (backend.tensor(value.array, flag),))
             case Backward():
@@ -102,9 +109,12 @@ class Interpreter:
                 self._same["read twice"] = backend.grad(env[x]) is grad
                 self._bind(step.outs, (grad,))
             case ClearGrad(x=x):
+                self.lost |= self.sharing(x) or frozenset()
                 backend.set_grad(env[x], None)
             case ZeroGrad(x=x):
+                grad = backend.grad(env[x])
                 backend.zero_grad(env[x])
+                self._same["kept object"] = backend.grad(env[x]) is grad
             case SetGrad(x=x, source=source):
                 value = 1.0 if source is None else env[source]
                 backend.set_grad(env[x], value)
@@ -233,10 +243,11 @@ class Interpreter:
     def finish(self, trace: Trace) -> None:
         """Write down how everything stands at the end."""
         trace.final = {var: self.look(x) for var, x in self.env.items()}
-        trace.shared = self.sharing()
+        shared = self.sharing()
+        trace.shared = None if shared is None else shared | self.lost
 
-    def sharing(self) -> frozenset[tuple[tuple[str, Var], tuple[str, Var]]] | None:
-        """Which gradients share memory with which values and other gradients."""
+    def sharing(self, only: Var | None = None) -> Shared | None:
+        """Which gradients (of all variables, or of one) share memory with which values and other gradients."""
         if "shares_memory" not in self.has:
             return None
         things: list[tuple[tuple[str, Var], Any]] = [(("value", v), x) for v, x in self.env.items()]
@@ -250,6 +261,8 @@ class Interpreter:
         found = set()
         for k, (name, grad) in enumerate(grads):
             for other, thing in grads[:k] + things:
+                if only is not None and only != name[1] and other != ("grad", only):
+                    continue
                 if thing is not grad and self.backend.shares_memory(grad, thing):
                     found.add((other, name))
         return frozenset(found)

@@ -21,6 +21,7 @@ class Seen:
     error: (expected traces only) computes the bound for an engine's `grad`.
     value_error: the same for its value.
     also: (expected traces only) another gradient that is allowed here, after a step that raised.
+    also_error: the bound for that one.
     """
 
     value: Array | None
@@ -32,6 +33,7 @@ class Seen:
     error: Callable[[], Array] | None = None
     value_error: Callable[[], Array] | None = None
     also: Array | None = None
+    also_error: Callable[[], Array] | None = None
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class Moment:
 
     index, step: which step.
     raised:  the exception that the step ended with, or None.
-    skipped: the step was not run, because a variable that it needs was never bound.
+    skipped: the step was not run, because a variable that it needs was never bound, or there is no gradient to zero.
     seen:    snapshots by variable: of all live tensors after an event, of new tensors after an op.
              Values are noted for new tensors and after in-place writes.
     mode:    whether ops are recorded after the step; None where the engine does not say.
@@ -63,7 +65,8 @@ class Trace:
     """The moments of one run.
 
     final:  all live tensors at the end, values included.
-    shared: pairs of things that share memory at the end, as (kind, variable), kinds `value` and `grad`.
+    shared: pairs of things that share memory at the end, or did when a gradient was cleared, as (kind, variable),
+        kinds `value` and `grad`.
     None where the engine cannot tell.
     """
 
@@ -88,4 +91,6 @@ def described(raised: BaseException) -> str:
     return f"{type(raised).__name__}: {text[0][:160]}" if text else type(raised).__name__
 
 
+#: Pairs of things that share memory, as (kind, variable).
+Shared = frozenset[tuple[tuple[str, Var], tuple[str, Var]]]
 Env = dict[Var, Any]

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import VALUES, Array, Entropy
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
-from gradlaws.conformance.ops.table import Cast, Constant, Movement, Params, Pick
+from gradlaws.conformance.ops.table import Cast, Constant, Elementwise, Movement, Params, Pick
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
     Apply,
@@ -83,6 +83,7 @@ class Info:
     """What the builder knows of a variable.
 
     base:   the variable whose memory it lives in (itself, unless it is a view).
+    kin:    the variable whose history it shares: its base, unless it was detached or viewed under no_grad.
     leaf:   made by the user, not by a recorded op.
     sealed: not to be written to: memory shared with who knows whom, or overlapping.
     contiguous: surely laid out row by row, so that `view` is defined.
@@ -94,6 +95,7 @@ class Info:
     base: Var
     sealed: bool = False
     contiguous: bool = True
+    kin: Var = -1
 
 
 class DeadEnd(Exception):  # noqa: N818 - a draw that leads nowhere is no error
@@ -125,6 +127,12 @@ class Builder:
         """Whether the engine has these capabilities or ops."""
         return all(n in self.vocabulary.capabilities or n in self.vocabulary.ops for n in names)
 
+    def dtypes(self, kinds: str = "fcib") -> tuple[str, ...]:
+        """The dtypes of these kinds that the engine has, the simplest first."""
+        known = (("float64", ()), ("float32", ("float32",)), ("complex128", ("complex",)),
+                 ("int64", ("integer",)), ("bool", ("integer",)))
+        return tuple(dtype for dtype, needs in known if dtype[0] in kinds and self.has(*needs))
+
     def turn(self) -> None:
         """Read the next decisions from a chunk of their own, so that shrinking one step leaves the others."""
         self._turn += 1
@@ -135,6 +143,8 @@ class Builder:
         self.info[var] = info
         if info.base < 0:
             info.base = var
+        if info.kin < 0:
+            info.kin = var
         return var
 
     def __getitem__(self, var: Var) -> Info:
@@ -187,7 +197,7 @@ class Builder:
         """Append an op; its result (a tuple where it has several), or None where it does not fit the values."""
         row = TABLE[op]
         values = [self.info[v].value for v in inputs]
-        if not self._fits(row, values, params):
+        if not self._fits(row, values, params) or _mixed(row, values):
             return None
         even = all(self.info[v].contiguous for v in inputs)
         if "contiguous" in row.tags and not even:
@@ -209,8 +219,8 @@ class Builder:
             if row.alias:
                 info = Info(value, tracked, not tracked, source.base,
                             source.sealed or row.many or row.alias == "maybe" or 0 in value.strides,
-                            even and value.flags.c_contiguous)
-                if row.alias == "maybe":
+                            even and value.flags.c_contiguous, source.kin if self.recording[-1] else -1)
+                if row.alias == "maybe" or row.many:
                     self.info[source.base].sealed = source.sealed = True
             else:
                 info = Info(np.array(value), tracked and value.dtype.kind in "fc", not tracked, -1,
@@ -220,9 +230,23 @@ class Builder:
         return tuple(outs) if row.many else outs[0]
 
     def _fits(self, row: Op, values: list[Array], params: Params) -> bool:
-        if any(v.dtype.kind not in row.dtypes for v in values):
+        kinds = {v.dtype.kind for v in values}
+        if isinstance(row.rule, Elementwise) and not kinds <= {"i", "b"}:
+            kinds -= {"i", "b"}  # integers are promoted to the dtype of the other operand
+        if not kinds <= set(row.dtypes):
             return False
+        if any(v.dtype != values[0].dtype for v in values) and not all(v.ndim for v in values):
+            return False  # whether a 0-d operand takes part in promotion is each engine's own convention
         return self.wild or row.domain is None or row.domain(*values, **params)
+
+    def converted(self, x: Var, dtype: str) -> Var:
+        """`x.to(dtype)`, which is x itself where x has that dtype already."""
+        if str(self.info[x].value.dtype) != dtype:
+            return int(self.must("cast", x, dtype=dtype))
+        var = len(self.info)
+        self.info[var] = self.info[x]
+        self.step(Apply("cast", (x,), (("dtype", dtype),), outs=(var,)))
+        return var
 
     def must(self, op: str, *inputs: Var, **params: Any) -> Any:
         """Like `apply`, where not fitting is a dead end."""
@@ -264,6 +288,8 @@ class Builder:
                 return int(made)
         if not _broadcast(self.shape(a), self.shape(b)):
             a, b = self.total(a), self.total(b)
+        if self.info[a].value.dtype != self.info[b].value.dtype and not (self.shape(a) and self.shape(b)):
+            b = self.must("cast", b, dtype=str(self.info[a].value.dtype))
         for row in (self.entropy.pick(rows["exact"]), TABLE["add"]):
             made = self.apply(row.name, a, b)
             if made is not None:
@@ -278,8 +304,18 @@ class Builder:
         """Some view of x."""
         return self.unary(x, ("view",))
 
+    def refused(self, target: Var) -> bool:
+        """Whether a write must be refused now: to a leaf that requires grad, or a view of one, in grad mode."""
+        kin = self.info[self.info[target].kin]
+        return self.recording[-1] and kin.leaf and kin.tracked
+
+    def writable(self, target: Var) -> bool:
+        """Whether a write is lawful now, and what becomes of the aliases is known."""
+        info = self.info[target]
+        return not (info.sealed or self.info[info.base].sealed or self.refused(target))
+
     def inplace(self, op: str, target: Var, *inputs: Var, **params: Any) -> bool:
-        """Append an in-place op if it fits; whether it did."""
+        """Append an in-place op if it fits; whether it did. One that must be refused writes nothing."""
         row = INPLACE[op].row
         info = self.info[target]
         values = [info.value, *(self.info[v].value for v in inputs)]
@@ -290,14 +326,16 @@ class Builder:
                 made = np.asarray(row(*values, **params))
         except (ValueError, IndexError, TypeError):
             return False
-        if made.shape != info.value.shape or not _modest(made):
+        if made.shape != info.value.shape or made.dtype.kind != info.value.dtype.kind or not _modest(made):
             return False
         self.steps.append(InPlace(op, target, inputs, tuple(params.items())))
+        if self.refused(target):
+            return True
         if info.value.flags.writeable:
             info.value[...] = made
-        if self.recording[-1] and any(self.info[v].tracked for v in inputs):
+        if self.recording[-1] and any(self.info[v].tracked for k, v in enumerate(inputs, 1) if k not in row.passive):
             for other in self.info.values():
-                if other.base == info.base:
+                if other.kin == info.kin:
                     other.tracked, other.leaf = True, False
         return True
 
@@ -335,7 +373,7 @@ class Builder:
 
     def detach_(self, x: Var) -> None:
         """`x.detach_()`."""
-        self.info[x].tracked, self.info[x].leaf = False, True
+        self.info[x].tracked, self.info[x].leaf, self.info[x].kin = False, True, x
         self.step(DetachInPlace(x))
 
     def require(self, x: Var, flag: bool = True) -> None:
@@ -419,6 +457,12 @@ class Builder:
             turned = (*value.shape[:-2], value.shape[-1], value.shape[-2])
             return int(self.must("transpose", self.constant(turned, dtype=dtype), dim0=value.ndim - 2, dim1=value.ndim - 1))
         return self.constant(value.shape, dtype=dtype)
+
+
+def _mixed(row: Op, values: list[Array]) -> bool:
+    """Whether operand dtypes are mixed in an op that need not promote them."""
+    mixed = any(v.dtype != values[0].dtype for v in values[1:])
+    return mixed and (not isinstance(row.rule, Elementwise) or bool(row.passive))
 
 
 def _modest(value: Any) -> bool:

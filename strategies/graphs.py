@@ -147,6 +147,22 @@ def scalar_graph(b: Builder, *shapes: Callable[[Builder], Var]) -> Graph:
     return _graph(b, first, root)
 
 
+def over(b: Builder, *starts: Var) -> Var:
+    """A computation from variables that are there already, each used at least once, some more often."""
+    ends = []
+    for start in starts:
+        b.turn()
+        ends.append(b.unary(start) if b.entropy.chance(60) else start)
+    b.turn()
+    if b.entropy.chance(40):
+        ends.append(b.entropy.pick(starts))
+    result = ends[0] if len(ends) > 1 else b.unary(ends[0])
+    for end in ends[1:]:
+        b.turn()
+        result = b.binary(result, end)
+    return b.unary(result) if b.entropy.chance(40) else result
+
+
 def bystanders(b: Builder, grown: Graph) -> None:
     """Now and then something beside the graph that must not matter to it, or only to .grad of its inner tensors."""
     b.turn()

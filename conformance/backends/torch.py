@@ -21,8 +21,8 @@ class TorchBackend(TorchLike):
     features = TorchLike.features | {"complex", "lifetime", "threads", "order"}
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
-        made = torch.from_numpy(array.copy())
-        return made.requires_grad_() if requires_grad else made
+        # As programs are printed; the constructor has a dtype check of its own.
+        return torch.tensor(array, requires_grad=True) if requires_grad else torch.from_numpy(array.copy())
 
     @contextmanager
     def session(self) -> Iterator[None]:

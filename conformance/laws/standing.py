@@ -72,11 +72,17 @@ def intact(trial: Trial) -> None:
 
 def apart(trial: Trial) -> None:
     """No gradient shares memory with another, with a value or with a gradient argument, unless so assigned."""
-    if trial.got.shared is None or any(isinstance(step, SetGrad | ReadGrad) for step in trial.program):
+    if trial.got.shared is None or any(isinstance(step, SetGrad) for step in trial.program):
         return
+    bound: set[int] = set()  # gradients that the program holds, and what lives in their memory
+    for step in trial.program:
+        if isinstance(step, ReadGrad) or (bound and not bound.isdisjoint(step.uses())):
+            bound.update(step.outs)
     made = {v: step for step in trial.program for v in step.outs}
     for other, (_, var) in sorted(trial.got.shared):
         kind, v = other
+        if kind == "value" and v in bound:
+            continue
         thing = f"{name(v)}.grad" if kind == "grad" else name(v)
         origin = "" if isinstance(made.get(v), Leaf) or v not in made else f" (`{statement(made[v])}`)"
         trial.claim(False, f"the memory of {name(var)}.grad", f"shared with {thing}{origin}", "its own", None, "VAL-11")

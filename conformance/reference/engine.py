@@ -22,8 +22,8 @@ from gradlaws.conformance.ops.table import Constant, Movement
 from gradlaws.conformance.reference.bounds import Bounds
 from gradlaws.conformance.reference.differentiate import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.linear import origins
-from gradlaws.conformance.reference.node import Node, record
-from gradlaws.conformance.reference.tensor import Tensor, alias, fresh, leaf, view
+from gradlaws.conformance.reference.node import Node, record, untracked
+from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, alias, fresh, leaf, view
 
 
 class MustRaise(RuntimeError):
@@ -61,20 +61,22 @@ class Engine:
     def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
         """A leaf with a copy of the contents of `array`."""
         if requires_grad:
-            self._differentiable(array)
+            self._differentiable(array, "REQ-02")
         return leaf(np.array(array), requires_grad)
 
     @staticmethod
-    def _differentiable(array: Array) -> None:
+    def _differentiable(array: Array, law: str) -> None:
         if array.dtype.kind not in "fc":
-            raise MustRaise("REQ-03", f"only floating-point and complex tensors can require grad, not {array.dtype}")
+            raise MustRaise(law, f"only floating-point and complex tensors can require grad, not {array.dtype}")
 
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         """The result of a row of the table (a tuple where it has several)."""
         row = TABLE[op]
+        if op == "cast" and params["dtype"] == str(inputs[0].array.dtype):
+            return inputs[0]  # there is nothing to convert
         nodes = tuple(x.node for x in inputs)
         if not self.modes.enabled:
-            nodes = tuple(Node(node.array) for node in nodes)
+            nodes = tuple(untracked(node) for node in nodes)
         made = self._record(row, nodes, params)
         results = tuple(self._placed(row, inputs, node) for node in (made if row.many else (made,)))
         for result in results:
@@ -115,31 +117,33 @@ class Engine:
         """Write the result of an in-place op into `target`."""
         row = INPLACE[op].row
         recorded = self.modes.enabled
-        if recorded and target.family.node.owner is not None:
-            raise MustRaise("INP-01", "a leaf that requires grad, or a view of one, may not be modified in place")
+        if recorded and target.family.anchor.owner is not None:
+            law = "INP-01" if target.is_root else "INP-02"
+            raise MustRaise(law, "a leaf that requires grad, or a view of one, may not be modified in place")
         if np.unique(target.within).size != target.within.size:
             raise MustRaise("INP-08", "more than one element of the target refers to the same memory")
+        if any(self.shares_memory(x, target) and not _coincide(x, target) for x in inputs):
+            self._may_raise("an operand overlaps the memory that is written to")
         operands = (target, *inputs)
         nodes = tuple(x.node for x in operands)
-        made = self._record(row, nodes if recorded else tuple(Node(n.array) for n in nodes), params)
+        made = self._record(row, nodes if recorded else tuple(untracked(n) for n in nodes), params)
         old = nodes[0].array
         if made.array.shape != old.shape:
             raise MustRaise("INP-08", f"the result has shape {made.array.shape}, the target {old.shape}")
         if made.array.dtype != old.dtype:
             made = self._record(TABLE["cast"], (made,), {"dtype": str(old.dtype)})
-        before = [(x.family.storage, x.family.storage.version) for x in operands]
+        before = [(x.family.storage, x.family.storage.version) for x in inputs]
+        own = target.family.storage
         if target.is_root and recorded:
-            target.family.storage.array = _scattered(target, made.array)
-            target.family.storage.version += 1
+            own.write(target.family.where, made)
             target.family.become(made)
         else:
             target.family.write(target.within, made, recorded)
         if made.tracked and made.row is row and not isinstance(row.rule, Movement):
+            # What the op itself overwrites may have been copied first, or not: no documentation says.
             documented = row.saves == "operands" and all(node.tracked for node in nodes)
-            made.kept = [(storage, version, documented) for storage, version in before]
-            if row.saves == "result":
-                storage = target.family.storage
-                made.kept.append((storage, storage.version, True))
+            made.kept = [(storage, version, documented and storage is not own) for storage, version in before]
+            made.kept += [(own, own.version - 1, False), (own, own.version, row.saves == "result")]
 
     # -- flags ------------------------------------------------------------------------------------------------
 
@@ -147,7 +151,7 @@ class Engine:
         """`x.requires_grad_(flag)`."""
         node = x.node
         if flag:
-            self._differentiable(node.array)
+            self._differentiable(node.array, "REQ-03")
         if not x.is_leaf:
             if not flag:
                 raise MustRaise("REQ-12", "the flag of a non-leaf cannot be cleared; use detach()")
@@ -157,20 +161,20 @@ class Engine:
             if not flag:
                 node.tracked = node.tracked  # graphs already recorded keep their node; delivery asks the owner
             if x.is_root:
-                x.family.become(made)
+                x.family.relabel(made)
             else:
                 x.alone(made)
         return x
 
     def detach(self, x: Tensor) -> Tensor:
         """A tensor over the same memory, without history."""
-        return alias(x, Node(x.array))
+        return alias(x, untracked(x.node))
 
     def detach_in_place(self, x: Tensor) -> Tensor:
         """`x.detach_()`."""
         if not x.is_root:
             raise MustRaise("DET-06", "a view cannot be detached in place")
-        x.alone(Node(x.array))
+        x.alone(untracked(x.node))
         x.retains = False
         self._retaining.discard(x)
         return x
@@ -220,7 +224,7 @@ class Engine:
         """Call `hook` with the gradient of x's present value; returns the list that it was added to."""
         if not x.requires_grad:
             raise MustRaise("HOOK-07", "a tensor that does not require grad cannot have a hook")
-        node = x.node
+        node = x.anchor
         if node.owner is not None:
             hooks = node.owner.hooks
         else:
@@ -280,11 +284,11 @@ class Engine:
         gradients: Sequence[Tensor | None] | None = None,
         inputs: Sequence[Tensor] | None = None,
         **_: Any,
-    ) -> list[tuple[Tensor, Array]]:
+    ) -> list[tuple[Tensor, Node]]:
         """What a backward would add to which tensors, were nothing freed or overwritten; changes nothing."""
         seeded, path, receivers = self._plan(roots, gradients, inputs)
         arrived = backward(seeded, path, [node for node, _ in receivers], lambda node, g: g)
-        return [(t, value.array) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
+        return [(t, value) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
 
     def grad(
         self,
@@ -303,8 +307,8 @@ class Engine:
         seeded = self._seeded(roots, gradients)
         nodes = ancestors(root for root, _ in seeded)
         known = {id(node) for node in nodes}
-        targets = list({id(x.node): x.node for x in inputs if id(x.node) in known}.values())
-        if len({id(t) for t in targets}) < len({id(x.node) for x in inputs}) and not (allow_unused or materialize_grads):
+        targets = list({id(x.anchor): x.anchor for x in inputs if id(x.anchor) in known}.values())
+        if len({id(t) for t in targets}) < len({id(x.anchor) for x in inputs}) and not (allow_unused or materialize_grads):
             raise MustRaise("HO-05", "an input was not used in the graph")
         path = between(nodes, targets)
         self._check_alive(path)
@@ -312,13 +316,12 @@ class Engine:
         self._free(path, create_graph if retain_graph is None else retain_graph)
         found: list[Tensor | None] = []
         for x in inputs:
-            value, error = arrived.get(id(x.node), (None, None))
+            value, error = arrived.get(id(x.anchor), (None, None))
             if value is None and materialize_grads:
                 value = Node(np.zeros_like(x.array))
-            result = None if value is None else fresh(value)
-            if result is not None:
-                result.error = error
-            found.append(result)
+            if value is not None and not create_graph:
+                value.noise = error
+            found.append(None if value is None else fresh(value))
         return tuple(found)
 
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
@@ -359,7 +362,7 @@ class Engine:
         ]
         known = {id(node): node for node in nodes}
         keepers = list(self._retaining) if inputs is None else [x for x in inputs if not x.is_leaf]
-        found += [(known[id(t.node)], t) for t in keepers if id(t.node) in known]
+        found += [(known[id(t.anchor)], t) for t in keepers if id(t.anchor) in known]
         return found
 
     def _check_alive(self, path: Sequence[Node]) -> None:
@@ -384,19 +387,24 @@ class Engine:
     def _free(path: Sequence[Node], retain: bool) -> None:
         if not retain:
             for node in path:
-                node.freed = True
+                node.freed = node.row is not UNRECORDED  # no op of the program, so nothing to free
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
     ) -> list[tuple[Node | None, Callable[[], Array] | None]]:
         """For each target what arrives, and how to bound the error in it."""
         hooked = any(node.hooks or (node.owner is not None and node.owner.hooks) for node in path)
-        values = None if hooked or create_graph else forward(seeded, path, targets)
+        empty = not any(target.array.size for target in targets)
+        values = None if hooked or create_graph or empty else forward(seeded, path, targets)
         if values is not None:
             def bound_of(k: int) -> Callable[[], Array]:
                 def bound() -> Array:
+                    # The other way's error, and how far the two ways are apart.
                     again = backward(seeded, path, targets, lambda node, g: g)[k]
-                    return np.zeros(targets[k].shape) if again is None else Bounds().of(again)
+                    if again is None:
+                        return np.zeros(targets[k].shape)
+                    return np.asarray(Bounds().of(again) + np.abs(again.array - values[k]))
+
                 return bound
             return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
         found: list[tuple[Node | None, Callable[[], Array] | None]] = []
@@ -442,7 +450,7 @@ class Engine:
         x.error = bound
 
 
-def _scattered(target: Tensor, array: Array) -> Array:
-    contents = target.family.storage.array.copy()
-    contents[target.family.where.ravel()] = array.ravel()
-    return contents
+def _coincide(a: Tensor, b: Tensor) -> bool:
+    """Whether the elements of two tensors over one memory are the same ones, in the same places."""
+    here, there = (x.family.where.ravel()[x.within - 1] for x in (a, b))
+    return here.shape == there.shape and bool((here == there).all())

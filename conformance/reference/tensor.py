@@ -15,33 +15,63 @@ from weakref import WeakSet
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.reference.node import Node, record
+from gradlaws.conformance.ops import TABLE, Op
+from gradlaws.conformance.ops.table import Elementwise
+from gradlaws.conformance.reference.node import Node, record, untracked
 
 
 class Storage:
-    """Some memory: its current contents (flat, never written to in place) and how often they changed."""
+    """Some memory: its current contents (flat, never written to in place) and how often they changed.
 
-    __slots__ = ("array", "version")
+    origin: what the memory was made for; with all that was written since, it tells the contents' rounding errors.
+    """
 
-    def __init__(self, array: Array) -> None:
-        self.array = array
+    __slots__ = ("_written", "array", "origin", "version")
+
+    def __init__(self, origin: Node) -> None:
+        self.array = origin.array.ravel().copy()
         self.version = 0
+        self.origin = origin
+        self._written: Node | None = None
+
+    @property
+    def contents(self) -> Node:
+        """The current contents as a constant, flat."""
+        if self._written is None:
+            whole = np.arange(1, self.array.size + 1)
+            self._written = Node(self.array, TABLE["take"], (untracked(self.origin),), {"index": whole})
+        return self._written
+
+    def write(self, where: Array, value: Node) -> None:
+        """Put the elements of `value` at the positions `where`."""
+        index = np.arange(1, self.array.size + 1)
+        index[where.ravel()] = self.array.size + 1 + np.arange(where.size)
+        old = self.contents
+        self.array = self.array.copy()
+        self.array[where.ravel()] = value.array.ravel()
+        self._written = Node(self.array, TABLE["take"], (old, untracked(value)), {"index": index})
+        self.version += 1
+
+    def read(self, where: Array) -> Node:
+        """What is at the positions `where`, as a constant."""
+        return Node(self.array[where], TABLE["take"], (self.contents,), {"index": where + 1})
 
 
 class Family:
     """A base and its views: what shares both memory and history.
 
-    where: for each element of the root, its position in the storage.
-    stamp: changes whenever the root's node does.
+    where:  for each element of the root, its position in the storage.
+    anchor: the root's place in the history: the node of its latest recorded value.
+    stamp:  changes whenever the anchor does.
     """
 
-    __slots__ = ("_node", "_seen", "stamp", "storage", "where")
+    __slots__ = ("_node", "_seen", "anchor", "stamp", "storage", "where")
 
     def __init__(self, storage: Storage, where: Array, node: Node) -> None:
         self.storage = storage
         self.where = where
         self.stamp = 0
+        self.anchor = node
         self._node = node
         self._seen = storage.version
 
@@ -49,19 +79,12 @@ class Family:
     def node(self) -> Node:
         """The root's current node. A write that bypassed the history changes the value, not the derivative."""
         if self._seen != self.storage.version:
-            array = self.storage.array[self.where]
-            old = self._node
-            if old.owner is not None:
-                new = Node(array, tracked=True, owner=old.owner)
-            elif old.tracked:
-                new = Node(array, TABLE["clone"], (old,), tracked=True)
-            else:
-                new = Node(array)
-            self._replace(new)
+            self._node = unrecorded(self.anchor, self.storage.read(self.where))
+            self._seen = self.storage.version
         return self._node
 
     def _replace(self, node: Node) -> None:
-        self._node = node
+        self.anchor = self._node = node
         self._seen = self.storage.version
         self.stamp += 1
 
@@ -69,13 +92,15 @@ class Family:
         """Give the root another node with the same value (a flag changed)."""
         self._replace(node)
 
+    def relabel(self, node: Node) -> None:
+        """Give the root another node because a flag changed: what was viewed before stays as it was recorded."""
+        self.anchor = self._node = node
+        self._seen = self.storage.version
+
     def write(self, within: Array, value: Node, recorded: bool) -> None:
         """Write `value` at the elements `within` (1-based, into the root)."""
         root = self.node
-        contents = self.storage.array.copy()
-        contents[self.where.ravel()[within.ravel() - 1]] = value.array.ravel()
-        self.storage.array = contents
-        self.storage.version += 1
+        self.storage.write(self.where.ravel()[within.ravel() - 1], value)
         if recorded:
             index = np.arange(1, root.array.size + 1)
             index[within.ravel() - 1] = root.array.size + 1 + np.arange(within.size)
@@ -96,7 +121,9 @@ class Tensor:
 
     __slots__ = (
         "__weakref__",
+        "_anchor",
         "_node",
+        "_seen",
         "_stamp",
         "device",
         "error",
@@ -113,7 +140,8 @@ class Tensor:
         self.family = family
         self.within = within
         self.is_root = is_root
-        self._node = node
+        self._anchor = self._node = node
+        self._seen = family.storage.version
         self._stamp = family.stamp
         self.grad: Tensor | None = None
         self.error: Callable[[], Array] | None = None
@@ -124,14 +152,28 @@ class Tensor:
 
     @property
     def node(self) -> Node:
-        """The node of the tensor's latest value."""
+        """The node of the tensor's current value."""
         if self.is_root:
             return self.family.node
-        root = self.family.node
-        if self._stamp != self.family.stamp:
-            self._node = record(TABLE["take"], (root,), {"index": self.within})
-            self._stamp = self.family.stamp
+        anchor = self.anchor
+        if self._seen != self.family.storage.version:
+            root = self.family.node
+            self._node = anchor
+            if root is not self.family.anchor:
+                self._node = unrecorded(anchor, self.family.storage.read(self.family.where.ravel()[self.within - 1]))
+            self._seen = self.family.storage.version
         return self._node
+
+    @property
+    def anchor(self) -> Node:
+        """The tensor's place in the history: the node of its latest recorded value."""
+        if self.is_root:
+            return self.family.anchor
+        if self._stamp != self.family.stamp:
+            self._anchor = record(TABLE["take"], (self.family.anchor,), {"index": self.within})
+            self._stamp = self.family.stamp
+            self._seen = -1
+        return self._anchor
 
     @property
     def array(self) -> Array:
@@ -146,8 +188,8 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded op made the current value."""
-        node = self.node
-        return not node.tracked or node.owner is not None
+        anchor = self.anchor
+        return not anchor.tracked or anchor.owner is not None
 
     def alone(self, node: Node) -> None:
         """Leave the family: from now on the root of one of its own, over the same storage."""
@@ -155,7 +197,16 @@ class Tensor:
         self.family = Family(self.family.storage, where, node)
         self.within = _whole(node.array)
         self.is_root = True
-        self._node = node
+        self._anchor = self._node = node
+
+
+#: What a write outside the history makes of a tracked tensor: the second operand's value, the first's derivative.
+UNRECORDED = Op("unrecorded", "", Elementwise(lambda F, y, x, value: (1, None)), lambda x, value: value, 2, exact=True)
+
+
+def unrecorded(anchor: Node, value: Node) -> Node:
+    """The node of a value that was written over that of `anchor` without being recorded."""
+    return Node(value.array, UNRECORDED, (anchor, value), tracked=True) if anchor.tracked else value
 
 
 def _whole(array: Array) -> Array:
@@ -165,7 +216,7 @@ def _whole(array: Array) -> Array:
 def fresh(node: Node) -> Tensor:
     """A tensor over memory of its own."""
     whole = _whole(node.array)
-    return Tensor(Family(Storage(node.array.ravel().copy()), whole - 1, node), whole, node, is_root=True)
+    return Tensor(Family(Storage(node), whole - 1, node), whole, node, is_root=True)
 
 
 def leaf(array: Array, requires_grad: bool) -> Tensor:
