@@ -130,7 +130,7 @@ class Interpreter:
                 self._same["returned itself"] = result is env[x]
                 self._bind(step.outs, (result,) if step.outs else ())
             case Grad():
-                self._grad(step)
+                self._functional(step)
             case Mode(kind=kind):
                 self._mode(kind)
             case Forget(x=x):
@@ -165,7 +165,7 @@ class Interpreter:
             result = self.backend.backward_many([env[v] for v in step.roots], seeds, **options)
         self._same["returned None"] = result is None
 
-    def _grad(self, step: Grad) -> None:
+    def _functional(self, step: Grad) -> None:
         options = self._options(step)
         if step.allow_unused:
             options["allow_unused"] = True

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from gradlaws.conformance.laws.trial import Trial, excess
 from gradlaws.conformance.observe import described
+from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.printing import name, statement
-from gradlaws.conformance.steps import Backward, Leaf, ReadGrad, SetGrad
+from gradlaws.conformance.steps import Apply, Backward, Detach, Leaf, ReadGrad, SetGrad
 
 #: The laws that `stand` can find broken.
 STANDING = ("VAL-03", "VAL-04", "VAL-11", "VAL-12", "NONE-03", "MODE-06", "META-16")
@@ -60,9 +61,13 @@ def untouched(trial: Trial) -> None:
 def intact(trial: Trial) -> None:
     """Nothing but .grad, and what in-place ops write, ever changes: neither inputs nor gradient arguments."""
     seeds = {v for s in trial.program if isinstance(s, Backward) for v in s.gradients or () if v is not None}
+    # A gradient that the program holds, or has assigned, may or may not be the object that is added to.
     bound = {v for step in trial.program if isinstance(step, ReadGrad) for v in step.outs}
-    # What was assigned to .grad may or may not be the object that is added to: both are allowed.
     bound |= {step.source for step in trial.program if isinstance(step, SetGrad) and step.source is not None}
+    for step in (*trial.program.steps[::-1], *trial.program.steps) if bound else ():
+        if isinstance(step, Detach) or (isinstance(step, Apply) and TABLE[step.op].alias):
+            family = {step.uses()[0], *step.outs}
+            bound |= family if not bound.isdisjoint(family) else set()
     known = {v: seen.value for at in trial.got for v, seen in at.seen.items() if seen.value is not None}
     for var, got in trial.got.final.items():
         if got.value is not None and var in known and var not in bound:
