@@ -230,7 +230,7 @@ DEEPEST = 204_800
 #: A depth beyond Python's recursion limit, which every engine must reach.
 DEEP = 3_200
 #: Seconds that the deepest graph may take: slow engines are asked for less depth, never for less than DEEP.
-PATIENCE = 0.25
+PATIENCE = 0.2
 #: Engines that have been through their deepest graph: once in a run is enough.
 _plumbed: WeakSet[Backend] = WeakSet()
 
