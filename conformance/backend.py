@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from gradlaws.conformance.entropy import Array
@@ -94,8 +94,7 @@ class Backend:
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """All that is claimed: overridden methods and `features`."""
-        own = {name for name in _CAPABILITIES if getattr(type(self), name) is not getattr(Backend, name)}
-        return frozenset(own | self.features) - self.withheld
+        return (_overridden(type(self)) | self.features) - self.withheld
 
     #: Capabilities that a base class claims but this engine does not have.
     withheld: frozenset[str] = frozenset()
@@ -221,6 +220,11 @@ class Backend:
     def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
         """(w, w * x) by a module with parameter w = array, in its evaluation mode (`module.eval()`)."""
         raise NotClaimed
+
+
+@cache
+def _overridden(made: type[Backend]) -> frozenset[str]:
+    return frozenset(name for name in _CAPABILITIES if getattr(made, name) is not getattr(Backend, name))
 
 
 #: Every capability there is, with one line on what it asks of the engine.

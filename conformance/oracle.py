@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.interpreter import Interpreter, Interruption
@@ -20,7 +18,7 @@ from gradlaws.conformance.observe import Moment, Seen, Trace
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.reference.bounds import Bounds
 from gradlaws.conformance.reference.engine import MayRaise, MustRaise
-from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.node import Node, untracked
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 from gradlaws.conformance.steps import Backward, Step
 
@@ -48,9 +46,7 @@ def believe(program: Program, observed: Trace) -> Expected:
                 expected.derailed, expected.law = moment.index, oracle.derailed
                 break
         else:
-            oracle.finish(expected)
-            for var, seen in expected.final.items():
-                seen.value_error = _value_error(oracle.env[var].node)
+            expected.final = {var: oracle.look(x) for var, x in oracle.env.items()}
     finally:
         oracle.close()
     return expected
@@ -74,12 +70,25 @@ class _Oracle(Interpreter):
             return moment
         for var, seen in moment.seen.items():
             x = self.env[var]
-            seen.error = x.error
-            if seen.value is not None:
-                seen.value_error = _value_error(x.node)
-            seen.also = alternatives.get(id(x))
+            if id(x) in alternatives:
+                seen.also, seen.also_error = alternatives[id(x)]
             self._adopt(x, seen, observed.seen.get(var))
         return moment
+
+    def look(self, x: Tensor, value: bool = True) -> Seen:
+        """A snapshot with error bounds; without copies, since the reference never writes to an array."""
+        node, grad = x.node, x.grad
+        leaf = not node.tracked or node.owner is not None
+        return Seen(
+            node.array if value else None,
+            None if grad is None else grad.array,
+            node.tracked,
+            leaf,
+            x.retains and not leaf,
+            None if grad is None else grad.requires_grad,
+            x.error,
+            _value_error(node) if value else None,
+        )
 
     def _adopt(self, x: Tensor, expected: Seen, observed: Seen | None) -> None:
         if observed is None:
@@ -93,7 +102,7 @@ class _Oracle(Interpreter):
                 x.grad = fresh(Node(observed.grad))
             x.error = None
 
-    def _alternatives(self, step: Step) -> dict[int, Array]:
+    def _alternatives(self, step: Step) -> dict[int, tuple[Array, Callable[[], Array]]]:
         """After a backward that raised, a gradient may also have received its whole contribution."""
         if not isinstance(step, Backward) or any(v not in self.env for v in step.uses()):
             return {}
@@ -104,7 +113,11 @@ class _Oracle(Interpreter):
             found = self.engine.contributions(roots, seeds, inputs)
         except MustRaise:
             return {}
-        return {id(x): np.asarray(value if x.grad is None else x.grad.array + value) for x, value in found}
+        whole: dict[int, Node] = {}
+        for x, value in found:
+            old = whole.get(id(x)) or (None if x.grad is None else untracked(x.grad.node))
+            whole[id(x)] = value if old is None else old + value
+        return {x: (node.array, _value_error(node)) for x, node in whole.items()}
 
 
 def _value_error(node: Node) -> Callable[[], Array]:

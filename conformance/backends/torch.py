@@ -30,10 +30,16 @@ class TorchBackend(TorchLike):
             # Programs read .grad of non-leaves on purpose, and create reference cycles knowingly.
             warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
             warnings.filterwarnings("ignore", message="Using backward.. with create_graph=True")
-            yield
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)  # for a handful of elements, waking a pool costs a thousand times the work
+            try:
+                yield
+            finally:
+                torch.set_num_threads(threads)
 
     def numpy(self, x: Any) -> Array:
-        copy: Array = x.detach().resolve_conj().numpy().copy()
+        plain = x.detach()
+        copy: Array = (plain.resolve_conj() if plain.is_complex() else plain).numpy().copy()
         return copy
 
     def shares_memory(self, a: Any, b: Any) -> bool:
