@@ -30,6 +30,7 @@ class TorchBackend(TorchLike):
             # Programs read .grad of non-leaves on purpose, and create reference cycles knowingly.
             warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
             warnings.filterwarnings("ignore", message="Using backward.. with create_graph=True")
+            warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
             threads = torch.get_num_threads()
             torch.set_num_threads(1)  # for a handful of elements, waking a pool costs a thousand times the work
             try:

@@ -22,7 +22,7 @@ DOC = "https://docs.pytorch.org/docs/2.13/"
 BACKWARD = DOC + "generated/torch.autograd.backward.html"
 TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
 
-# -- shape, dtype, device -----------------------------------------------------------------------------------------
+# -- shape, dtype, device ------------------------------------------------------------------------------------
 
 SIZES = ((), (1,), (2, 3), (3, 1), (1, 3), (0,), (2, 0), (1, 1), (2, 1, 2), (1, 2, 3), (0, 1))
 
@@ -109,7 +109,7 @@ def grad_lives_where_its_tensor_does(s: Stage) -> None:
             )
 
 
-# -- memory -------------------------------------------------------------------------------------------------------
+# -- memory --------------------------------------------------------------------------------------------------
 
 
 def then_written(b: Builder) -> None:
@@ -179,7 +179,7 @@ def gradient_argument_stays_as_it_is(t: Trial) -> None:
                 t.equal(f"{name(var)} (the gradient argument) at the end", last.value, made)
 
 
-# -- flags and identity -------------------------------------------------------------------------------------------
+# -- flags and identity --------------------------------------------------------------------------------------
 
 
 def read_after_backward(b: Builder) -> None:
@@ -223,7 +223,7 @@ def reading_grad_twice_gives_the_same_object(t: Trial) -> None:
             t.equal(f"`{text} is {text}`", at.got.same.get("read twice"), True, at)
 
 
-# -- depth --------------------------------------------------------------------------------------------------------
+# -- depth ---------------------------------------------------------------------------------------------------
 
 #: How many ops the deepest graph has: about as many as in PyTorch's own tests.
 DEEPEST = 204_800

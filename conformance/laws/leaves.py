@@ -12,14 +12,15 @@ from gradlaws.strategies.graphs import bystanders, graph, over
 DOC = "https://docs.pytorch.org/docs/2.13/"
 IS_LEAF = DOC + "generated/torch.Tensor.is_leaf.html"
 REQUIRES = DOC + "notes/autograd.html#setting-requires-grad"
+INPLACE = DOC + "notes/autograd.html#in-place-operations-with-autograd"
 TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
 
 
-# -- making leaves ----------------------------------------------------------------------------------------------
+# -- making leaves -------------------------------------------------------------------------------------------
 
 
 def creations(b: Builder) -> None:
-    """New tensors of all dtypes, asked to require grad or not, within and outside of grad modes and graphs."""
+    """New tensors of all dtypes, asked to require grad or not, inside and outside of grad modes and graphs."""
     if b.entropy.chance(25):
         b.backward(graph(b).root)
     quiet = b.entropy.chance(25) and b.has("no_grad")
@@ -46,7 +47,7 @@ def a_new_tensor_requires_grad_if_asked(t: Trial) -> None:
             t.equal(f"Parameter({name(var)}).requires_grad", made, True, at)
 
 
-# -- leaf or not ------------------------------------------------------------------------------------------------
+# -- leaf or not ---------------------------------------------------------------------------------------------
 
 
 def untracked_results(b: Builder) -> None:
@@ -86,7 +87,7 @@ def grown(b: Builder) -> None:
 
 @law("LEAF-03", IS_LEAF, grown, level="core", needs=("is_leaf",))
 def a_tracked_leaf_has_no_recorded_op(t: Trial) -> None:
-    """A tensor that requires grad is a leaf if and only if no recorded op made it; backward does not change that."""
+    """A tensor that requires grad is a leaf exactly if no recorded op made it; backward changes none of that."""
     for at in t.succeeded(Leaf, Apply, Backward):
         for var, want in at.want.seen.items():
             if want.requires_grad:
@@ -108,7 +109,7 @@ def conversions(b: Builder) -> None:
 @law("LEAF-04", IS_LEAF + " and " + DOC + "generated/torch.Tensor.to.html", conversions,
      needs=("is_leaf", "cast", "float32"))
 def converting_makes_a_non_leaf(t: Trial) -> None:
-    """Converting a tracked leaf to another dtype gives a non-leaf; converting to its own dtype gives the leaf itself."""
+    """Converting a tracked leaf to another dtype gives a non-leaf; to its own dtype, the leaf itself."""
     for at in t.succeeded(Apply):
         x = at.step.inputs[0]
         before = t.want.before(at.index, x)
@@ -159,7 +160,7 @@ def a_non_leaf_requires_grad(t: Trial) -> None:
                 t.equal(f"{name(var)}.requires_grad of a non-leaf", seen.requires_grad, True, at)
 
 
-# -- what becomes of leaves -------------------------------------------------------------------------------------
+# -- what becomes of leaves ----------------------------------------------------------------------------------
 
 
 def tracked_writes(b: Builder) -> None:
@@ -184,10 +185,10 @@ def tracked_writes(b: Builder) -> None:
     b.backward(over(b, base))
 
 
-@law("LEAF-10", TESTS + " (test_requires_grad_inplace) and " + DOC + "notes/autograd.html#in-place-operations-with-autograd",
-     tracked_writes, needs=("inplace", "is_leaf", "requires_grad"))
+@law("LEAF-10", TESTS + " (test_requires_grad_inplace) and " + INPLACE, tracked_writes,
+     needs=("inplace", "is_leaf", "requires_grad"))
 def a_tracked_write_makes_a_non_leaf(t: Trial) -> None:
-    """Writing a tracked operand in place into an untracked tensor makes that a non-leaf that requires grad."""
+    """Writing a tracked operand in place into an untracked tensor makes it a non-leaf that requires grad."""
     for at in t.succeeded(InPlace):
         for var, want in at.want.seen.items():
             before = t.want.before(at.index, var)
@@ -197,7 +198,7 @@ def a_tracked_write_makes_a_non_leaf(t: Trial) -> None:
 
 
 def iterations(b: Builder) -> None:
-    """Several forward passes over the same leaves, each with other ops on some of them, each with its backward."""
+    """Several forward passes over the same leaves, each with other ops, and each with its backward."""
     leaves = [b.leaf() for _ in range(1 + b.entropy.below(3))]
     for _ in range(2 + b.entropy.below(2)):
         b.turn()
@@ -207,9 +208,10 @@ def iterations(b: Builder) -> None:
         b.backward(over(b, *used))
 
 
-@law("LEAF-12", DOC + "notes/autograd.html#how-autograd-encodes-the-history", iterations, after=("VAL-01", "ACC-01"))
+@law("LEAF-12", DOC + "notes/autograd.html#how-autograd-encodes-the-history", iterations,
+     after=("VAL-01", "ACC-01"))
 def each_forward_has_its_own_graph(t: Trial) -> None:
-    """Every forward pass records a graph of its own: each backward differentiates the code that ran that time."""
+    """Every forward pass records its own graph: each backward differentiates the code that ran that time."""
     for k, at in enumerate(t.succeeded(Backward)):
         for var in t.leaves(at) if k else ():
             t.grad(at, var)

@@ -20,7 +20,7 @@ def ranked(b: Builder) -> tuple[int, ...]:
     return b.draw_shape() or (2,)
 
 
-# -- propagation ------------------------------------------------------------------------------------------------
+# -- propagation ---------------------------------------------------------------------------------------------
 
 
 def mixtures(b: Builder) -> None:
@@ -45,7 +45,7 @@ def mixtures(b: Builder) -> None:
 
 @law("REQ-01", REQUIRES, mixtures, level="core", needs=("requires_grad",))
 def a_result_requires_grad_if_an_operand_does(t: Trial) -> None:
-    """A differentiable result requires grad exactly if ops are recorded and at least one operand requires grad."""
+    """A differentiable result requires grad exactly if ops are recorded and some operand requires grad."""
     for at in t.succeeded(Apply):
         for var in at.step.outs:
             value = at.want.seen[var].value
@@ -137,7 +137,7 @@ def integers_take_part_without_gradient(t: Trial) -> None:
                 t.grad(at, var)
 
 
-# -- untracked --------------------------------------------------------------------------------------------------
+# -- untracked -----------------------------------------------------------------------------------------------
 
 
 def untracked_roots(b: Builder) -> None:
@@ -186,7 +186,8 @@ def frozen(b: Builder) -> None:
 def freezing_leaves_the_rest_alone(t: Trial) -> None:
     """A frozen leaf gets no gradient, and the other leaves get the same gradients as ever."""
     for at in t.succeeded(Backward):
-        cold = [v for v, want in at.want.seen.items() if not want.requires_grad and isinstance(t.program.maker(v), Leaf)]
+        made = [v for v in at.want.seen if isinstance(t.program.maker(v), Leaf)]
+        cold = [v for v in made if not at.want.seen[v].requires_grad]
         for var in cold + t.leaves(at) if cold else ():
             t.grad(at, var)
 
@@ -202,7 +203,7 @@ def flagged(b: Builder) -> None:
 
 @law("REQ-15", FLAG, flagged, needs=("requires_grad",), after=("NONE-03",))
 def requiring_grad_promises_nothing(t: Trial) -> None:
-    """Requiring grad does not mean having one: non-leaves and leaves not reached still have None after a backward."""
+    """Requiring grad is not having one: non-leaves, and leaves not reached, have None even after a backward."""
     for at in t.succeeded(Backward):
         for var, want in at.want.seen.items():
             if want.requires_grad and want.grad is None:
@@ -210,7 +211,7 @@ def requiring_grad_promises_nothing(t: Trial) -> None:
                 t.grad(at, var)
 
 
-# -- dtypes -----------------------------------------------------------------------------------------------------
+# -- dtypes --------------------------------------------------------------------------------------------------
 
 
 def tracked_of_any_dtype(b: Builder) -> None:
@@ -229,7 +230,7 @@ def tracked_of_any_dtype(b: Builder) -> None:
 
 @law("REQ-02", DOC + "autograd.html", tracked_of_any_dtype, needs=("integer",))
 def only_floats_are_made_tracked(t: Trial) -> None:
-    """A new tensor that is to require grad must be floating-point or complex; of any other dtype it is an error."""
+    """A new tensor that is to require grad must be floating-point or complex: any other dtype is an error."""
     for at in t.raises():
         t.claim(at.step.outs[0] not in at.got.seen, name(at.step.outs[0]), "bound", "not made", at)
     for at in t.outcomes(Leaf):

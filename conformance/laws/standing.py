@@ -9,7 +9,7 @@ from gradlaws.conformance.laws.trial import Trial, excess
 from gradlaws.conformance.observe import described
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.printing import name, statement
-from gradlaws.conformance.steps import Apply, Backward, Detach, Leaf, ReadGrad, SetGrad
+from gradlaws.conformance.steps import Apply, Backward, Detach, Leaf, ReadGrad, SetGrad, Var
 
 #: The laws that `stand` can find broken.
 STANDING = ("VAL-03", "VAL-04", "VAL-11", "VAL-12", "NONE-03", "MODE-06", "META-16")
@@ -58,16 +58,22 @@ def untouched(trial: Trial) -> None:
                 trial.claim(same, f"{name(var)}.grad", got, before.grad, at, "NONE-03")
 
 
+def held(trial: Trial) -> set[Var]:
+    """Gradients that the program has read or assigned, and their views."""
+    # They may or may not be the object that a backward adds to.
+    found = {v for step in trial.program if isinstance(step, ReadGrad) for v in step.outs}
+    found |= {step.source for step in trial.program if isinstance(step, SetGrad) and step.source is not None}
+    for step in (*trial.program.steps[::-1], *trial.program.steps) if found else ():
+        if isinstance(step, Detach) or (isinstance(step, Apply) and TABLE[step.op].alias):
+            family = {step.uses()[0], *step.outs}
+            found |= set() if found.isdisjoint(family) else family
+    return found
+
+
 def intact(trial: Trial) -> None:
     """Nothing but .grad, and what in-place ops write, ever changes: neither inputs nor gradient arguments."""
     seeds = {v for s in trial.program if isinstance(s, Backward) for v in s.gradients or () if v is not None}
-    # A gradient that the program holds, or has assigned, may or may not be the object that is added to.
-    bound = {v for step in trial.program if isinstance(step, ReadGrad) for v in step.outs}
-    bound |= {step.source for step in trial.program if isinstance(step, SetGrad) and step.source is not None}
-    for step in (*trial.program.steps[::-1], *trial.program.steps) if bound else ():
-        if isinstance(step, Detach) or (isinstance(step, Apply) and TABLE[step.op].alias):
-            family = {step.uses()[0], *step.outs}
-            bound |= family if not bound.isdisjoint(family) else set()
+    bound = held(trial)
     known = {v: seen.value for at in trial.got for v, seen in at.seen.items() if seen.value is not None}
     for var, got in trial.got.final.items():
         if got.value is not None and var in known and var not in bound:
@@ -77,16 +83,14 @@ def intact(trial: Trial) -> None:
 
 def apart(trial: Trial) -> None:
     """No gradient shares memory with another, with a value or with a gradient argument, unless so assigned."""
-    if trial.got.shared is None or any(isinstance(step, SetGrad) for step in trial.program):
+    if trial.got.shared is None:
         return
-    bound: set[int] = set()  # gradients that the program holds, and what lives in their memory
-    for step in trial.program:
-        if isinstance(step, ReadGrad) or (bound and not bound.isdisjoint(step.uses())):
-            bound.update(step.outs)
+    bound = held(trial)
+    assigned = {step.x for step in trial.program if isinstance(step, SetGrad)}
     made = {v: step for step in trial.program for v in step.outs}
     for other, (_, var) in sorted(trial.got.shared):
         kind, v = other
-        if kind == "value" and v in bound:
+        if v in bound if kind == "value" else v in assigned and var in assigned:
             continue
         thing = f"{name(v)}.grad" if kind == "grad" else name(v)
         origin = "" if isinstance(made.get(v), Leaf) or v not in made else f" (`{statement(made[v])}`)"

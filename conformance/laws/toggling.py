@@ -12,6 +12,7 @@ from gradlaws.strategies.graphs import bystanders, graph, over
 DOC = "https://docs.pytorch.org/docs/2.13/"
 REQUIRES = DOC + "notes/autograd.html#setting-requires-grad"
 SETTER = DOC + "generated/torch.Tensor.requires_grad_.html"
+CONVERSION = DOC + "generated/torch.Tensor.to.html"
 TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
 LEAVES = "https://docs.pytorch.org/tutorials/beginner/understanding_leaf_vs_nonleaf_tutorial.html"
 
@@ -25,7 +26,7 @@ def toggled(t: Trial, at: At, flag: bool) -> set[Var]:
     }
 
 
-# -- what may be changed ----------------------------------------------------------------------------------------
+# -- what may be changed -------------------------------------------------------------------------------------
 
 
 def integer_flags(b: Builder) -> None:
@@ -41,8 +42,8 @@ def integer_flags(b: Builder) -> None:
     b.step(RequireGrad(x, True))
 
 
-@law("REQ-03", TESTS + " (test_set_requires_grad_only_for_floats) and " + DOC + "generated/torch.Tensor.to.html",
-     integer_flags, needs=("set_requires_grad", "integer"))
+@law("REQ-03", TESTS + " (test_set_requires_grad_only_for_floats) and " + CONVERSION, integer_flags,
+     needs=("set_requires_grad", "integer"))
 def integers_cannot_be_flagged(t: Trial) -> None:
     """Telling an integer or bool tensor to require grad is an error; telling it not to is always allowed."""
     for at in t.raises():
@@ -64,10 +65,10 @@ def flags_of_results(b: Builder) -> None:
         b.backward(made.root)
 
 
-@law("REQ-12", LEAVES + " and " + TESTS + " (test_requires_grad_)", flags_of_results, needs=("set_requires_grad",),
-     after=("LEAF-03",))
+@law("REQ-12", LEAVES + " and " + TESTS + " (test_requires_grad_)", flags_of_results,
+     needs=("set_requires_grad",), after=("LEAF-03",))
 def a_non_leaf_keeps_its_flag(t: Trial) -> None:
-    """Only a leaf's flag can be changed: clearing that of a non-leaf is an error, setting it changes nothing."""
+    """Only a leaf's flag can be changed: clearing a non-leaf's is an error, setting it changes nothing."""
     for at in t.raises():
         t.flag(at, at.step.x, "requires_grad")
     for at in t.outcomes(RequireGrad):
@@ -96,7 +97,7 @@ def the_setter_returns_the_tensor(t: Trial) -> None:
         t.flag(at, at.step.x, "requires_grad")
 
 
-# -- when it takes effect ---------------------------------------------------------------------------------------
+# -- when it takes effect ------------------------------------------------------------------------------------
 
 
 def late_on(b: Builder) -> None:
@@ -114,7 +115,7 @@ def late_on(b: Builder) -> None:
 
 @law("REQ-10", REQUIRES, late_on, needs=("set_requires_grad",), after=("VAL-01",))
 def the_flag_is_not_retroactive(t: Trial) -> None:
-    """Setting the flag changes nothing about what was computed before: those uses give the tensor no gradient."""
+    """Setting the flag changes nothing about what was computed before: from that comes no gradient."""
     for at in t.succeeded(RequireGrad):
         for var in at.want.seen if at.step.flag else ():
             if var != at.step.x:
@@ -139,7 +140,7 @@ def late_off(b: Builder) -> None:
 
 @law("REQ-11", REQUIRES, late_off, needs=("set_requires_grad",), after=("VAL-01",))
 def clearing_the_flag_stops_accumulation(t: Trial) -> None:
-    """A leaf whose flag is off when backward runs gets nothing, even where the graph contains it; on again, it does."""
+    """A leaf whose flag is off when backward runs gets nothing, though the graph contains it; on again, it does."""
     for at in t.succeeded(Backward):
         for var in toggled(t, at, False):
             t.grad(at, var)

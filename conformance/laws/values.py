@@ -52,7 +52,7 @@ def ancestors_of(t: Trial, at: At, *ops: str) -> set[Var]:
     return found
 
 
-# -- derivatives ------------------------------------------------------------------------------------------------
+# -- derivatives ---------------------------------------------------------------------------------------------
 
 
 def scalar_root(b: Builder) -> None:
@@ -162,7 +162,7 @@ def unused_results_contribute_nothing(t: Trial) -> None:
                 t.grad(at, var)
 
 
-# -- roots ------------------------------------------------------------------------------------------------------
+# -- roots ---------------------------------------------------------------------------------------------------
 
 
 def explicit(program: Program, like: dict[Var, Array]) -> Program:
@@ -214,7 +214,7 @@ def a_leaf_can_be_its_own_root(t: Trial) -> None:
                 t.grad(at, var)
 
 
-# -- values that are not finite -----------------------------------------------------------------------------------
+# -- values that are not finite ------------------------------------------------------------------------------
 
 #: Ops whose derivative is not finite at an operand value, and that value.
 POLES = (("log", 0.0), ("div", 0.0), ("reciprocal", 0.0), ("sqrt", 0.0), ("rsqrt", 0.0), ("exp", 1000.0))
