@@ -315,9 +315,14 @@ class Builder:
         return not (info.sealed or self.info[info.base].sealed or self.refused(target))
 
     def inplace(self, op: str, target: Var, *inputs: Var, **params: Any) -> bool:
-        """Append an in-place op if it fits; whether it did. One that must be refused writes nothing."""
+        """Append an in-place op if it fits; whether it did. One that must be refused writes nothing.
+
+        Operands that overlap the target are left alone: in which order elements are read and written is nowhere said.
+        """
         row = INPLACE[op].row
         info = self.info[target]
+        if any(v != target and np.shares_memory(info.value, self.info[v].value) for v in inputs):
+            return False
         values = [info.value, *(self.info[v].value for v in inputs)]
         if not self._fits(row, values, params):
             return False
@@ -367,7 +372,7 @@ class Builder:
     def detach(self, x: Var) -> Var:
         """`x.detach()`."""
         info = self.info[x]
-        var = self._bind(Info(info.value, False, True, info.base, info.sealed))
+        var = self._bind(Info(info.value, False, True, info.base, info.sealed, info.contiguous))
         self.step(Detach(x, outs=(var,)))
         return var
 

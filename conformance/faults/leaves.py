@@ -11,6 +11,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.ops.table import Movement
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
 
 
@@ -132,14 +133,18 @@ class ReplaysTape(ReferenceBackend):
 class _Replaying(Engine):
     def __init__(self) -> None:
         super().__init__()
-        self.last: list[tuple[Tensor, Array]] = []
+        self.last: list[tuple[Tensor, Node]] = []
 
     def backward(
-        self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None = None, *args: Any, **options: Any
+        self,
+        roots: Sequence[Tensor],
+        gradients: Sequence[Tensor | None] | None = None,
+        *args: Any,
+        **options: Any,
     ) -> None:
         tape = self.contributions(roots, gradients)
         super().backward(roots, gradients, *args, **options)
         for x, value in self.last:
             if x.grad is not None:
-                x.grad = self.tensor(x.grad.array + value)
+                x.grad = self.tensor(x.grad.array + value.array)
         self.last = tape

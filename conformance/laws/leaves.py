@@ -20,7 +20,7 @@ TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
 
 
 def creations(b: Builder) -> None:
-    """New tensors of all dtypes, asked to require grad or not, inside and outside of grad modes and graphs."""
+    """New tensors of all dtypes, asked to require grad or not, inside and outside of grad modes."""
     if b.entropy.chance(25):
         b.backward(graph(b).root)
     quiet = b.entropy.chance(25) and b.has("no_grad")
@@ -87,7 +87,7 @@ def grown(b: Builder) -> None:
 
 @law("LEAF-03", IS_LEAF, grown, level="core", needs=("is_leaf",))
 def a_tracked_leaf_has_no_recorded_op(t: Trial) -> None:
-    """A tensor that requires grad is a leaf exactly if no recorded op made it; backward changes none of that."""
+    """A tensor that requires grad is a leaf exactly if no recorded op made it, also after a backward."""
     for at in t.succeeded(Leaf, Apply, Backward):
         for var, want in at.want.seen.items():
             if want.requires_grad:
@@ -188,7 +188,7 @@ def tracked_writes(b: Builder) -> None:
 @law("LEAF-10", TESTS + " (test_requires_grad_inplace) and " + INPLACE, tracked_writes,
      needs=("inplace", "is_leaf", "requires_grad"))
 def a_tracked_write_makes_a_non_leaf(t: Trial) -> None:
-    """Writing a tracked operand in place into an untracked tensor makes it a non-leaf that requires grad."""
+    """A tracked operand written in place into an untracked tensor makes it a non-leaf that requires grad."""
     for at in t.succeeded(InPlace):
         for var, want in at.want.seen.items():
             before = t.want.before(at.index, var)

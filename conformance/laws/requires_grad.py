@@ -203,7 +203,7 @@ def flagged(b: Builder) -> None:
 
 @law("REQ-15", FLAG, flagged, needs=("requires_grad",), after=("NONE-03",))
 def requiring_grad_promises_nothing(t: Trial) -> None:
-    """Requiring grad is not having one: non-leaves, and leaves not reached, have None even after a backward."""
+    """Requiring grad is not having one: non-leaves, and leaves not reached, keep None in a backward."""
     for at in t.succeeded(Backward):
         for var, want in at.want.seen.items():
             if want.requires_grad and want.grad is None:
