@@ -1,4 +1,4 @@
-"""VAL: what .grad is, whatever it holds: shape, dtype, device, memory of its own, flags; and how deep graphs go."""
+"""VAL: what .grad is, whatever it holds: shape, dtype, device, memory of its own, flags; and depth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradlaws.conformance.observe import described
 from gradlaws.conformance.printing import name
 from gradlaws.conformance.steps import Backward, ReadGrad, Var, ZeroGrad
 from gradlaws.strategies.builder import Builder, Vocabulary
-from gradlaws.strategies.graphs import bystanders, diamond, graph, read_once_tree, scalar_graph, twice, twins
+from gradlaws.strategies.graphs import bystanders, diamond, graph, read_once_tree, twice, twins
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 BACKWARD = DOC + "generated/torch.autograd.backward.html"
@@ -49,7 +49,7 @@ def broadcast(b: Builder) -> None:
     b.backward(end, None if b.shape(end) == () else b.seed(end))
 
 
-@law("VAL-03", DOC + "generated/torch.Tensor.grad.html (implied: only a tensor of the same shape may be assigned)", broadcast)
+@law("VAL-03", DOC + "generated/torch.Tensor.grad.html (implied: only its shape may be assigned)", broadcast)
 def grad_has_the_shape_of_its_tensor(t: Trial) -> None:
     """A gradient has the shape of its tensor, however that was broadcast: 0-d and empty tensors included."""
     for at in t.succeeded(Backward):
@@ -87,7 +87,7 @@ def grad_has_the_dtype_of_its_tensor(t: Trial) -> None:
 
 
 def grown_on(s: Stage) -> Interpreter:
-    """An interpreter after a random program with one backward, for exhibits that look at the engine's own tensors."""
+    """An interpreter after a random program with one backward: exhibits look at the engine's own tensors."""
     b = Builder(s.entropy, Vocabulary(frozenset(s.backend.ops()), s.backend.capabilities))
     grown = graph(b)
     b.backward(grown.root)
@@ -139,16 +139,18 @@ def grad_has_memory_of_its_own(t: Trial) -> None:
     if t.want.derailed is None:
         apart(t)
     for at in t.succeeded(Backward, ZeroGrad):
+        zeroed = at.step.x if isinstance(at.step, ZeroGrad) else None
         for var in at.want.seen:
             before = t.before(at, var)
             # What was there before must stay what it is, or receive just its own contribution.
-            if before is not None and before.grad is not None and not (isinstance(at.step, ZeroGrad) and var == at.step.x):
+            if before is not None and before.grad is not None and var != zeroed:
                 t.grad(at, var)
 
 
 def gradient_arguments(t: Trial) -> set[Var]:
     """The variables that are given as gradient arguments."""
-    return {v for step in t.program if isinstance(step, Backward) for v in step.gradients or () if v is not None}
+    backwards = (step for step in t.program if isinstance(step, Backward))
+    return {v for step in backwards for v in step.gradients or () if v is not None}
 
 
 def reused_argument(b: Builder) -> None:
@@ -258,7 +260,7 @@ def differentiated(s: Stage, depth: int, stacked: int) -> None:
 
 @law("VAL-17", f"{TESTS} test_free_deep_graph, test_deep_reentrant", needs=("add",))
 def depth_is_no_obstacle(s: Stage) -> None:
-    """Backward gets through very deep graphs and stacked diamonds, and frees them, without overflowing a stack."""
+    """Backward gets through very deep graphs and stacked diamonds, and frees them, without overflowing."""
     differentiated(s, s.entropy.below(60), s.entropy.below(40))
     if s.backend not in _plumbed:
         start = perf_counter()

@@ -19,7 +19,11 @@ from gradlaws.strategies.graphs import bystanders, diamond, graph, scalar_graph,
 DOC = "https://docs.pytorch.org/docs/2.13/"
 BACKWARD = DOC + "generated/torch.autograd.backward.html"
 TUTORIAL = "https://docs.pytorch.org/tutorials/beginner/basics/autogradqs_tutorial.html"
+DIVISION = DOC + "notes/autograd.html#division-by-zero-in-autograd"
 TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
+
+#: The laws of the plain value, which explain a breach of what builds on it.
+BASIC = ("VAL-01", "VAL-02")
 
 
 def first_gradients(t: Trial, at: At) -> Iterator[Var]:
@@ -46,9 +50,10 @@ def ancestors_of(t: Trial, at: At, *ops: str) -> set[Var]:
     on_the_way = paths(t.program, at.step.roots)
     found: set[Var] = set()
     for step in reversed(t.program.steps):
-        if isinstance(step, Apply) and any(v in on_the_way for v in step.outs):
-            if step.op in ops or not found.isdisjoint(step.outs):
-                found.update(step.inputs)
+        if not isinstance(step, Apply) or on_the_way.keys().isdisjoint(step.outs):
+            continue
+        if step.op in ops or not found.isdisjoint(step.outs):
+            found.update(step.inputs)
     return found
 
 
@@ -122,7 +127,7 @@ def indexed(b: Builder) -> None:
     b.backward(end, b.seed(end))
 
 
-@law("VAL-07", f"{TESTS} test_indexing, test_indexing_duplicates", indexed, needs=("index",), after=("VAL-01", "VAL-02"))
+@law("VAL-07", f"{TESTS} test_indexing, test_indexing_duplicates", indexed, needs=("index",), after=BASIC)
 def indexing_scatters(t: Trial) -> None:
     """Elements that an index leaves out get a zero gradient, and those picked repeatedly get the sum."""
     for at in t.succeeded(Backward):
@@ -152,7 +157,7 @@ def one_part_used(b: Builder) -> None:
     b.backward(end, b.seed(end))
 
 
-@law("VAL-08", f"{TESTS} test_unused_output", one_part_used, needs=("chunk",), after=("VAL-01", "VAL-02"))
+@law("VAL-08", f"{TESTS} test_unused_output", one_part_used, needs=("chunk",), after=BASIC)
 def unused_results_contribute_nothing(t: Trial) -> None:
     """Where an op has several results, those that the root does not depend on contribute zeros."""
     for at in t.succeeded(Backward):
@@ -205,7 +210,7 @@ def leaf_as_root(b: Builder) -> None:
     b.backward(x, b.seed(x) if b.entropy.chance(60) else None)
 
 
-@law("VAL-10", f"{DOC}generated/torch.Tensor.register_hook.html (its example); {TESTS} test_backward", leaf_as_root)
+@law("VAL-10", f"{DOC}generated/torch.Tensor.register_hook.html (its example), test_backward", leaf_as_root)
 def a_leaf_can_be_its_own_root(t: Trial) -> None:
     """A backward that starts at a leaf gives it the gradient argument, or one, as its gradient."""
     for at in t.succeeded(Backward):
@@ -253,9 +258,9 @@ def masked_out(b: Builder) -> None:
     b.backward(end, b.constant(b.shape(end)))
 
 
-@law("VAL-15", DOC + "notes/autograd.html#division-by-zero-in-autograd", masked_out, needs=("mul",), after=("VAL-01", "VAL-02"))
+@law("VAL-15", DIVISION, masked_out, needs=("mul",), after=BASIC)
 def masking_afterwards_comes_too_late(t: Trial) -> None:
-    """What the forward computed is differentiated even if it is masked out afterwards: 0 times infinity is NaN."""
+    """What the forward computed is differentiated even if masked out afterwards: 0 times infinity is NaN."""
     for at in t.succeeded(Backward):
         for var in first_gradients(t, at):
             want = at.want.seen[var].grad
@@ -274,10 +279,7 @@ def not_taken(b: Builder) -> None:
     b.backward(end, b.constant(good.shape))
 
 
-@law(
-    "VAL-16", DOC + "notes/autograd.html#division-by-zero-in-autograd (a consequence)", not_taken, needs=("where",),
-    after=("VAL-01", "VAL-02"),
-)
+@law("VAL-16", f"{DIVISION} (a consequence)", not_taken, needs=("where",), after=BASIC)
 def where_protects_the_value_only(t: Trial) -> None:
     """The branch that `where` does not take still yields NaN gradients where its derivative is not finite."""
     for at in t.succeeded(Backward):
