@@ -50,6 +50,8 @@ class Backend:
 
     #: The name that reports show and `--backend` finds.
     name: str = ""
+    #: How it was asked for: a name, or `module:attribute`.
+    given: str = ""
     #: The capabilities of `FEATURES` that the engine has.
     features: frozenset[str] = frozenset()
     #: Op name to spelling in the engine's own API, where it differs from PyTorch's; used for printing.
@@ -82,6 +84,10 @@ class Backend:
     def ops(self) -> Iterable[str]:
         """Names of the ops (and in-place ops) of the table that the engine has; by default all of them."""
         return [*TABLE.names(), *INPLACE]
+
+    def accepts(self, op: str, **params: Any) -> bool:
+        """Whether the engine has `op` with these parameters; programs keep to what it has."""
+        return True
 
     def session(self) -> AbstractContextManager[Any]:
         """A context manager around many programs: filters for warnings that programs provoke on purpose."""

@@ -165,6 +165,7 @@ class Campaign:
         return {
             "type": "result",
             **data,
+            "given": next((b.given for b in self.backends if b.name == result.backend), result.backend),
             "verdict": str(result.verdict),
             "family": law.family,
             "level": law.level,

@@ -134,6 +134,10 @@ def _grad(backend: Backend) -> None:
     got = backend.grad(x)
     if got is None:
         raise _Wrong("returned None after backward(sum(x)), expected a tensor of the engine")
+    try:
+        backend.grad(got)
+    except Exception as error:
+        raise _Wrong(f"returned {type(got).__name__}, expected a tensor of the engine: grad(grad(x)) raised {error}") from error
     array = backend.numpy(got)
     if not isinstance(array, np.ndarray):
         raise _Wrong(f"numpy(grad(x)) gave {type(array).__name__}; grad must return a tensor that numpy() takes")

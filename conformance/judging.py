@@ -48,7 +48,7 @@ class Effort:
 
 def vocabulary_of(backend: Backend) -> Vocabulary:
     """What programs for this backend may use."""
-    return Vocabulary(frozenset(backend.ops()), backend.capabilities)
+    return Vocabulary(frozenset(backend.ops()), backend.capabilities, backend.accepts)
 
 
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:

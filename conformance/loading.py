@@ -83,6 +83,7 @@ def _made(name: str, module: str, attribute: str, given: str) -> Backend:
         )
     if not backend.name:
         backend.name = name
+    backend.given = given
     return backend
 
 

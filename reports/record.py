@@ -8,7 +8,7 @@ Schema 1, by line type and key:
 
     header:  schema, gradlaws, backends [{name, version, capabilities, ops}], seed, profile, examples, level,
              python, platform, started
-    result:  law, backend, verdict, family, level, sentence, source, programs, assertions, discarded, worst,
+    result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs, assertions, discarded, worst,
              seconds, missing, message, known, excused, after, finding
     example: name, backend, verdict, message
     finding: law, thing, got, expected, step, program (source), steps (data), replay

@@ -30,8 +30,8 @@ def again(line: dict[str, Any]) -> str:
     """The command that runs just this again."""
     finding = line["finding"] or {}
     if finding.get("replay"):
-        return f"pytest --backend {line['backend']} --replay {finding['replay']}"
-    return f'pytest --backend {line["backend"]} -k {line["law"]}'
+        return f"pytest --backend {line['given']} --replay {finding['replay']}"
+    return f"pytest --backend {line['given']} -k {line['law']}"
 
 
 def consequences(lines: list[dict[str, Any]]) -> dict[tuple[str, str], str]:

@@ -7,6 +7,7 @@ drawn, nearly nothing is discarded, and non-finite values do not arise unless wa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -48,10 +49,14 @@ MOST = 24
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What an engine has: the ops, in-place ops and capabilities that programs may use."""
+    """What an engine has: the ops, in-place ops and capabilities that programs may use.
+
+    accepts: whether an op is there with certain parameters: `accepts(op, **params)`.
+    """
 
     ops: frozenset[str] = field(default_factory=lambda: TABLE.names() | frozenset(INPLACE))
     capabilities: frozenset[str] = frozenset()
+    accepts: Callable[..., bool] = lambda op, **params: True
 
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:
@@ -197,7 +202,7 @@ class Builder:
         """Append an op; its result (a tuple where it has several), or None where it does not fit the values."""
         row = TABLE[op]
         values = [self.info[v].value for v in inputs]
-        if not self._fits(row, values, params) or _mixed(row, values):
+        if not self._fits(row, values, params) or _mixed(row, values) or not self.vocabulary.accepts(op, **params):
             return None
         even = all(self.info[v].contiguous for v in inputs)
         if "contiguous" in row.tags and not even:
