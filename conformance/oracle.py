@@ -78,7 +78,7 @@ class _Oracle(Interpreter):
     def look(self, x: Tensor, value: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""
         node, grad = x.node, x.grad
-        leaf = not node.tracked or node.owner is not None
+        leaf = x.is_leaf
         return Seen(
             node.array if value else None,
             None if grad is None else grad.array,

@@ -122,7 +122,7 @@ class Engine:
             raise MustRaise(law, "a leaf that requires grad, or a view of one, may not be modified in place")
         if np.unique(target.within).size != target.within.size:
             raise MustRaise("INP-08", "more than one element of the target refers to the same memory")
-        if any(self.shares_memory(x, target) and not _coincide(x, target) for x in inputs):
+        if any(x is not target and self.shares_memory(x, target) for x in inputs):
             self._may_raise("an operand overlaps the memory that is written to")
         operands = (target, *inputs)
         nodes = tuple(x.node for x in operands)
@@ -259,9 +259,10 @@ class Engine:
     ) -> None:
         """Accumulate vector-Jacobian products into `.grad`."""
         seeded, path, receivers = self._plan(roots, gradients, inputs)
-        self._check_alive(path)
-        arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
-        self._free(path, create_graph if retain_graph is None else retain_graph)
+        retain = create_graph if retain_graph is None else retain_graph
+        with self._freeing(path, retain):
+            self._check_alive(path)
+            arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
         for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
             if value is not None:
                 self._accumulate(tensor, value, error, create_graph)
@@ -311,9 +312,11 @@ class Engine:
         if len({id(t) for t in targets}) < len({id(x.anchor) for x in inputs}) and not (allow_unused or materialize_grads):
             raise MustRaise("HO-05", "an input was not used in the graph")
         path = between(nodes, targets)
-        self._check_alive(path)
-        arrived = dict(zip(map(id, targets), self._products(seeded, path, targets, create_graph), strict=True))
-        self._free(path, create_graph if retain_graph is None else retain_graph)
+        retain = create_graph if retain_graph is None else retain_graph
+        with self._freeing(path, retain):
+            self._check_alive(path)
+            products = self._products(seeded, path, targets, create_graph)
+        arrived = dict(zip(map(id, targets), products, strict=True))
         found: list[Tensor | None] = []
         for x in inputs:
             value, error = arrived.get(id(x.anchor), (None, None))
@@ -371,6 +374,8 @@ class Engine:
         for node in path:
             if node.row is None:
                 continue
+            if node.freed is None:
+                optional = f"a backward after one that failed in or around {node.row.name}"
             if node.freed:
                 if any(documented for _, _, documented in node.kept):
                     raise MustRaise("LIFE-01", f"a second backward through {node.row.name}: its saved values were freed")
@@ -384,10 +389,18 @@ class Engine:
             self._may_raise(optional)
 
     @staticmethod
-    def _free(path: Sequence[Node], retain: bool) -> None:
-        if not retain:
-            for node in path:
-                node.freed = node.row is not UNRECORDED  # no op of the program, so nothing to free
+    @contextmanager
+    def _freeing(path: Sequence[Node], retain: bool) -> Iterator[None]:
+        """Free the graph when done; a failure leaves open what was freed before it."""
+        freed: bool | None = None
+        try:
+            yield
+            freed = True
+        finally:
+            if not retain:
+                for node in path:
+                    if node.row is not UNRECORDED:  # that is no op of the program: there is nothing to free
+                        node.freed = freed or node.freed or None
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
@@ -448,9 +461,3 @@ class Engine:
             return np.asarray(own + before + np.abs(result) * np.finfo(result.dtype).eps)
 
         x.error = bound
-
-
-def _coincide(a: Tensor, b: Tensor) -> bool:
-    """Whether the elements of two tensors over one memory are the same ones, in the same places."""
-    here, there = (x.family.where.ravel()[x.within - 1] for x in (a, b))
-    return here.shape == there.shape and bool((here == there).all())

@@ -27,7 +27,7 @@ class Node:
     owner:   for a leaf that requires grad: the tensor whose .grad receives what arrives here.
     order:   nodes are numbered as they are made, so sorting by it is a topological order.
     kept:    what backward needs again: (storage, version then, whether the need is documented).
-    freed:   whether a backward without retain_graph has been through here.
+    freed:   whether a backward without retain_graph has been through here; None if one failed on the way.
     hooks:   tensor hooks registered on this very value.
     noise:   for a constant: computes the bound of the error that an engine may show in it; None for none.
     """
@@ -51,7 +51,7 @@ class Node:
         self.owner = owner
         self.order = next(_clock)
         self.kept: list[tuple[Storage, int, bool]] = []
-        self.freed = False
+        self.freed: bool | None = False
         self.hooks: list[Any] | None = None
         self.noise: Callable[[], Array] | None = None
 
