@@ -17,7 +17,7 @@ def failure(line: dict[str, Any]) -> str:
     if blamed != line["law"]:
         parts[0] += f": its programs break {blamed}"
     seen = line["message"]
-    if finding.get("step"):
+    if finding.get("step") and f"`{finding['step']}`" not in seen:
         seen = f"after `{finding['step']}`: {seen}"
     parts += [seen, "", f"law:    {line['sentence']}", f"source: {line['source']}"]
     if finding.get("program"):
