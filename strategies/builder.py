@@ -43,6 +43,9 @@ from gradlaws.conformance.steps import (
 
 #: Results larger than this are not used: they would soon overflow the range where arithmetic is exact.
 LARGEST = 1e4
+#: View ops that keep the order of dimensions. A permuted tensor can be contiguous only by dimensions of size 1,
+#: and how an engine lays out what is computed from it is its own affair.
+IN_ORDER = frozenset({"view", "reshape", "squeeze", "unsqueeze", "narrow", "select"})
 #: Tensors have at most this many elements.
 MOST = 24
 
@@ -224,11 +227,11 @@ class Builder:
             if row.alias:
                 info = Info(value, tracked, not tracked, source.base,
                             source.sealed or row.many or row.alias == "maybe" or 0 in value.strides,
-                            even and value.flags.c_contiguous, source.kin if self.recording[-1] else -1)
+                            even and value.flags.c_contiguous and op in IN_ORDER, source.kin if self.recording[-1] else -1)
                 if row.alias == "maybe" or row.many:
                     self.info[source.base].sealed = source.sealed = True
             else:
-                info = Info(np.array(value), tracked and value.dtype.kind in "fc", not tracked, -1,
+                info = Info(np.array(value, order="C"), tracked and value.dtype.kind in "fc", not tracked, -1,
                             contiguous=even)
             outs.append(self._bind(info))
         self.steps.append(Apply(op, inputs, tuple(params.items()), outs=tuple(outs)))
