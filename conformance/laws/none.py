@@ -30,7 +30,7 @@ def unset(t: Trial, at: At, var: Var) -> bool:
     return before is None or before.grad is None
 
 
-# -- before any backward ----------------------------------------------------------------------------------------
+# -- before any backward -------------------------------------------------------------------------------------
 
 
 def fresh(b: Builder) -> None:
@@ -89,7 +89,7 @@ def forward_sets_nothing(t: Trial) -> None:
             t.equal(f"{name(var)}.grad at the end", seen.grad, last.grad)
 
 
-# -- not reached ------------------------------------------------------------------------------------------------
+# -- not reached ---------------------------------------------------------------------------------------------
 
 
 def outsiders(b: Builder) -> None:
@@ -145,7 +145,7 @@ def a_cut_off_leaf_keeps_none(t: Trial) -> None:
                 t.grad(at, var)
 
 
-# -- reached ----------------------------------------------------------------------------------------------------
+# -- reached -------------------------------------------------------------------------------------------------
 
 
 def vanishing(b: Builder) -> None:
