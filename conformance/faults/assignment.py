@@ -44,8 +44,9 @@ class BroadcastsGradients(_Filling):
     """A gradient that broadcasts to the tensor's shape is accepted, and broadcast."""
 
     def set_grad(self, x: Tensor, value: Any) -> None:
-        if isinstance(value, Tensor) and value.array.dtype == x.array.dtype and value.array.shape in ((), (1,)):
-            value = self.filled(x, value.array) if value.array.shape != x.array.shape else value
+        shape = value.array.shape if isinstance(value, Tensor) else x.array.shape
+        if shape != x.array.shape and shape in ((), (1,)):
+            value = self.filled(x, value.array)
         super().set_grad(x, value)
 
 
@@ -54,7 +55,8 @@ class ConvertsGradients(_Filling):
     """A gradient of another dtype is accepted, and converted."""
 
     def set_grad(self, x: Tensor, value: Any) -> None:
-        if isinstance(value, Tensor) and value.array.shape == x.array.shape and value.array.dtype != x.array.dtype:
+        dtype = value.array.dtype if isinstance(value, Tensor) else x.array.dtype
+        if dtype != x.array.dtype and value.array.shape == x.array.shape:
             value = self.filled(x, value.array.real)
         super().set_grad(x, value)
 
@@ -80,7 +82,7 @@ class ClearsBeforeChecking(ReferenceBackend):
 
 @fault("SET-08")
 class OverwritesEarlyGradient(ReferenceBackend):
-    """The first backward after the flag was switched on replaces the gradient that was there instead of adding."""
+    """The first backward after the flag was switched on replaces the gradient that was there."""
 
     def make_engine(self) -> Engine:
         return _Overwriting()

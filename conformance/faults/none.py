@@ -129,7 +129,7 @@ class _Late(Engine):
 
 @fault("NONE-08")
 class GradientBelongsToMemory(ReferenceBackend):
-    """.grad is kept with the memory: all aliases of a tensor show the gradient that one of them has received."""
+    """.grad is kept with the memory: all aliases of a tensor show the gradient that one of them received."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -80,7 +80,7 @@ class _Hiding(Engine):
 
 @fault("ZERO-02")
 class ReusesCleared(ReferenceBackend):
-    """The memory of a cleared gradient is taken for the next one, though the program still holds the tensor."""
+    """The memory of a cleared gradient is taken for the next one, though the program still holds it."""
 
     def make_engine(self) -> Engine:
         return _Reusing()

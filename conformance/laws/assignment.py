@@ -37,7 +37,7 @@ def afterwards(b: Builder, x: Var) -> None:
 
 
 def assigned(b: Builder) -> None:
-    """A tensor like the leaf assigned, one that was computed, now and then twice or with a reset in between."""
+    """A tensor like the leaf assigned, made or computed, now and then twice or with a reset after it."""
     leaves = targets(b)
     for _ in range(1 + b.entropy.below(2)):
         b.turn()
@@ -57,7 +57,8 @@ def assignment_stores_the_tensor(t: Trial) -> None:
     for at in t.succeeded(SetGrad):
         t.grad(at, at.step.x)
         if "same_object" in t.backend.capabilities:
-            t.equal(f"`{name(at.step.x)}.grad is {name(at.step.source)}`", at.got.same["stored object"], True, at)
+            same = at.got.same["stored object"]
+            t.equal(f"`{name(at.step.x)}.grad is {name(at.step.source)}`", same, True, at)
 
 
 def assigned_early(b: Builder) -> None:
@@ -76,7 +77,8 @@ def assigned_early(b: Builder) -> None:
     b.backward(result)
 
 
-@law("SET-08", GRAD + " (observed)", assigned_early, needs=("set_grad", "set_requires_grad"), after=("ACC-01",))
+@law("SET-08", GRAD + " (observed)", assigned_early, needs=("set_grad", "set_requires_grad"),
+     after=("ACC-01", "REQ-14"))
 def an_early_gradient_counts(t: Trial) -> None:
     """What was assigned to .grad while the flag was off is added to once the flag is on."""
     early: set[Var] = set()
@@ -101,7 +103,7 @@ def not_a_tensor(b: Builder) -> None:
 def misshapen(b: Builder, x: Var) -> Var:
     """A tensor of another shape than x: one that would broadcast, one of as many elements, any other."""
     shape, size = b.shape(x), b[x].value.size
-    shapes = ((), (1,), (size,), (*shape, 1), (1, *shape), shape[1:], (2, *shape[1:]), tuple(reversed(shape)), (5,))
+    shapes = ((), (1,), (size,), (*shape, 1), (1, *shape), shape[1:], (2, *shape[1:]), shape[::-1], (5,))
     return b.constant(b.entropy.pick(tuple(s for s in shapes if s != shape)), dtype=str(b[x].value.dtype))
 
 
@@ -138,7 +140,7 @@ def only_the_same_shape_is_assigned(t: Trial) -> None:
 
 @law("SET-04", GRAD_DTYPE, another_dtype, needs=("set_grad", "float32"))
 def only_the_same_dtype_is_assigned(t: Trial) -> None:
-    """Assigning a tensor of another dtype to .grad is an error, unless the engine was told to expect that dtype."""
+    """Assigning a tensor of another dtype to .grad is an error, unless that dtype was asked for."""
     for at in t.raises():
         t.grad(at, at.step.x)
 
@@ -154,12 +156,12 @@ def only_the_same_device_is_assigned(stage: Stage) -> None:
     x = backend.tensor(entropy.values(count).reshape(shape), entropy.chance(70))
     like = backend.tensor(entropy.values(count).reshape(shape))
     other = backend.on_other_device(like)
-    stage.claim(backend.device(other) != backend.device(x), "the device of the tensor to assign", backend.device(other))
+    here, there = backend.device(x), backend.device(other)
+    stage.claim(here != there, "the device of on_other_device(x)", there, "another device than x has")
     held = entropy.chance(50)
     if held:
         backend.set_grad(x, like)
-    stage.raises(f"a gradient on {backend.device(other)} for a tensor on {backend.device(x)}",
-                 lambda: backend.set_grad(x, other))
+    stage.raises(f"a gradient on {there} for a tensor on {here}", lambda: backend.set_grad(x, other))
     after = backend.grad(x)
     if after is None or not held:
         stage.equal("`x.grad is None` after the error", after is None, not held)
@@ -185,7 +187,8 @@ def refused(b: Builder) -> None:
             b.set_grad(x, misshapen(b, x))
 
 
-@law("SET-09", ASSIGNMENT + " and observed", refused, needs=("set_grad",), after=("SET-02", "SET-03", "SET-04"))
+@law("SET-09", ASSIGNMENT + " and observed", refused, needs=("set_grad",),
+     after=("SET-02", "SET-03", "SET-04"))
 def a_refused_assignment_changes_nothing(t: Trial) -> None:
     """An assignment to .grad that is refused leaves every .grad as it was."""
     for at in t.at(SetGrad):

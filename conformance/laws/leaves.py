@@ -175,12 +175,14 @@ def tracked_writes(b: Builder) -> None:
     shape = b.shape(target)
     names = tuple(n for n in ("add_", "sub_", "mul_", "copy_", "set_item_") if b.has(n))
     op = b.entropy.pick(names)
-    slot = op == "set_item_" and shape
+    slot = op == "set_item_"
+    if (slot and not shape) or not b.writable(target):
+        raise DeadEnd("there is nothing to write to")
     source = b.leaf(shape[1:] if slot else b.partner(shape))
     if b.entropy.chance(40):
         source = b.unary(source, ("exact",))
     params = {"index": b.entropy.below(shape[0])} if slot else {}
-    if not b.writable(target) or (op == "set_item_" and not slot) or not b.inplace(op, target, source, **params):
+    if not b.inplace(op, target, source, **params):
         raise DeadEnd("the write does not fit")
     b.backward(over(b, base))
 

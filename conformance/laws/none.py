@@ -7,8 +7,19 @@ from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.printing import name
-from gradlaws.conformance.steps import Apply, Backward, Detach, Forget, InPlace, Leaf, Mode, RequireGrad, RetainGrad
-from gradlaws.conformance.steps import SetGrad, Var
+from gradlaws.conformance.steps import (
+    Apply,
+    Backward,
+    Detach,
+    Forget,
+    InPlace,
+    Leaf,
+    Mode,
+    RequireGrad,
+    RetainGrad,
+    SetGrad,
+    Var,
+)
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph, over
 
@@ -175,14 +186,13 @@ def vanishing(b: Builder) -> None:
 
 @law("NONE-05", RULES, vanishing, needs=("sub",), after=("VAL-01",))
 def a_vanishing_derivative_is_zeros(t: Trial) -> None:
-    """A leaf that the root depends on with derivative zero gets zeros (or is left at None), and nothing else."""
+    """A leaf that the root depends on with derivative zero gets zeros, or keeps None; nothing else."""
     for at in t.succeeded(Backward):
         for var in t.leaves(at):
             want, got = at.want.seen[var].grad, at.got.seen[var].grad
             if unset(t, at, var) and want is not None and not want.any():
-                if got is None:
-                    t.claim(True, f"{name(var)}.grad")
-                else:
+                t.claim(got is None or not got.any(), f"{name(var)}.grad", got, want, at)
+                if got is not None:
                     t.grad(at, var)
 
 
@@ -209,7 +219,7 @@ def vanishes(gradient: Array) -> bool:
 
 @law("NONE-06", GRAD, stages, level="core", after=("NONE-02", "NONE-03"))
 def the_first_backward_makes_a_gradient(t: Trial) -> None:
-    """.grad turns from None into a tensor in the first backward that computes a gradient for it, not before or after."""
+    """.grad turns from None into a tensor in the first backward that computes it, no sooner or later."""
     for at in t.succeeded(Backward, *FORWARD):
         for var, seen in at.got.seen.items():
             want = at.want.seen[var].grad
@@ -239,7 +249,7 @@ def aliases(b: Builder) -> None:
 
 @law("NONE-08", IS_LEAF + " and " + DETACH, aliases, needs=("views",), after=("LEAF-06",))
 def aliases_have_their_own_gradient(t: Trial) -> None:
-    """A view, alias or detached copy of a tensor has a .grad of its own: it shows none that the other has received."""
+    """A view, alias or detached copy of a tensor has a .grad of its own, and does not show the other's."""
     assigned = {step.x for step in t.program if isinstance(step, SetGrad)}
     for at in t.succeeded(Backward):
         for var in at.want.seen:

@@ -140,7 +140,7 @@ def late_off(b: Builder) -> None:
 
 @law("REQ-11", REQUIRES, late_off, needs=("set_requires_grad",), after=("VAL-01",))
 def clearing_the_flag_stops_accumulation(t: Trial) -> None:
-    """A leaf of the graph whose flag is off when backward runs gets nothing; with the flag on again, it does."""
+    """A leaf of the graph whose flag is off when backward runs gets nothing; with it back on, it does."""
     for at in t.succeeded(Backward):
         for var in toggled(t, at, False):
             t.grad(at, var)

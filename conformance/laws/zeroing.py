@@ -70,14 +70,15 @@ def either(b: Builder) -> None:
 
 @law("ZERO-01", TUTORIAL + " and " + BACKWARD, zeroed, level="core", needs=("zero_grad",), after=("ACC-01",))
 def zeroing_keeps_a_tensor_of_zeros(t: Trial) -> None:
-    """Zeroing .grad in place keeps the tensor, full of zeros; the next backward gives the fresh gradient alone."""
+    """Zeroing .grad in place keeps the tensor, full of zeros; the next backward gives the fresh gradient."""
     for at in t.succeeded(ZeroGrad):
         before, got = t.before(at, at.step.x), at.got.seen[at.step.x].grad
         if before is not None and before.grad is not None:
             t.claim(got is not None, f"{name(at.step.x)}.grad", got, np.zeros_like(before.grad), at)
             t.grad(at, at.step.x)
             if "same_object" in t.backend.capabilities:
-                t.equal(f"whether {name(at.step.x)}.grad is the same object", at.got.same["kept object"], True, at)
+                same = at.got.same["kept object"]
+                t.equal(f"whether {name(at.step.x)}.grad is the same object", same, True, at)
     for at, variables in resets(t, ZeroGrad):
         for var in variables:
             t.grad(at, var)
@@ -102,14 +103,16 @@ def clearing_starts_anew(t: Trial) -> None:
 def held(t: Trial) -> Iterator[tuple[Var, At, Var]]:
     """Gradients that the program holds in a variable since before they were cleared for the next backward.
 
-    Yields (variable, the step that bound it, the tensor whose gradient it was), where nothing but resets came in
+    Yields (variable, the step that bound it, the tensor whose gradient it was), where no backward came in
     between, and nothing was written to it later.
     """
     written = {v for step in t.program if not isinstance(step, ReadGrad) for v in step.uses()}
     pending: dict[Var, tuple[Var, At]] = {}
     for at in t.succeeded(ReadGrad, ClearGrad, Backward, SetGrad, ZeroGrad):
-        if isinstance(at.step, ReadGrad) and at.step.outs[0] in at.got.seen and at.step.outs[0] not in written:
-            pending[at.step.x] = (at.step.outs[0], at)
+        if isinstance(at.step, ReadGrad):
+            old = at.step.outs[0]
+            if old in at.got.seen and old not in written:
+                pending[at.step.x] = (old, at)
         elif isinstance(at.step, ClearGrad) and at.step.x in pending:
             old, bound = pending.pop(at.step.x)
             yield old, bound, at.step.x
@@ -143,9 +146,10 @@ def both_resets_lead_to_the_same(t: Trial) -> None:
                 t.equal(f"{name(var)}.grad, had it been reset the other way,", other, got, at)
 
 
-@law("ZERO-04", ZERO_GRAD, either, level="core", needs=("zero_grad", "set_grad"), after=("ZERO-01", "ZERO-02"))
+@law("ZERO-04", ZERO_GRAD, either, level="core", needs=("zero_grad", "set_grad"),
+     after=("ZERO-01", "ZERO-02"))
 def resets_differ_where_nothing_arrives(t: Trial) -> None:
-    """Where the next backward does not arrive, a zeroed .grad is still zeros, and a cleared one is still None."""
+    """Where the next backward does not arrive, a zeroed .grad stays zeros, and a cleared one stays None."""
     for at, variables in resets(t, ZeroGrad, ClearGrad):
         reached = t.reached(at)
         for var in variables:
