@@ -105,13 +105,10 @@ class Engine:
     def _keep(row: Op, node: Node, inputs: tuple[Tensor, ...], result: Tensor | None) -> None:
         if not node.tracked or isinstance(row.rule, Movement):
             return
-        documented = row.saves == "operands" and all(x.requires_grad for x in inputs)
-        for x in inputs:
-            storage = x.family.storage
-            node.kept.append((storage, storage.version, documented))
+        law = "INP-05" if row.saves == "operands" and all(x.requires_grad for x in inputs) else ""
+        node.kept += [x.kept(law) for x in inputs]
         if result is not None:
-            storage = result.family.storage
-            node.kept.append((storage, storage.version, row.saves == "result"))
+            node.kept.append(result.kept("INP-06" if row.saves == "result" else ""))
 
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         """Write the result of an in-place op into `target`."""
@@ -132,18 +129,17 @@ class Engine:
             raise MustRaise("INP-08", f"the result has shape {made.array.shape}, the target {old.shape}")
         if made.array.dtype != old.dtype:
             made = self._record(TABLE["cast"], (made,), {"dtype": str(old.dtype)})
-        before = [(x.family.storage, x.family.storage.version) for x in inputs]
+        law = "INP-05" if row.saves == "operands" and all(node.tracked for node in nodes) else ""
         own = target.family.storage
+        # What the op itself overwrites may have been copied first, or not: no documentation says.
+        before = [target.kept(""), *(x.kept("" if x.family.storage is own else law) for x in inputs)]
         if target.is_root and recorded:
             own.write(target.family.where, made)
             target.family.become(made)
         else:
             target.family.write(target.within, made, recorded)
         if made.tracked and made.row is row and not isinstance(row.rule, Movement):
-            # What the op itself overwrites may have been copied first, or not: no documentation says.
-            documented = row.saves == "operands" and all(node.tracked for node in nodes)
-            made.kept = [(storage, version, documented and storage is not own) for storage, version in before]
-            made.kept += [(own, own.version - 1, False), (own, own.version, row.saves == "result")]
+            made.kept = [*before, target.kept("INP-06" if row.saves == "result" else "")]
 
     # -- flags ------------------------------------------------------------------------------------------------
 
@@ -175,6 +171,7 @@ class Engine:
         if not x.is_root:
             raise MustRaise("DET-06", "a view cannot be detached in place")
         x.alone(untracked(x.node))
+        x.family.storage.cut = x.node.order
         x.retains = False
         self._retaining.discard(x)
         return x
@@ -370,28 +367,33 @@ class Engine:
 
     def _check_alive(self, path: Sequence[Node]) -> None:
         """Refuse where something that backward needs is gone; documented cases first."""
+        within = set(map(id, path))
         optional = ""
         for node in path:
             if node.row is None:
                 continue
-            if node.freed is None:
-                optional = f"a backward after one that failed in or around {node.row.name}"
             if node.freed:
-                if any(documented for _, _, documented in node.kept):
+                if any(kept.law for kept in node.kept):
                     raise MustRaise("LIFE-01", f"a second backward through {node.row.name}: its saved values were freed")
                 optional = f"a second backward through {node.row.name}"
-            for storage, version, documented in node.kept:
-                if storage.version != version:
-                    if documented:
-                        raise MustRaise("INP-05", f"a value that {node.row.name} needs was modified by an in-place op")
+            elif node.freed is None:
+                optional = f"a backward after one that failed, or ended, at {node.row.name}"
+            for kept in node.kept:
+                if kept.touched:
+                    # What only an operand outside the path needs is not needed.
+                    if kept.law and kept.lost and all(id(x) in within for x in node.inputs if x.tracked):
+                        raise MustRaise(kept.law, f"a value that {node.row.name} needs was modified by an in-place op")
                     optional = f"a value around {node.row.name} was modified by an in-place op"
+                if kept.storage.cut > node.order:
+                    optional = f"a tensor around {node.row.name} was detached in place"
         if optional:
             self._may_raise(optional)
 
     @staticmethod
     @contextmanager
     def _freeing(path: Sequence[Node], retain: bool) -> Iterator[None]:
-        """Free the graph when done; a failure leaves open what was freed before it."""
+        """Free the graph when done. A failure leaves open what was freed before it, and so does a target."""
+        within = set(map(id, path))
         freed: bool | None = None
         try:
             yield
@@ -400,7 +402,8 @@ class Engine:
             if not retain:
                 for node in path:
                     if node.row is not UNRECORDED:  # that is no op of the program: there is nothing to free
-                        node.freed = freed or node.freed or None
+                        passed = any(id(x) in within for x in node.inputs)
+                        node.freed = (freed if passed else None) or node.freed or None
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool

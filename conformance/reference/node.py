@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,29 @@ if TYPE_CHECKING:
 _clock = count()
 
 
+class Kept(NamedTuple):
+    """A value that backward may need again: where it was, what it was, and when.
+
+    law: the law that says that overwriting it is an error; empty where no documentation says that it is needed.
+    """
+
+    storage: Storage
+    version: int
+    where: Array
+    array: Array
+    law: str
+
+    @property
+    def touched(self) -> bool:
+        """Whether the memory was written to since, here or elsewhere."""
+        return self.storage.version != self.version
+
+    @property
+    def lost(self) -> bool:
+        """Whether the value is no longer there."""
+        return self.touched and self.storage.array[self.where].tobytes() != self.array.tobytes()
+
+
 class Node:
     """One value of a program, never changed once made.
 
@@ -26,7 +49,7 @@ class Node:
     tracked: whether a gradient can flow through it.
     owner:   for a leaf that requires grad: the tensor whose .grad receives what arrives here.
     order:   nodes are numbered as they are made, so sorting by it is a topological order.
-    kept:    what backward needs again: (storage, version then, whether the need is documented).
+    kept:    what backward may need again.
     freed:   whether a backward without retain_graph has been through here; None if one failed on the way.
     hooks:   tensor hooks registered on this very value.
     noise:   for a constant: computes the bound of the error that an engine may show in it; None for none.
@@ -50,10 +73,13 @@ class Node:
         self.tracked = tracked
         self.owner = owner
         self.order = next(_clock)
-        self.kept: list[tuple[Storage, int, bool]] = []
+        self.kept: list[Kept] = []
         self.freed: bool | None = False
         self.hooks: list[Any] | None = None
         self.noise: Callable[[], Array] | None = None
+
+    #: NumPy arrays leave arithmetic with nodes to the nodes.
+    __array_ufunc__ = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -159,6 +185,11 @@ class _Recorded:
     def stop(x: Any) -> Any:
         """x as a constant."""
         return untracked(x)
+
+    @staticmethod
+    def const(array: Array, like: Node) -> Node:
+        """A constant of the dtype of `like`."""
+        return constant(array, like)
 
 
 RECORDED = _Recorded()

@@ -17,21 +17,23 @@ import numpy as np
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import Elementwise
-from gradlaws.conformance.reference.node import Node, record, untracked
+from gradlaws.conformance.reference.node import Kept, Node, record, untracked
 
 
 class Storage:
     """Some memory: its current contents (flat, never written to in place) and how often they changed.
 
     origin: what the memory was made for; with all that was written since, it tells the contents' rounding errors.
+    cut:    when a tensor over it was last detached in place.
     """
 
-    __slots__ = ("_written", "array", "origin", "version")
+    __slots__ = ("_written", "array", "cut", "origin", "version")
 
     def __init__(self, origin: Node) -> None:
         self.array = origin.array.ravel().copy()
         self.version = 0
         self.origin = origin
+        self.cut = 0
         self._written: Node | None = None
 
     @property
@@ -190,6 +192,11 @@ class Tensor:
         """Whether no recorded op made the current value."""
         anchor = self.anchor
         return not anchor.tracked or anchor.owner is not None
+
+    def kept(self, law: str) -> Kept:
+        """The current value as something that backward may need again."""
+        where = self.family.where if self.is_root else self.family.where.ravel()[self.within - 1]
+        return Kept(self.family.storage, self.family.storage.version, where, self.array, law)
 
     def alone(self, node: Node) -> None:
         """Leave the family: from now on the root of one of its own, over the same storage."""
