@@ -226,7 +226,7 @@ class Builder:
             value = np.asarray(result)
             if row.alias:
                 info = Info(value, tracked, not tracked, source.base,
-                            source.sealed or row.many or row.alias == "maybe" or 0 in value.strides,
+                            source.sealed or row.many or row.alias == "maybe" or not value.flags.writeable,
                             even and value.flags.c_contiguous and op in IN_ORDER, source.kin if self.recording[-1] else -1)
                 if row.alias == "maybe" or row.many:
                     self.info[source.base].sealed = source.sealed = True
@@ -369,7 +369,7 @@ class Builder:
 
     def _slot(self, op: str, target: Var) -> tuple[int, ...]:
         shape = self.shape(target)
-        return shape[1:] if op == "set_item_" and shape else shape
+        return shape[1:] if op in ("set_item_", "set_slice_") and shape else shape
 
     # -- everything else --------------------------------------------------------------------------------------
 

@@ -1,7 +1,32 @@
 """The op table: `TABLE`, one row per op, and the in-place variants of ops, `INPLACE`."""
 
-from gradlaws.conformance.ops import elementwise, movement, reduction
+from gradlaws.conformance.ops import (
+    activations,
+    contraction,
+    elementwise,
+    indexing,
+    joining,
+    losses,
+    movement,
+    reduction,
+    statistics,
+)
 from gradlaws.conformance.ops.inplace import INPLACE, Inplace
 from gradlaws.conformance.ops.table import RAW, TABLE, Op
 
-__all__ = ["INPLACE", "RAW", "TABLE", "Inplace", "Op", "elementwise", "movement", "reduction"]
+__all__ = [
+    "INPLACE",
+    "RAW",
+    "TABLE",
+    "Inplace",
+    "Op",
+    "activations",
+    "contraction",
+    "elementwise",
+    "indexing",
+    "joining",
+    "losses",
+    "movement",
+    "reduction",
+    "statistics",
+]

@@ -36,6 +36,35 @@ TABLE.add(
 )
 
 
+def _range(entropy: Entropy, x: Array, src: Array) -> Params | None:
+    """Parameters start and stop of a range of rows, over which src is broadcast."""
+    if not x.ndim or not x.size or src.shape != x.shape[1:]:
+        return None
+    start = entropy.below(x.shape[0])
+    return {"start": start, "stop": start + 1 + entropy.below(x.shape[0] - start)}
+
+
+def _ranged(x: Array, src: Array, start: int, stop: int) -> Array:
+    return _written(x, src, slice(start, stop))
+
+
+def _rows(entropy: Entropy, x: Array) -> Params | None:
+    if not x.ndim or not x.size:
+        return None
+    return {"mask": [entropy.chance(50) for _ in range(x.shape[0])], "value": entropy.pick((0.0, 1.0, -0.5))}
+
+
+def _masked(x: Array, mask: list[bool], value: float) -> Array:
+    return _written(x, np.asarray(value), np.asarray(mask))
+
+
+TABLE.add(
+    Op("set_range", "set_range({0}, {1}, {start}, {stop})", Movement(), _ranged, 2, exact=True, dtypes="fib",
+       tags=INTERNAL),
+    Op("set_mask", "set_mask({0}, {mask}, {value})", Movement(), _masked, exact=True, dtypes="fib", tags=INTERNAL),
+)
+
+
 def leading_index(entropy: Entropy, x: Array, src: Array) -> Params | None:
     """A parameter index into the first dimension whose slot src fits (as it is, or broadcast)."""
     if not x.size or not x.ndim:
@@ -79,6 +108,13 @@ _ROWS = (
     Inplace("exp_", "{0}.exp_()", "exp"),
     Inplace("relu_", "{0}.relu_()", "relu"),
     Inplace("masked_fill_", "{0}.masked_fill_({1} > 0, {value})", "masked_fill", TABLE["masked_fill"].params),
+    Inplace("neg_", "{0}.neg_()", "neg"),
+    Inplace("tanh_", "{0}.tanh_()", "tanh"),
+    Inplace("sigmoid_", "{0}.sigmoid_()", "sigmoid"),
+    Inplace("sqrt_", "{0}.sqrt_()", "sqrt"),
+    Inplace("clamp_", "{0}.clamp_(min={min}, max={max})", "clamp", TABLE["clamp"].params),
+    Inplace("set_slice_", "{0}[{start}:{stop}] = {1}", "set_range", _range),
+    Inplace("set_mask_", "{0}[torch.tensor({mask})] = {value}", "set_mask", _rows),
     Inplace("set_item_", "{0}[{index}] = {1}", "set_item", leading_index),
 )
 INPLACE: dict[str, Inplace] = {row.name: row for row in _ROWS}

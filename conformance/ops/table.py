@@ -194,6 +194,11 @@ class _Raw:
         """x as a constant."""
         return x
 
+    @staticmethod
+    def const(array: Array, like: Any) -> Any:
+        """A constant of the dtype of `like`."""
+        return array.astype(like.dtype)
+
 
 RAW = _Raw()
 
