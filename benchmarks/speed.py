@@ -101,13 +101,23 @@ def timed(call: Callable[..., object], *args: object, **options: object) -> floa
     return process_time() - start
 
 
-def each(call: Callable[[Any], object], items: list[Any]) -> float:
-    """Processor seconds of calling with each item in turn; known breaches do not end it."""
+def examined(law: Law, program: Program, backend: Backend, cost: Cost) -> None:
+    """Add what the parts of judging one program cost; known breaches do not end it."""
     start = process_time()
-    for item in items:
-        with suppress(Broken):
-            call(item)
-    return process_time() - start
+    got = run(program, backend)
+    ran = process_time()
+    want = believe(program, got)
+    believed = process_time()
+    trial = Trial(law.id, program, backend, got, want)
+    with suppress(Broken):
+        law.check(trial)
+    checked = process_time()
+    with suppress(Broken):
+        stand(trial)
+    cost.run += ran - start
+    cost.oracle += believed - ran
+    cost.law += checked - believed
+    cost.standing += process_time() - checked
 
 
 def compiled(program: Program, backend: TorchLike) -> Callable[[], None]:
@@ -183,16 +193,10 @@ def measure(law: Law, backend: Backend, examples: int) -> Cost | None:
             calls = [compiled(program, backend) for program in programs]
         else:
             calls = [silent(program, backend) for program in programs]
-        cost.raw = each(lambda call: call(), calls)
-        traces: list[Any] = []
-        cost.run = timed(lambda: traces.extend(run(program, backend) for program in programs))
-        wants: list[Any] = []
-        cost.oracle = timed(
-            lambda: wants.extend(believe(p, t) for p, t in zip(programs, traces, strict=True))
-        )
-        trials = [Trial(law.id, p, backend, t, w) for p, t, w in zip(programs, traces, wants, strict=True)]
-        cost.law = each(law.check, trials)
-        cost.standing = each(stand, trials)
+        cost.raw = timed(lambda: [call() for call in calls])
+        del calls
+        for program in programs:
+            examined(law, program, backend, cost)
     return cost
 
 

@@ -164,7 +164,9 @@ def test_rows_agree_with_torch(name: str, dtype: str) -> None:
     chance = random.Random(name + dtype)
     ran = 0
     with backend.session():
-        for _ in range(150):
+        for _ in range(900):
+            if ran == 30:
+                break
             entropy = Entropy(chance.randbytes(300))
             builder = Builder(entropy, vocabulary)
             shape = entropy.pick(SHAPES)
