@@ -114,9 +114,8 @@ def indexed(b: Builder) -> None:
     x = b.leaf(b.entropy.pick(((3,), (2,), (2, 3), (4,), (3, 1), (1,), (2, 1, 2))))
     source = b.unary(x, ("exact", "smooth")) if b.entropy.chance(40) else x
     b.turn()
-    rows = b.shape(source)[0] if b.shape(source) else 0
-    if not rows:
-        raise DeadEnd("nothing to index")
+    source = source if b.shape(source) else x
+    rows = b.shape(source)[0]
     end = b.must("index", source, index=[b.entropy.below(rows) for _ in range(1 + b.entropy.below(4))])
     b.turn()
     if b.entropy.chance(50):
@@ -142,9 +141,8 @@ def one_part_used(b: Builder) -> None:
     x = b.leaf(b.entropy.pick(((2,), (2, 2), (4,), (2, 3), (2, 1, 2))))
     source = b.unary(x, ("exact", "smooth")) if b.entropy.chance(40) else x
     b.turn()
-    even = [d for d, n in enumerate(b.shape(source)) if n and n % 2 == 0]
-    if not even:
-        raise DeadEnd("nothing to split in two")
+    source = source if any(n % 2 == 0 for n in b.shape(source)) else x
+    even = [d for d, n in enumerate(b.shape(source)) if n % 2 == 0]
     parts = b.must("chunk", source, dim=b.entropy.pick(even))
     end = b.entropy.pick(parts)
     end = b.unary(end) if b.entropy.chance(50) else end
