@@ -256,7 +256,7 @@ def masked_out(b: Builder) -> None:
     b.backward(end, b.constant(b.shape(end)))
 
 
-@law("VAL-15", DIVISION, masked_out, needs=("mul",), after=BASIC)
+@law("VAL-15", DIVISION, masked_out, needs=("mul", "div"), after=BASIC)
 def masking_afterwards_comes_too_late(t: Trial) -> None:
     """What the forward computed is differentiated even if masked out afterwards: 0 times infinity is NaN."""
     for at in t.succeeded(Backward):
@@ -277,7 +277,7 @@ def not_taken(b: Builder) -> None:
     b.backward(end, b.constant(good.shape))
 
 
-@law("VAL-16", f"{DIVISION} (a consequence)", not_taken, needs=("where",), after=BASIC)
+@law("VAL-16", f"{DIVISION} (a consequence)", not_taken, needs=("where", "div"), after=BASIC)
 def where_protects_the_value_only(t: Trial) -> None:
     """The branch that `where` does not take still yields NaN gradients where its derivative is not finite."""
     for at in t.succeeded(Backward):
