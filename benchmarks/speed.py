@@ -101,6 +101,12 @@ def timed(call: Callable[..., object], *args: object, **options: object) -> floa
     return process_time() - start
 
 
+def in_turn(calls: list[Callable[[], None]]) -> None:
+    """Call each."""
+    for call in calls:
+        call()
+
+
 def examined(law: Law, program: Program, backend: Backend, cost: Cost) -> None:
     """Add what the parts of judging one program cost; known breaches do not end it."""
     start = process_time()
@@ -174,8 +180,8 @@ def programs_of(law: Law, backend: Backend, seeds: list[bytes]) -> Iterator[Prog
             continue
 
 
-def measure(law: Law, backend: Backend, examples: int) -> Cost | None:
-    """The cost of a law, or None where it does not pass."""
+def measure(law: Law, backend: Backend, examples: int, drawing: float) -> Cost | None:
+    """The cost of a law, given what drawing costs by itself; None where the law does not pass."""
     cost = Cost(laws=1)
     start = process_time()
     result = judge(law, backend, Effort(examples=examples, shrink=0.0), shipped(backend.name))
@@ -183,7 +189,7 @@ def measure(law: Law, backend: Backend, examples: int) -> Cost | None:
     if result.verdict not in (Verdict.PASS, Verdict.KNOWN):
         return None
     cost.programs, cost.discarded = result.programs, result.discarded
-    cost.floor = floor(examples)
+    cost.floor = drawing
     source = random.Random(law.id)
     seeds = [source.randbytes(SIZE) for _ in range(examples)]
     with backend.session():
@@ -193,7 +199,7 @@ def measure(law: Law, backend: Backend, examples: int) -> Cost | None:
             calls = [compiled(program, backend) for program in programs]
         else:
             calls = [silent(program, backend) for program in programs]
-        cost.raw = timed(lambda: [call() for call in calls])
+        cost.raw = timed(in_turn, calls)
         del calls
         for program in programs:
             examined(law, program, backend, cost)
@@ -257,7 +263,8 @@ def main() -> None:
     families: dict[str, Cost] = {}
     failing, exhibits = [], []
     offered = backend.capabilities | frozenset(backend.ops())
-    floor(20)  # first calls pay for imports, of the engine's backward too
+    drawing = min(floor(options.examples) for _ in range(5))
+    # the first calls of an engine's backward cost more than all others
     judge(next(law for law in LAWS.values() if law.leaning), backend, Effort(examples=20, shrink=0.0))
     for law in LAWS.values():
         if (options.law and law.id not in options.law) or law.needs - offered:
@@ -266,7 +273,7 @@ def main() -> None:
             seconds = timed(judge, law, backend, Effort(examples=options.examples, shrink=0.0))
             exhibits.append(f"{law.id} {1000 * seconds / options.examples:.2f}")
             continue
-        cost = measure(law, backend, options.examples)
+        cost = measure(law, backend, options.examples, drawing)
         if cost is None:
             failing.append(law.id)
         else:
