@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gradlaws.conformance.ops import INPLACE
+from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.steps import Var
 from gradlaws.strategies.builder import Builder
 
@@ -36,8 +36,21 @@ def recent(b: Builder, pool: Sequence[Var]) -> Var:
 
 
 def writable(b: Builder, pool: Sequence[Var]) -> list[Var]:
-    """Those of the pool that may be written to now."""
-    return [v for v in pool if b.writable(v)]
+    """Those of the pool that may be written to now: no others that share their memory, unless views are real."""
+    found = [v for v in pool if b.writable(v)]
+    if not b.has("views"):
+        lodgers = [info.base for info in b.info.values()]
+        found = [v for v in found if lodgers.count(b[v].base) == 1]
+    return found
+
+
+def harmless(b: Builder, x: Var) -> Var:
+    """A new tensor from x by an op whose derivative needs neither its operand nor its result."""
+    for op in (b.entropy.pick(("neg", "add_scalar", "mul_scalar", "clone", "neg")), "neg", "clone"):
+        made = b.drawn(TABLE[op], x) if b.has(op) else None
+        if made is not None:
+            return int(made)
+    return b.binary(x, b.constant(b.shape(x)))
 
 
 def compute(b: Builder, pool: Pool) -> None:

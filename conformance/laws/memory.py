@@ -1,0 +1,40 @@
+"""Who shares memory with whom in a program: views, and what they are views of; detached tensors."""
+
+from __future__ import annotations
+
+from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.steps import Apply, Detach, Leaf, Step, Var
+
+
+def memory(program: Program) -> dict[Var, Var]:
+    """For each variable the one whose memory it lives in, itself included; `reshape` counts as a view."""
+    found: dict[Var, Var] = {}
+    for step in program:
+        source = step.uses()[0] if isinstance(step, Detach) or _is_view(step) else None
+        for var in step.outs:
+            found[var] = var if source is None else found.get(source, source)
+    return found
+
+
+def neighbours(program: Program) -> dict[Var, set[Var]]:
+    """For each variable all that live in the same memory, itself included."""
+    bases = memory(program)
+    groups: dict[Var, set[Var]] = {}
+    for var, base in bases.items():
+        groups.setdefault(base, set()).add(var)
+    return {var: groups[base] for var, base in bases.items()}
+
+
+def viewed(program: Program) -> dict[Var, Var]:
+    """For each view what it is directly a view of."""
+    return {var: step.inputs[0] for step in program if isinstance(step, Apply) and _is_view(step) for var in step.outs}
+
+
+def leaves(program: Program) -> set[Var]:
+    """The variables that the program made by itself."""
+    return {var for step in program if isinstance(step, Leaf) for var in step.outs}
+
+
+def _is_view(step: Step) -> bool:
+    return isinstance(step, Apply) and bool(TABLE[step.op].alias)
