@@ -243,8 +243,6 @@ def wall(profile: str, backend: str) -> tuple[float, str]:
         profile,
         "--backend",
         backend,
-        "-p",
-        "no:cacheprovider",
     ]
     start = perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

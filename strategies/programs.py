@@ -151,20 +151,19 @@ def whole(b: Builder, *forms: Callable[[Builder], Var]) -> Graph:
 
 
 def _chain(b: Builder, rows: tuple[Op, ...], shape: Shape, dtype: str, least: int, most: int) -> None:
-    b.turn()
-    length = least + b.entropy.below(most - least + 1)
     for table in (VALUES, NONZERO, np.abs(NONZERO)):
         b.steps.clear()
         b.info.clear()
         b.turn()
-        end = b.leaf(shape, dtype=dtype, table=table)
-        pool = [end]
-        for _ in range(length):
+        pool = [b.leaf(shape, dtype=dtype, table=table)]
+        for left in range(most, 0, -1):
             b.turn()
-            made = _link(b, rows, pool)
-            if made is None:
-                break
-            pool.append(made)
+            # Leaving a link out is the simplest choice, so that a chain shrinks in any place.
+            if b.entropy.chance(60) or len(pool) - 1 + left <= least:
+                made = _link(b, rows, pool)
+                if made is None:
+                    break
+                pool.append(made)
         if len(pool) > least:
             return
     raise DeadEnd("the ops do not fit the values")
