@@ -118,7 +118,7 @@ class Engine:
             law = "INP-01" if target.is_root else "INP-02"
             raise MustRaise(law, "a leaf that requires grad, or a view of one, may not be modified in place")
         if np.unique(target.within).size != target.within.size:
-            raise MustRaise("INP-08", "more than one element of the target refers to the same memory")
+            self._may_raise("more than one element of the target refers to the same memory")
         if any(x is not target and self.shares_memory(x, target) for x in inputs):
             self._may_raise("an operand overlaps the memory that is written to")
         operands = (target, *inputs)

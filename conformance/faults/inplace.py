@@ -1,0 +1,246 @@
+"""Faults of in-place ops: leaves destroyed, needed values overwritten unseen, history lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.faults.registry import fault
+from gradlaws.conformance.reference.engine import Engine, MustRaise
+from gradlaws.conformance.reference.node import Kept, Node, untracked
+from gradlaws.conformance.reference.tensor import Storage, Tensor, alias
+
+Blind = Callable[[Tensor, bool], bool]
+
+
+# -- leaves --------------------------------------------------------------------------------------------------
+
+
+@fault("INP-01")
+class WritesToLeaves(ReferenceBackend):
+    """A leaf that requires grad is quietly written to, as if under no_grad."""
+
+    def make_engine(self) -> Engine:
+        return _Careless()
+
+
+class _Careless(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        leaf = target.is_root and target.is_leaf and target.requires_grad
+        with self.mode(self.modes.enabled and not leaf):
+            Engine.inplace(self, op, target, *inputs, **params)
+
+
+@fault("INP-01")
+class WritesBeforeItRefuses(ReferenceBackend):
+    """An in-place op on a leaf that requires grad raises, but only after it has written."""
+
+    def make_engine(self) -> Engine:
+        return _Hasty()
+
+
+class _Hasty(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        try:
+            Engine.inplace(self, op, target, *inputs, **params)
+        except MustRaise:
+            with self.mode(False):
+                Engine.inplace(self, op, target, *inputs, **params)
+            raise
+
+
+@fault("INP-03")
+class UpdatedLeavesAreDetached(ReferenceBackend):
+    """A leaf that is written to under no_grad does not require grad any more."""
+
+    def make_engine(self) -> Engine:
+        return _Detaching()
+
+
+class _Detaching(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        Engine.inplace(self, op, target, *inputs, **params)
+        if not self.modes.enabled and target.is_leaf:
+            target.family.relabel(untracked(target.node))
+
+
+@fault("INP-03")
+class LeavesAreAlwaysGuarded(ReferenceBackend):
+    """A leaf that requires grad may not be written to even under no_grad."""
+
+    def make_engine(self) -> Engine:
+        return _Guarding()
+
+
+class _Guarding(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        if target.is_leaf and target.requires_grad:
+            raise ValueError("a leaf is constant")
+        Engine.inplace(self, op, target, *inputs, **params)
+
+
+@fault("INP-04")
+class NoLeafIsWrittenTo(ReferenceBackend):
+    """In-place ops are refused on all leaves, whether they require grad or not."""
+
+    def make_engine(self) -> Engine:
+        return _Strict()
+
+
+class _Strict(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        if self.modes.enabled and target.is_leaf:
+            raise ValueError("a leaf is constant")
+        Engine.inplace(self, op, target, *inputs, **params)
+
+
+@fault("INP-04")
+class WrittenLeavesGetNothing(ReferenceBackend):
+    """A leaf that was written to before it was made to require grad is taken for a result, and gets no gradient."""
+
+    def make_engine(self) -> Engine:
+        return _Suspicious()
+
+
+class _Suspicious(Engine):
+    def _receivers(self, nodes: list[Node], inputs: Sequence[Tensor] | None) -> list[tuple[Node, Tensor]]:
+        found = Engine._receivers(self, nodes, inputs)
+        return [(node, x) for node, x in found if not (x.is_leaf and x.family.storage.version)]
+
+
+# -- needed values -------------------------------------------------------------------------------------------
+
+
+class _Unseeing(Engine):
+    """Does not notice some of the writes: those for which `blind(target, recorded)` holds."""
+
+    def __init__(self, blind: Blind) -> None:
+        super().__init__()
+        self.blind = blind
+        self.unseen: dict[int, set[int]] = {}
+        self.storages: list[Storage] = []
+
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        storage = target.family.storage
+        before, blind = storage.version, self.blind(target, self.modes.enabled)
+        Engine.inplace(self, op, target, *inputs, **params)
+        if blind:
+            self.storages.append(storage)
+            self.unseen.setdefault(id(storage), set()).update(range(before + 1, storage.version + 1))
+
+    def _check_alive(self, path: Sequence[Node]) -> None:
+        for node in path:
+            node.kept = [kept for kept in node.kept if not self._missed(kept)]
+        Engine._check_alive(self, path)
+
+    def _missed(self, kept: Kept) -> bool:
+        since = set(range(kept.version + 1, kept.storage.version + 1))
+        return bool(since) and since <= self.unseen.get(id(kept.storage), set())
+
+
+@fault("INP-10")
+class UnrecordedWritesDoNotCount(ReferenceBackend):
+    """A write under no_grad does not raise the version counter."""
+
+    def make_engine(self) -> Engine:
+        return _Unseeing(lambda target, recorded: not recorded)
+
+
+@fault("INP-11")
+class ViewsCountForThemselves(ReferenceBackend):
+    """Views have version counters of their own: a write through one goes unnoticed by what it is a view of."""
+
+    def make_engine(self) -> Engine:
+        return _Unseeing(lambda target, recorded: not target.is_root)
+
+
+class _Rereading(Engine):
+    """Computes derivatives from what is in memory now, where `careless(kept)` holds of an overwritten value."""
+
+    def __init__(self, careless: Callable[[Kept], bool]) -> None:
+        super().__init__()
+        self.careless = careless
+
+    def _check_alive(self, path: Sequence[Node]) -> None:
+        for node in path:
+            for kept in node.kept:
+                if kept.touched and self.careless(kept):
+                    for value in (node, *node.inputs):
+                        if value.array is kept.array:
+                            value.array = kept.storage.array[kept.where]
+            node.kept = [kept for kept in node.kept if not self.careless(kept)]
+        Engine._check_alive(self, path)
+
+
+@fault("INP-05")
+class RereadsOperands(ReferenceBackend):
+    """A product looks up its factors again in backward, without noticing that they were overwritten."""
+
+    def make_engine(self) -> Engine:
+        return _Rereading(lambda kept: kept.law == "INP-05")
+
+
+@fault("INP-06")
+class RereadsResults(ReferenceBackend):
+    """exp and its like look up their result again in backward, without noticing that it was overwritten."""
+
+    def make_engine(self) -> Engine:
+        return _Rereading(lambda kept: kept.law == "INP-06")
+
+
+@fault("INP-08")
+class RereadsTheRest(ReferenceBackend):
+    """Only what is documented to be needed is guarded; other ops look up overwritten operands as they are now."""
+
+    def make_engine(self) -> Engine:
+        return _Rereading(lambda kept: not kept.law)
+
+
+# -- history -------------------------------------------------------------------------------------------------
+
+
+@fault("INP-08")
+class WritingForgetsThePast(ReferenceBackend):
+    """In an in-place op the old value of the target counts as a constant."""
+
+    def make_engine(self) -> Engine:
+        return _Amnesiac()
+
+
+class _Amnesiac(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        Engine.inplace(self, op, target, *inputs, **params)
+        node = target.anchor
+        if self.modes.enabled and target.is_root and node.inputs:
+            node.inputs = (untracked(node.inputs[0]), *node.inputs[1:])
+
+
+@fault("INP-14")
+class AssignedConstantsAreForgotten(ReferenceBackend):
+    """Assigning untracked values is not recorded: what they replaced still gets its gradient."""
+
+    def make_engine(self) -> Engine:
+        return _Unrecording()
+
+
+class _Unrecording(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        assigns = op.startswith("set_") and not any(x.requires_grad for x in inputs)
+        with self.mode(self.modes.enabled and not assigns):
+            Engine.inplace(self, op, target, *inputs, **params)
+
+
+@fault("INP-14")
+class AssignedTensorsGetNothing(ReferenceBackend):
+    """What is assigned to an item counts as a constant."""
+
+    def make_engine(self) -> Engine:
+        return _OneSided()
+
+
+class _OneSided(Engine):
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        if op.startswith("set_"):
+            inputs = tuple(alias(x, untracked(x.node)) for x in inputs)
+        Engine.inplace(self, op, target, *inputs, **params)
