@@ -164,7 +164,7 @@ def over(b: Builder, *starts: Var) -> Var:
 
 
 def bystanders(b: Builder, grown: Graph) -> None:
-    """Now and then something beside the graph that must not matter to it, or only to .grad of its inner tensors."""
+    """Now and then something beside the graph that must not matter to its leaves."""
     b.turn()
     kind = b.entropy.below(12)
     if kind == 1 and grown.inner and b.has("retain_grad"):
