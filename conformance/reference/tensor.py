@@ -9,6 +9,7 @@ version: every alias sees the new value, and the derivative is that of the out-o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from weakref import WeakSet
 
@@ -30,7 +31,7 @@ class Storage:
     __slots__ = ("_written", "array", "cut", "origin", "version")
 
     def __init__(self, origin: Node) -> None:
-        self.array = origin.array.ravel().copy()
+        self.array = origin.array.ravel()
         self.version = 0
         self.origin = origin
         self.cut = 0
@@ -202,7 +203,7 @@ class Tensor:
         """Leave the family: from now on the root of one of its own, over the same storage."""
         where = self.family.where.ravel()[self.within - 1]
         self.family = Family(self.family.storage, where, node)
-        self.within = _whole(node.array)
+        self.within = _whole(node.array.shape)
         self.is_root = True
         self._anchor = self._node = node
 
@@ -216,14 +217,20 @@ def unrecorded(anchor: Node, value: Node) -> Node:
     return Node(value.array, UNRECORDED, (anchor, value), tracked=True) if anchor.tracked else value
 
 
-def _whole(array: Array) -> Array:
-    return np.arange(1, array.size + 1).reshape(array.shape)
+@cache
+def _whole(shape: tuple[int, ...]) -> Array:
+    return np.arange(1, int(np.prod(shape)) + 1).reshape(shape)
+
+
+@cache
+def _places(shape: tuple[int, ...]) -> Array:
+    return _whole(shape) - 1
 
 
 def fresh(node: Node) -> Tensor:
     """A tensor over memory of its own."""
-    whole = _whole(node.array)
-    return Tensor(Family(Storage(node), whole - 1, node), whole, node, is_root=True)
+    shape = node.array.shape
+    return Tensor(Family(Storage(node), _places(shape), node), _whole(shape), node, is_root=True)
 
 
 def leaf(array: Array, requires_grad: bool) -> Tensor:
@@ -243,7 +250,7 @@ def alias(parent: Tensor, node: Node, origins: Array | None = None) -> Tensor:
     """A tensor over the parent's memory with a history of its own (`detach()`, views made under no_grad)."""
     within = parent.within if origins is None else parent.within.ravel()[origins - 1]
     where = parent.family.where.ravel()[within - 1]
-    return Tensor(Family(parent.family.storage, where, node), _whole(node.array), node, is_root=True)
+    return Tensor(Family(parent.family.storage, where, node), _whole(node.array.shape), node, is_root=True)
 
 
 #: Non-leaf tensors that keep their gradient; weak, since retaining does not keep a tensor alive.
