@@ -25,6 +25,7 @@ import argparse
 import random
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -257,6 +258,7 @@ def main() -> None:
     parser.add_argument("--law", action="append", metavar="ID", help="only this law; repeatable")
     parser.add_argument("--pytest", action="store_true", help="wall times of whole smoke and ci runs as well")
     options = parser.parse_args()
+    warnings.simplefilter("ignore")  # programs provoke some on purpose
     backend = find(options.backend)
     families: dict[str, Cost] = {}
     failing, exhibits = [], []
