@@ -66,7 +66,7 @@ class Campaign:
         workerinput = getattr(config, "workerinput", None)
         self.is_worker = workerinput is not None
         self.seed = chosen if workerinput is None else workerinput["gradlaws_seed"]
-        self.effort = Effort(option.max_examples or examples, self.seed)
+        self.effort = Effort(option.max_examples or examples, self.seed, strict=self.level == "torch")
         self.cache = config.cache
         self.journal = Journal(Path(config.cache.mkdir("gradlaws")) if config.cache else None, self.is_worker, config)
         self.replay = Replay.of(option.replay, config.cache) if option.replay else None

@@ -47,6 +47,8 @@ class Moment:
              Values are noted for new tensors and after in-place writes.
     mode:    whether ops are recorded after the step; None where the engine does not say.
     same:    answers to yes-no questions about identity, by name (`returned is x`, `read twice`).
+    tolerated: (expected traces only) the law that PyTorch documents to be refused here, where the subject
+             went on and a right gradient will do.
     calls:   hook calls during the step, as (handle, gradient).
     """
 
@@ -58,6 +60,7 @@ class Moment:
     mode: bool | None = None
     same: dict[str, bool] = field(default_factory=dict)
     calls: list[tuple[int, Array]] = field(default_factory=list)
+    tolerated: str = ""
 
 
 @dataclass(slots=True)

@@ -35,9 +35,13 @@ class Expected(Trace):
     law: str = ""
 
 
-def believe(program: Program, observed: Trace) -> Expected:
-    """The trace that the reference engine expects, given what the subject showed."""
-    oracle = _Oracle(ReferenceBackend())
+def believe(program: Program, observed: Trace, strict: bool = False) -> Expected:
+    """The trace that the reference engine expects, given what the subject showed.
+
+    strict: where PyTorch documents that a freed or overwritten value is refused, nothing else will do;
+    otherwise the right gradient will, too.
+    """
+    oracle = _Oracle(ReferenceBackend(), strict)
     expected = Expected()
     try:
         for moment in observed:
@@ -53,16 +57,20 @@ def believe(program: Program, observed: Trace) -> Expected:
 
 
 class _Oracle(Interpreter):
-    def __init__(self, backend: ReferenceBackend) -> None:
+    def __init__(self, backend: ReferenceBackend, strict: bool) -> None:
         super().__init__(backend)
+        self.strict = strict
         self.engine = backend.engine
         self.derailed: str | None = None
 
     def follow(self, observed: Moment) -> Moment:
         """The expected moment for an observed one."""
         self.engine.refuses = observed.raised is not None
+        self.engine.lenient = observed.raised is None and not self.strict
         alternatives = self._alternatives(observed.step) if observed.raised is not None else {}
+        self.engine.tolerated = ""
         moment = self.do(observed.index, observed.step)
+        moment.tolerated = self.engine.tolerated
         if moment.raised is not None and not isinstance(moment.raised, MustRaise | MayRaise | Interruption):
             raise moment.raised  # a fault of the reference, not of the subject
         if moment.skipped != observed.skipped or (moment.raised is None) != (observed.raised is None):

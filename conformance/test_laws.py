@@ -19,7 +19,7 @@ def test_law(law_case: Case, campaign: Campaign, record_property: Callable[[str,
     assert isinstance(law, Law)
     campaign.journal.begin(backend)
     if campaign.replay is not None:
-        result = replayed(law, campaign.replay.program, backend)
+        result = replayed(law, campaign.replay.program, backend, campaign.effort.strict)
     else:
         result = judge(law, backend, campaign.effort, campaign.known[backend.name], campaign.journal.write)
     line = campaign.line_of(result)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
+
+import numpy as np
 from weakref import ReferenceType, ref
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
@@ -15,7 +17,7 @@ from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
 
 
-@fault("LIFE-01", "LIFE-06")
+@fault("LIFE-01", "LIFE-06", strict=True)
 class NeverFrees(ReferenceBackend):
     """Graphs are kept although nobody asked for it, so that a mistaken second backward goes unnoticed."""
 
@@ -26,6 +28,26 @@ class NeverFrees(ReferenceBackend):
 class _NeverFreeing(Engine):
     def _freeing(self, path: Sequence[Node], _: bool) -> AbstractContextManager[None]:  # type: ignore[override]
         return Engine._freeing(path, True)
+
+
+@fault("LIFE-01", "LIFE-06")
+class ReadsWhatWasFreed(ReferenceBackend):
+    """A second backward goes on with whatever is left where saved values were freed: zeros."""
+
+    def make_engine(self) -> Engine:
+        return _ReadingFreed()
+
+
+class _ReadingFreed(TapeEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: set[int] = set()
+
+    def _check_alive(self, path: Sequence[Node]) -> None:
+        self.gone = {id(node) for node in path if node.freed}
+
+    def visit(self, node: Node, g: Node, seed: Node | None) -> Node:
+        return Node(np.zeros_like(g.array)) if id(node) in self.gone else g
 
 
 @fault("LIFE-02")
@@ -63,7 +85,7 @@ class _CreateGraphFreeing(Engine):
         return super().grad(*args, **{**options, "retain_graph": bool(options.get("retain_graph"))})
 
 
-@fault("LIFE-03")
+@fault("LIFE-03", strict=True)
 class CreateGraphKeepsAnyway(ReferenceBackend):
     """create_graph=True keeps the graph even with retain_graph=False."""
 
@@ -77,7 +99,7 @@ class _CreateGraphKeeping(Engine):
         super().backward(*args, **{**options, "retain_graph": bool(keep)})
 
 
-@fault("LIFE-06")
+@fault("LIFE-06", strict=True)
 class FreesTheRootOnly(ReferenceBackend):
     """A backward marks its root as used up, not the graph below, which other roots may share."""
 

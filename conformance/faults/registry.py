@@ -23,19 +23,21 @@ class Fault:
     name:     what it is called, from the name of its class.
     sentence: what is wrong.
     breaks:   the laws that must catch it.
+    strict:   caught only by those who insist on the refusals that PyTorch documents.
     make:     makes the faulty engine.
     """
 
     name: str
     sentence: str
     breaks: tuple[str, ...]
+    strict: bool
     make: Callable[[], ReferenceBackend]
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(*breaks: str) -> Callable[[T], T]:
+def fault(*breaks: str, strict: bool = False) -> Callable[[T], T]:
     """Register a backend class as a fault that these laws must catch; its docstring says what is wrong."""
 
     def register(made: T) -> T:
@@ -43,7 +45,7 @@ def fault(*breaks: str) -> Callable[[T], T]:
         if name in FAULTS:
             raise ValueError(f"fault {name} is registered twice")
         made.name = name
-        FAULTS[name] = Fault(name, " ".join((made.__doc__ or "").split()), breaks, made)
+        FAULTS[name] = Fault(name, " ".join((made.__doc__ or "").split()), breaks, strict, made)
         return made
 
     return register

@@ -195,7 +195,8 @@ class Trial(Judge):
     def raises(self, *laws: str) -> Iterator[At]:
         """Assert that the engine refuses wherever one of these laws (by default this one) says it must.
 
-        Yields the steps that were refused, as they should be.
+        Where a right gradient will do instead, and the engine went on, assert that it is right. Yields the
+        steps that were refused, as they should be.
         """
         wanted = laws or (self.law,)
         for at in self.outcomes(Step):
@@ -203,6 +204,12 @@ class Trial(Judge):
             if isinstance(must, MustRaise) and must.law in wanted:
                 self.claim(at.got.raised is not None, f"`{self.source(at)}`", "accepted", "an error", at)
                 yield at
+            elif at.want.tolerated in wanted and at.index != self.want.derailed:
+                for var in self.leaves(at):
+                    self.grad(at, var)
+                for var in at.step.outs:
+                    if var in at.got.seen and var in at.want.seen:
+                        self.value(at, var)
 
     def allowed(self, at: At) -> None:
         """Assert that the engine did not raise where there must be no error."""

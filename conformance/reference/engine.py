@@ -3,7 +3,8 @@
 Every call does one of three things: succeed; raise `MustRaise`, where the documentation says that it is an
 error; or, at places where an engine is allowed to refuse because it did not keep what it would need,
 succeed with the right result -- unless `refuses` is set, which is how the oracle follows a subject that
-refused. The engine keeps immutable values, so it always knows the right gradient.
+refused. `lenient` makes the documented refusals of a second backward, and of one over overwritten values,
+optional as well: an engine that kept what it needs gives the right gradient instead. The engine keeps immutable values, so it always knows the right gradient.
 """
 
 from __future__ import annotations
@@ -50,7 +51,15 @@ class Engine:
     def __init__(self) -> None:
         self.modes = Modes()
         self.refuses = False
+        self.lenient = False
+        #: The law by which a lenient engine would have had to refuse.
+        self.tolerated = ""
         self._retaining: WeakSet[Tensor] = WeakSet()
+
+    def _refuse(self, law: str, reason: str) -> None:
+        if not self.lenient:
+            raise MustRaise(law, reason)
+        self.tolerated = self.tolerated or law
 
     def _may_raise(self, reason: str) -> None:
         if self.refuses:
@@ -374,7 +383,7 @@ class Engine:
                 continue
             if node.freed:
                 if any(kept.law for kept in node.kept):
-                    raise MustRaise("LIFE-01", f"a second backward through {node.row.name}: its saved values were freed")
+                    self._refuse("LIFE-01", f"a second backward through {node.row.name}: its saved values were freed")
                 optional = f"a second backward through {node.row.name}"
             elif node.freed is None:
                 optional = f"a backward after one that failed, or ended, at {node.row.name}"
@@ -382,7 +391,7 @@ class Engine:
                 if kept.touched:
                     # What only an operand outside the path needs is not needed.
                     if kept.law and kept.lost and all(id(x) in within for x in node.inputs if x.tracked):
-                        raise MustRaise(kept.law, f"a value that {node.row.name} needs was modified by an in-place op")
+                        self._refuse(kept.law, f"a value that {node.row.name} needs was modified by an in-place op")
                     optional = f"a value around {node.row.name} was modified by an in-place op"
                 if kept.storage.cut > node.order:
                     optional = f"a tensor around {node.row.name} was detached in place"
