@@ -164,6 +164,12 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             return f"h{handle} = {name(x)}.register_post_accumulate_grad_hook(lambda p: None)"
         case RemoveHook(handle=handle):
             return f"h{handle}.remove()"
+        case Mode(kind="exit"):
+            return "# the end of the innermost grad mode"
+        case Mode(kind="raise"):
+            return "raise Exception  # ends the innermost grad mode, and is caught outside"
+        case Mode(kind=kind):
+            return f"with torch.{kind}():"
         case _:
             raise TypeError(f"no source is known for a step of type {type(step).__name__}: add it to printing.py")
 

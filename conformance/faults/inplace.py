@@ -112,7 +112,33 @@ class _Suspicious(Engine):
 # -- needed values -------------------------------------------------------------------------------------------
 
 
-class _Unseeing(Engine):
+class _Rereading(Engine):
+    """Computes derivatives from what is in memory now, where `careless(kept)` holds of an overwritten value."""
+
+    def careless(self, kept: Kept) -> bool:
+        return True
+
+    def _check_alive(self, path: Sequence[Node]) -> None:
+        for node in path:
+            for kept in node.kept:
+                if kept.touched and self.careless(kept):
+                    for value in (node, *node.inputs):
+                        if value.array is kept.array:
+                            value.array = kept.storage.array[kept.where]
+            node.kept = [kept for kept in node.kept if not (kept.touched and self.careless(kept))]
+        Engine._check_alive(self, path)
+
+
+class _RereadingSome(_Rereading):
+    def __init__(self, *needs: str) -> None:
+        super().__init__()
+        self.needs = needs
+
+    def careless(self, kept: Kept) -> bool:
+        return kept.law in self.needs
+
+
+class _Unseeing(_Rereading):
     """Does not notice some of the writes: those for which `blind(target, recorded)` holds."""
 
     def __init__(self, blind: Blind) -> None:
@@ -129,19 +155,14 @@ class _Unseeing(Engine):
             self.storages.append(storage)
             self.unseen.setdefault(id(storage), set()).update(range(before + 1, storage.version + 1))
 
-    def _check_alive(self, path: Sequence[Node]) -> None:
-        for node in path:
-            node.kept = [kept for kept in node.kept if not self._missed(kept)]
-        Engine._check_alive(self, path)
-
-    def _missed(self, kept: Kept) -> bool:
+    def careless(self, kept: Kept) -> bool:
         since = set(range(kept.version + 1, kept.storage.version + 1))
-        return bool(since) and since <= self.unseen.get(id(kept.storage), set())
+        return since <= self.unseen.get(id(kept.storage), set())
 
 
 @fault("INP-10")
 class UnrecordedWritesDoNotCount(ReferenceBackend):
-    """A write under no_grad does not raise the version counter."""
+    """A write under no_grad does not raise the version counter, so backward reads what is there now."""
 
     def make_engine(self) -> Engine:
         return _Unseeing(lambda target, recorded: not recorded)
@@ -155,30 +176,12 @@ class ViewsCountForThemselves(ReferenceBackend):
         return _Unseeing(lambda target, recorded: not target.is_root)
 
 
-class _Rereading(Engine):
-    """Computes derivatives from what is in memory now, where `careless(kept)` holds of an overwritten value."""
-
-    def __init__(self, careless: Callable[[Kept], bool]) -> None:
-        super().__init__()
-        self.careless = careless
-
-    def _check_alive(self, path: Sequence[Node]) -> None:
-        for node in path:
-            for kept in node.kept:
-                if kept.touched and self.careless(kept):
-                    for value in (node, *node.inputs):
-                        if value.array is kept.array:
-                            value.array = kept.storage.array[kept.where]
-            node.kept = [kept for kept in node.kept if not self.careless(kept)]
-        Engine._check_alive(self, path)
-
-
 @fault("INP-05")
 class RereadsOperands(ReferenceBackend):
     """A product looks up its factors again in backward, without noticing that they were overwritten."""
 
     def make_engine(self) -> Engine:
-        return _Rereading(lambda kept: kept.law == "INP-05")
+        return _RereadingSome("INP-05")
 
 
 @fault("INP-06")
@@ -186,7 +189,7 @@ class RereadsResults(ReferenceBackend):
     """exp and its like look up their result again in backward, without noticing that it was overwritten."""
 
     def make_engine(self) -> Engine:
-        return _Rereading(lambda kept: kept.law == "INP-06")
+        return _RereadingSome("INP-06")
 
 
 @fault("INP-08")
@@ -194,7 +197,7 @@ class RereadsTheRest(ReferenceBackend):
     """Only what is documented to be needed is guarded; other ops look up overwritten operands as they are now."""
 
     def make_engine(self) -> Engine:
-        return _Rereading(lambda kept: not kept.law)
+        return _RereadingSome("")
 
 
 # -- history -------------------------------------------------------------------------------------------------
@@ -244,3 +247,18 @@ class _OneSided(Engine):
         if op.startswith("set_"):
             inputs = tuple(alias(x, untracked(x.node)) for x in inputs)
         Engine.inplace(self, op, target, *inputs, **params)
+
+
+@fault("INP-05", "INP-06", "INP-10", "INP-11", "INP-17", strict=True)
+class KeepsOldValues(ReferenceBackend):
+    """Backward over an overwritten value is not refused, since the old value was kept: right, but not as documented."""
+
+    def make_engine(self) -> Engine:
+        return _Keeping()
+
+
+class _Keeping(Engine):
+    def _check_alive(self, path: Sequence[Node]) -> None:
+        for node in path:
+            node.kept = [kept for kept in node.kept if not kept.touched]
+        Engine._check_alive(self, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
@@ -31,13 +31,20 @@ def written(t: Trial, at: At, recorded: bool | None = None) -> list[Var]:
     ]  # fmt: skip
 
 
-def refused(t: Trial, when: Callable[[At], bool]) -> Iterator[At]:
-    """Assert that backwards are refused that need an overwritten value, where `when` holds; yields them."""
+def guarded(t: Trial, needs: tuple[str, ...] = NEEDED, when: Callable[[At], bool] = lambda at: True) -> None:
+    """Assert of backwards after writes, where `when` holds, that they are refused or right.
+
+    Where the reference says that one must be refused because of `needs`, nothing else will do.
+    """
     for at in t.outcomes(Backward):
         must = at.want.raised
-        if isinstance(must, MustRaise) and must.law in NEEDED and when(at):
+        if not written(t, at) or not when(at):
+            continue
+        if isinstance(must, MustRaise) and must.law in needs:
             t.claim(at.got.raised is not None, f"`{t.source(at)}`", "accepted", "an error", at)
-            yield at
+        if (at.got.raised is None) == (must is None):
+            for var in t.leaves(at):
+                t.grad(at, var)
 
 
 def overwrite(b: Builder, x: Var) -> None:
@@ -196,10 +203,11 @@ def operand_overwritten(b: Builder) -> None:
 
 @law("INP-05", CHECKS, operand_overwritten, level="core", needs=("inplace", "mul"))
 def needed_operands_are_guarded(t: Trial) -> None:
-    """If a factor of a product has been overwritten, backward through the product is an error."""
-    for at in t.raises():
-        for var in t.leaves(at):
-            t.grad(at, var)
+    """If a factor of a product has been overwritten, backward is refused, or goes by the factor's old value.
+
+    PyTorch documents the refusal; judged strictly, nothing else will do.
+    """
+    guarded(t, ("INP-05",))
 
 
 def result_overwritten(b: Builder) -> None:
@@ -219,10 +227,11 @@ def result_overwritten(b: Builder) -> None:
 @law("INP-06", f"{DOC}notes/autograd.html#saved-tensors; {TESTS} test_inplace", result_overwritten,
      level="core", needs=("inplace", "exp"))  # fmt: skip
 def needed_results_are_guarded(t: Trial) -> None:
-    """If the result of exp, tanh or sigmoid has been overwritten, backward through the op is an error."""
-    for at in t.raises():
-        for var in t.leaves(at):
-            t.grad(at, var)
+    """If the result of exp, tanh or sigmoid has been overwritten, backward is refused, or goes by the old result.
+
+    PyTorch documents the refusal; judged strictly, nothing else will do.
+    """
+    guarded(t, ("INP-06",))
 
 
 def overwritten_unrecorded(b: Builder) -> None:
@@ -243,9 +252,8 @@ def overwritten_unrecorded(b: Builder) -> None:
 @law("INP-10", f"{CHECKS}; {TESTS} test_no_grad_modifies_version", overwritten_unrecorded,
      needs=("inplace", "no_grad", "mul"), after=NEEDED)  # fmt: skip
 def unrecorded_writes_count(t: Trial) -> None:
-    """A needed value that was overwritten under no_grad is missed just as well: backward is an error."""
-    for _ in refused(t, lambda at: not written(t, at, recorded=True)):
-        pass
+    """A needed value that was overwritten under no_grad is guarded just as well: backward is refused, or right."""
+    guarded(t, when=lambda at: not written(t, at, recorded=True))
 
 
 # -- right, or an error --------------------------------------------------------------------------------------

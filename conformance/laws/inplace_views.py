@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gradlaws.conformance.laws.inplace import NEEDED, multiplied, overwrite, refused, written
-from gradlaws.conformance.laws.memory import memory, neighbours, viewed
+from gradlaws.conformance.laws.inplace import NEEDED, guarded, multiplied, overwrite, written
+from gradlaws.conformance.laws.memory import neighbours, viewed
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.steps import Backward, Detach, InPlace, Var
@@ -62,13 +62,12 @@ def part_overwritten(b: Builder) -> None:
 @law("INP-11", f"{CHECKS}; {TESTS} test_version_counter", part_overwritten,
      needs=("inplace", "views", "mul"), after=NEEDED)  # fmt: skip
 def writes_through_views_count(t: Trial) -> None:
-    """A needed value is guarded also against writes to its views, and to what it is a view of: backward raises."""
-    bases = memory(t.program)
-    shared = {v for v, family in neighbours(t.program).items() if len(family) > 1}
-    for at in refused(t, lambda at: all(v in shared for v in written(t, at))):
-        for var in t.leaves(at):
-            if bases.get(var) is not None:
-                t.grad(at, var)
+    """A needed value is guarded also against writes to its views, and to what it is a view of.
+
+    Backward is refused, or goes by the old value.
+    """
+    families = neighbours(t.program)
+    guarded(t, when=lambda at: all(len(families[v]) > 1 for v in written(t, at)))
 
 
 def views_written(b: Builder) -> None:
@@ -152,7 +151,7 @@ def overwritten_through_detach(b: Builder) -> None:
 @law("INP-17", f"{DETACH}; {TESTS} test_detach_then_inplace_raises_in_autograd", overwritten_through_detach,
      needs=("inplace", "detach", "views", "mul"), after=("DET-01", *NEEDED))  # fmt: skip
 def writes_through_detached_tensors_count(t: Trial) -> None:
-    """A needed value that was overwritten through detach() is missed just as well: backward is an error."""
+    """A needed value that was overwritten through detach() is guarded just as well: backward is refused, or right."""
     above = viewed(t.program)
     detached = {v for step in t.program if isinstance(step, Detach) for v in step.outs}
 
@@ -161,5 +160,4 @@ def writes_through_detached_tensors_count(t: Trial) -> None:
             var = above[var]
         return var in detached
 
-    for _ in refused(t, lambda at: all(aside(v) for v in written(t, at))):
-        pass
+    guarded(t, when=lambda at: all(aside(v) for v in written(t, at)))

@@ -163,8 +163,9 @@ class Engine:
             return x
         if flag != node.tracked:
             made = Node(node.array, tracked=flag, owner=x if flag else None)
-            if not flag:
-                node.tracked = node.tracked  # graphs already recorded keep their node; delivery asks the owner
+            # Graphs already recorded keep their node; delivery asks the owner.
+            if node.row is not None or node.noise is not None:
+                made.noise = lambda: Bounds().of(node)
             if x.is_root:
                 x.family.relabel(made)
             else:
