@@ -22,12 +22,13 @@ TUTORIAL = "https://docs.pytorch.org/tutorials/beginner/basics/autogradqs_tutori
 
 
 def resets(t: Trial, *kinds: type[Step]) -> Iterator[tuple[At, list[Var]]]:
-    """Each backward, with the tensors whose .grad was last changed by a reset of these kinds."""
+    """Each backward, with the tensors whose .grad was reset so since a gradient last arrived there."""
     last: dict[Var, type[Step]] = {}
     for at in t.succeeded(ZeroGrad, ClearGrad, SetGrad, Backward):
         if isinstance(at.step, Backward):
             yield at, [v for v, kind in last.items() if kind in kinds and v in at.got.seen]
-            last.clear()
+            for var in t.reached(at):
+                last.pop(var, None)
         else:
             last[at.step.x] = type(at.step)
 
@@ -43,7 +44,7 @@ def rounds(b: Builder, *kinds: str) -> None:
             if kind == "zero" and x in filled:
                 b.zero(x)
             elif kind == "clear":
-                if x in filled and b.entropy.chance(25):
+                if x in filled and "zero" not in kinds and b.entropy.chance(25):
                     b.read_grad(x)
                 b.clear(x)
                 filled.discard(x)
