@@ -67,9 +67,10 @@ class Campaign:
         self.is_worker = workerinput is not None
         self.seed = chosen if workerinput is None else workerinput["gradlaws_seed"]
         self.effort = Effort(option.max_examples or examples, self.seed, strict=self.level == "torch")
-        self.cache = config.cache
-        self.journal = Journal(Path(config.cache.mkdir("gradlaws")) if config.cache else None, self.is_worker, config)
-        self.replay = Replay.of(option.replay, config.cache) if option.replay else None
+        self.cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider takes it away
+        folder = None if self.cache is None else Path(self.cache.mkdir("gradlaws"))
+        self.journal = Journal(folder, self.is_worker, config)
+        self.replay = Replay.of(option.replay, self.cache) if option.replay else None
         self.lines: list[dict[str, Any]] = []
         self._start = time.perf_counter()
         self._recorder: Recorder | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -29,7 +31,7 @@ from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 #: Bytes that one program is drawn from.
 SIZE = 16
 #: Programs per test case of Hypothesis, whose bookkeeping costs as much as two or three small programs.
-BATCH = 5
+BATCH = 25
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,19 @@ def examine(law: Law, program: Program, backend: Backend, tally: Judge, strict: 
         if blamed:
             raise Broken(blamed, sentence.split(" was ")[0], "accepted", "an error", trial.want.derailed)
         raise EngineBroke(sentence)
+
+
+@contextmanager
+def collected_later() -> Iterator[None]:
+    """Cyclic garbage waits until the end of the block: programs make little of it, and much that is not."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+        gc.collect(1)
 
 
 def show(law: Law, backend: Backend, data: bytes, tally: Judge) -> None:
@@ -160,13 +175,15 @@ class _Run:
     def case(self, data: bytes) -> None:
         """One test case of Hypothesis: several programs."""
         again = self.failure is not None  # Hypothesis runs a failing case once more, to see if it is stable
-        for number in range(BATCH):
-            if not again and self.programs >= self.effort.examples:
-                return
-            self.once(data + bytes([number]), Judge(self.law.id) if again else self.tally)
+        wanted = BATCH if again else min(BATCH, self.effort.examples - self.programs)
+        with collected_later():
+            for number in range(256):
+                if wanted <= 0:
+                    return
+                wanted -= self.once(data + bytes([number]), Judge(self.law.id) if again else self.tally)
 
-    def once(self, data: bytes, tally: Judge) -> None:
-        """One program, or one scene of an exhibit."""
+    def once(self, data: bytes, tally: Judge) -> bool:
+        """One program, or one scene of an exhibit; whether the bytes led to one."""
         if self.journal is not None:
             self.journal(self.law.id, data)
         program: Program | None = None
@@ -178,7 +195,7 @@ class _Run:
                 examine(self.law, program, self.backend, tally, self.effort.strict)
         except DeadEnd:
             self.discarded += tally is self.tally
-            return
+            return False
         except Exception as error:
             entry = self.known.excuse(error.law, program) if isinstance(error, Broken) else None
             if entry is None or not isinstance(error, Broken):
@@ -190,13 +207,14 @@ class _Run:
             else:
                 self.excused[error.law] = self.excused.get(error.law, 0) + 1
         self.programs += tally is self.tally
+        return True
 
     def go(self, result: Result) -> None:
         """Run the examples and fill in the result."""
         test = given(st.binary(min_size=SIZE - 1, max_size=SIZE - 1))(lambda data: self.case(data))
         test = seed(zlib.crc32(self.law.id.encode()) ^ self.effort.seed)(test)
         test = settings(
-            max_examples=-(-2 * self.effort.examples // BATCH),  # discarded draws are made up for
+            max_examples=-(-self.effort.examples // BATCH),
             phases=[Phase.generate],
             deadline=None,
             database=None,

@@ -32,7 +32,7 @@ class Replay:
         if data is None:
             raise ReplayError(
                 f"--replay {identity}: no failure is remembered under this id. Ids are printed with each failure, and "
-                f"kept in pytest's cache of the directory in which the run was started"
+                f"kept in pytest's cache of the directory in which the run was started (not with -p no:cacheprovider)"
             )
         if data["law"] not in LAWS:
             raise ReplayError(f"--replay {identity}: there is no law {data['law']} in this version")
