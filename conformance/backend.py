@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, TypeVar
 
 from gradlaws.conformance.entropy import Array
@@ -71,7 +71,7 @@ class Backend:
         """The result of op `op` of the table on tensors; a sequence of tensors where the op has several."""
         raise NotImplementedError
 
-    def backward(self, root: Any, gradient: Any = None, **options: Any) -> None:
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
         """`root.backward(gradient)`; options: retain_graph, create_graph, inputs where claimed in `features`."""
         raise NotImplementedError
 
@@ -100,7 +100,7 @@ class Backend:
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """All that is claimed: overridden methods and `features`."""
-        return (_overridden(type(self)) | self.features) - self.withheld
+        return (overridden(type(self)) | self.features) - self.withheld
 
     #: Capabilities that a base class claims but this engine does not have.
     withheld: frozenset[str] = frozenset()
@@ -176,7 +176,7 @@ class Backend:
         raise NotClaimed
 
     @capability
-    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> None:
+    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> Any:
         """`autograd.backward(roots, gradients)`: several roots at once."""
         raise NotClaimed
 
@@ -228,9 +228,14 @@ class Backend:
         raise NotClaimed
 
 
-@cache
-def _overridden(made: type[Backend]) -> frozenset[str]:
-    return frozenset(name for name in _CAPABILITIES if getattr(made, name) is not getattr(Backend, name))
+_overridden: dict[type[Backend], frozenset[str]] = {}
+
+
+def overridden(made: type[Backend]) -> frozenset[str]:
+    """The capabilities that a class of backends claims by overriding a method."""
+    if made not in _overridden:
+        _overridden[made] = frozenset(n for n in _CAPABILITIES if getattr(made, n) is not getattr(Backend, n))
+    return _overridden[made]
 
 
 #: Every capability there is, with one line on what it asks of the engine.

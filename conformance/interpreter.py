@@ -116,9 +116,9 @@ class Interpreter:
                 backend.zero_grad(env[x])
                 self._same["kept object"] = backend.grad(env[x]) is grad
             case SetGrad(x=x, source=source):
-                value = 1.0 if source is None else env[source]
-                backend.set_grad(env[x], value)
-                self._same["stored object"] = backend.grad(env[x]) is value
+                stored = 1.0 if source is None else env[source]
+                backend.set_grad(env[x], stored)
+                self._same["stored object"] = backend.grad(env[x]) is stored
             case RetainGrad(x=x):
                 backend.retain_grad(env[x])
             case Detach(x=x):

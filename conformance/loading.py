@@ -44,7 +44,7 @@ def find(name: str) -> Backend:
     Raises BackendError.
     """
     if ":" in name:
-        return _made(name, *name.split(":", 1), given=name)
+        return _made(name, name)
     places = known()
     if name not in places:
         names = ", ".join(places)
@@ -54,10 +54,12 @@ def find(name: str) -> Backend:
             f"point in its pyproject.toml:\n"
             f'    [project.entry-points."{GROUP}"]\n    {name} = "my_package.my_adapter:MyBackend"'
         )
-    return _made(name, *places[name].split(":", 1), given=name)
+    return _made(name, places[name])
 
 
-def _made(name: str, module: str, attribute: str, given: str) -> Backend:
+def _made(name: str, place: str) -> Backend:
+    given = name
+    module, _, attribute = place.partition(":")
     if not module or not attribute:
         raise BackendError(f"backend {given!r}: write module:attribute, for example my_adapter:MyBackend")
     target = _attribute(_module(module, given), module, attribute, given)

@@ -13,6 +13,7 @@ from time import monotonic
 
 import numpy as np
 
+from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, Backward, Leaf, Literal, Step
 
@@ -69,5 +70,5 @@ def _simpler(step: Step) -> Iterator[Step]:
                 yield replace(step, roots=step.roots[:k] + step.roots[k + 1 :], gradients=seeds)
 
 
-def _plainness(array: np.ndarray) -> int:  # type: ignore[type-arg]
+def _plainness(array: Array) -> int:
     return sum(len(repr(v)) for v in array.ravel().tolist())

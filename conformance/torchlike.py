@@ -47,8 +47,8 @@ class TorchLike(Backend):
         copy: Array = x.detach().numpy().copy()
         return copy
 
-    def backward(self, root: Any, gradient: Any = None, **options: Any) -> None:
-        root.backward(gradient, **options)
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        return root.backward(gradient, **options)
 
     def grad(self, x: Any) -> Any:
         return x.grad
@@ -99,8 +99,8 @@ class TorchLike(Backend):
     def is_grad_enabled(self) -> bool:
         return bool(self.engine.is_grad_enabled())
 
-    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> None:
-        self.engine.autograd.backward(roots, gradients, **options)
+    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> Any:
+        return self.engine.autograd.backward(roots, gradients, **options)
 
     def autograd_grad(
         self, roots: Sequence[Any], inputs: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any

@@ -276,7 +276,7 @@ class Builder:
             if choices:
                 made = self.drawn(self.entropy.pick(choices), x)
                 if made is not None:
-                    return self.entropy.pick(made) if isinstance(made, tuple) else made
+                    return int(self.entropy.pick(made) if isinstance(made, tuple) else made)
         return self._plain(x)
 
     def _plain(self, x: Var) -> Var:

@@ -11,20 +11,20 @@ from gradlaws.conformance.verdict import Verdict
 PAIRS = [(fault.name, law) for fault in FAULTS.values() for law in fault.breaks]
 
 
-def test_every_law_has_a_fault():
+def test_every_law_has_a_fault() -> None:
     caught = {law for fault in FAULTS.values() for law in fault.breaks if not fault.strict}
     assert caught - set(LAWS) == set(), "these faults name laws that do not exist"
     assert set(LAWS) - caught == set(), "these laws cannot be seen to fail: plant a fault for each"
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_the_reference_keeps_the_law(law):
+def test_the_reference_keeps_the_law(law: str) -> None:
     result = judge(LAWS[law], ReferenceBackend(), Effort(examples=60))
     assert result.verdict is Verdict.PASS, result.message
 
 
 @pytest.mark.parametrize(("fault", "law"), PAIRS, ids=[f"{f}-{law}" for f, law in PAIRS])
-def test_the_law_catches_the_fault(fault, law):
+def test_the_law_catches_the_fault(fault: str, law: str) -> None:
     result = judge(LAWS[law], FAULTS[fault].make(), Effort(examples=200, shrink=0.2, strict=FAULTS[fault].strict))
     assert result.verdict is Verdict.FAIL, f"{LAWS[law].sentence!r} did not notice: {FAULTS[fault].sentence}"
     assert result.finding is not None

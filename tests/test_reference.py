@@ -101,7 +101,9 @@ def test_derivatives_of_any_order(point: float) -> None:
     x = engine.tensor(np.array(point), requires_grad=True)
     y = engine.apply("mul", engine.apply("mul", x, x), engine.apply("mul", x, x))
     for factor, power in ((4, 3), (12, 2), (24, 1), (24, 0)):
-        (y,) = engine.grad([y], [x], create_graph=True)  # type: ignore[misc]
+        (derivative,) = engine.grad([y], [x], create_graph=True)
+        assert derivative is not None
+        y = derivative
         assert float(y.array) == factor * point**power
 
 
@@ -146,7 +148,8 @@ def test_hooks_see_the_whole_gradient_once_and_may_replace_it() -> None:
 
     def hook(g: Tensor) -> Tensor:
         calls.append(g.array.tolist())
-        return engine.apply("neg", g)
+        replaced: Tensor = engine.apply("neg", g)
+        return replaced
 
     engine.register_hook(y, hook)
     engine.backward([engine.apply("add", y, y)], [engine.tensor(np.ones(2))])

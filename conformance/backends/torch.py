@@ -56,7 +56,7 @@ class TorchBackend(TorchLike):
         return x.detach().to("meta")
 
     def custom_double(self, x: Any) -> Any:
-        return _Double.apply(x)
+        return _Double.apply(x)  # type: ignore[no-untyped-call]
 
     def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
         module = _Scale(array).eval()

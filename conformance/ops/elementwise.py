@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.ops.table import TABLE, Constant, Elementwise, Op, Params, Rule, small
+from gradlaws.conformance.ops.table import TABLE, Conjugate, Constant, Elementwise, Op, Params, Rule, small
 
-EXACT = {"exact": True, "dtypes": "fc"}
+EXACT: dict[str, Any] = {"exact": True, "dtypes": "fc"}
 
 
 def apart(x: Array, *points: float, by: float = 0.05) -> bool:
@@ -54,6 +54,7 @@ TABLE.add(
     Op("sub", "{0} - {1}", Elementwise(lambda F, y, a, b: (1, -1)), np.subtract, 2, **EXACT),
     Op("mul", "{0} * {1}", Elementwise(lambda F, y, a, b: (b, a)), np.multiply, 2, saves="operands", **EXACT),
     Op("neg", "-{0}", Elementwise(lambda F, y, x: (-1,)), np.negative, **EXACT),
+    Op("conj", "torch.conj({0})", Conjugate(), np.conj, tags=frozenset({"internal"}), **EXACT),
     Op("clone", "{0}.clone()", Elementwise(lambda F, y, x: (1,)), np.copy, **EXACT),
     Op("add_scalar", "{0} + {value}", Elementwise(lambda F, y, x, value: (1,)),
        lambda x, value: x + value, params=lambda e, x: {"value": e.pick((1.0, -1.0, 0.5, 2.0))}, exact=True),

@@ -13,8 +13,8 @@ import numpy as np
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.ops.table import TABLE, Cast, Movement, Op, Params, Put
 
-MOVE = {"exact": True, "dtypes": "fcib"}
-VIEW = {"alias": "view", **MOVE}
+MOVE: dict[str, Any] = {"exact": True, "dtypes": "fcib"}
+VIEW: dict[str, Any] = {"alias": "view", **MOVE}
 
 
 def factorings(size: int) -> list[tuple[int, ...]]:

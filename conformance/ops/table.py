@@ -85,6 +85,11 @@ class Cast(Rule):
 
 
 @dataclass(frozen=True)
+class Conjugate(Rule):
+    """The complex conjugate: real-linear, its own transpose."""
+
+
+@dataclass(frozen=True)
 class Composite(Rule):
     """Made of other rows: `body(F, *xs, **params)`. Its derivative is the chain rule over its parts."""
 

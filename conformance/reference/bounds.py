@@ -17,8 +17,18 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.ops.movement import Movement
-from gradlaws.conformance.ops.table import Cast, Contraction, Elementwise, Pick, Put, Total, Weighted
+from gradlaws.conformance.ops import RAW
+from gradlaws.conformance.ops.table import (
+    Cast,
+    Conjugate,
+    Contraction,
+    Elementwise,
+    Movement,
+    Pick,
+    Put,
+    Total,
+    Weighted,
+)
 from gradlaws.conformance.reference.linear import origins, partials, rule_of, spec
 from gradlaws.conformance.reference.node import Node
 
@@ -103,6 +113,8 @@ class Bounds:
                 return carried, np.einsum(text, left, right) * terms, True
             case Weighted():
                 return np.broadcast_to(errors[0].max(initial=0.0), node.shape), value * 0, False
+            case Conjugate():
+                return errors[0], value, False
             case Cast():
                 same = bool((xs[0].astype(node.array.dtype).astype(xs[0].dtype) == xs[0]).all())
                 return np.broadcast_to(errors[0], node.shape), value * (0 if same else 1), False
@@ -129,8 +141,6 @@ class Bounds:
     def _kink_within(node: Node, high: list[Any], low: list[Any], up: Array, down: Array) -> bool:
         rule = rule_of(node)
         assert isinstance(rule, Elementwise)
-        from gradlaws.conformance.ops import RAW
-
         above = rule.partials(RAW, up, *high, **node.params)
         below = rule.partials(RAW, down, *low, **node.params)
         for p, q, here in zip(above, below, partials(node), strict=True):

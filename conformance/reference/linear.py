@@ -16,6 +16,7 @@ from gradlaws.conformance.ops import RAW, TABLE
 from gradlaws.conformance.ops.movement import positions
 from gradlaws.conformance.ops.table import (
     Cast,
+    Conjugate,
     Contraction,
     Elementwise,
     Movement,
@@ -26,7 +27,7 @@ from gradlaws.conformance.ops.table import (
     Weighted,
     axes,
 )
-from gradlaws.conformance.reference.node import RECORDED, Node, constant, record
+from gradlaws.conformance.reference.node import RECORDED, Node, constant, one, record
 
 
 def rule_of(node: Node) -> Rule:
@@ -102,7 +103,7 @@ def push(node: Node, tangents: tuple[Array | None, ...]) -> Array | None:
         case Put():
             index = node.params["index"].ravel()
             out = np.zeros((directions, node.array.size + 1), dtype=live[0].dtype)
-            np.add.at(out, (slice(None), index), live[0].reshape(directions, -1))
+            np.add.at(out.T, index, live[0].reshape(directions, -1).T)
             return out[:, 1:].reshape(directions, *node.shape)
         case Contraction():
             a, b, out_spec = spec(node)
@@ -117,6 +118,8 @@ def push(node: Node, tangents: tuple[Array | None, ...]) -> Array | None:
         case Weighted():
             dims = tuple(d + 1 for d in axes(node.params.get("dim"), node.inputs[0].array.ndim))
             return np.asarray((live[0] * weights(node)).sum(axis=dims, keepdims=node.params.get("keepdim", False)))
+        case Conjugate():
+            return np.conj(live[0])
         case Cast():
             return live[0]
         case rule:
@@ -147,7 +150,7 @@ def summed_to(g: Node, shape: tuple[int, ...]) -> Node:
         d + extra for d, n in enumerate(shape) if n == 1 and g.shape[d + extra] != 1
     )
     g = record(TABLE["sum"], (g,), {"dim": dims, "keepdim": False}) if dims else g
-    return g if g.shape == shape else record(TABLE["reshape"], (g,), {"shape": shape})
+    return g if g.shape == shape else one(TABLE["reshape"], (g,), {"shape": shape})
 
 
 def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
@@ -183,6 +186,8 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
             return (record(TABLE["take"], (g,), {"index": _reachable(node)}),)
         case Contraction():
             return _pull_contraction(node, g)
+        case Conjugate():
+            return (one(TABLE["conj"], (g,)),)
         case Cast():
             return (record(TABLE["cast"], (g,), {"dtype": str(node.inputs[0].array.dtype)}),)
         case rule:
@@ -197,7 +202,7 @@ def _times(g: Node, partial: Any) -> Node:
     if isinstance(partial, int | float):
         return g if partial == 1 else -g if partial == -1 else g * float(partial)
     if isinstance(partial, Node) and np.iscomplexobj(partial.array):
-        return g * RECORDED.conj(partial)
+        return g * one(TABLE["conj"], (partial,))
     return g * constant(partial, g)
 
 

@@ -99,7 +99,7 @@ class Node:
         return _binary("div", self, other)
 
     def __neg__(self) -> Node:
-        return record(TABLE["neg"], (self,))
+        return one(TABLE["neg"], (self,))
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -144,7 +144,7 @@ def untracked(node: Node) -> Node:
 
 
 def _binary(name: str, a: Node, b: Any) -> Node:
-    return record(TABLE[name], (a, constant(b, a)))
+    return one(TABLE[name], (a, constant(b, a)))
 
 
 def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Any:
@@ -167,6 +167,12 @@ def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> A
     if row.many:
         return tuple(Node(part, row, inputs, {**params, "part": k}, tracked) for k, part in enumerate(value))
     return Node(np.asarray(value), row, inputs, params, tracked)
+
+
+def one(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node:
+    """Like `record`, for an op with one result."""
+    made: Node = record(row, inputs, params)
+    return made
 
 
 class _Recorded:
