@@ -35,7 +35,8 @@ def integer_flags(b: Builder) -> None:
         b.turn()
         x = b.constant(dtype=b.entropy.pick(b.dtypes("ibf")))
         if b.entropy.chance(30) and b.has("greater"):
-            x = b.must("greater", x, x)
+            made = b.apply("greater", x, x)
+            x = x if made is None else made
         flag = not b.entropy.chance(35)
         b.step(RequireGrad(x, flag))
     x = b.constant(dtype=b.entropy.pick(b.dtypes("ib")))
