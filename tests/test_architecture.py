@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 #: Modules that may import less than all that is below them.
 ONLY: dict[str, tuple[str, ...]] = {
     "conformance.verdict": (),
-    "conformance.minimise": ("conformance.program", "conformance.steps"),
+    "conformance.minimise": ("conformance.entropy", "conformance.program", "conformance.steps"),
     "conformance.backends": (
         "conformance.entropy",
         "conformance.ops",

@@ -1,0 +1,46 @@
+"""What an engine has, as far as drawing programs is concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gradlaws.conformance.ops import INPLACE, TABLE, Op
+from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What an engine has: the ops, in-place ops and capabilities that programs may use.
+
+    accepts: whether an op is there with certain parameters: `accepts(op, **params)`.
+    """
+
+    ops: frozenset[str] = field(default_factory=lambda: TABLE.names() | frozenset(INPLACE))
+    capabilities: frozenset[str] = frozenset()
+    accepts: Callable[..., bool] = lambda op, **params: True
+
+    @cached_property
+    def unary(self) -> dict[str, tuple[Op, ...]]:
+        """Differentiable ops of one operand by kind: `move`, `view`, `exact`, `smooth`."""
+        rows = [r for r in TABLE if r.name in self.ops and r.arity == 1 and not isinstance(r.rule, Constant)
+                and not {"integer result", "internal"} & r.tags and not (isinstance(r.rule, Cast) and not self._float32)]
+        return {
+            "view": tuple(r for r in rows if r.alias == "view" and not r.many),
+            "move": tuple(r for r in rows if isinstance(r.rule, Movement | Pick)),
+            "exact": tuple(r for r in rows if r.exact and not isinstance(r.rule, Movement | Pick)),
+            "smooth": tuple(r for r in rows if not r.exact),
+        }
+
+    @cached_property
+    def binary(self) -> dict[str, tuple[Op, ...]]:
+        """Differentiable ops of two operands by kind: `exact` elementwise, `other`."""
+        rows = [r for r in TABLE if r.name in self.ops and r.arity == 2 and not isinstance(r.rule, Constant)
+                and "internal" not in r.tags]
+        plain = tuple(r for r in rows if r.name in ("add", "sub", "mul"))
+        return {"exact": plain, "other": tuple(r for r in rows if r not in plain)}
+
+    @property
+    def _float32(self) -> bool:
+        return "float32" in self.capabilities or not self.capabilities
