@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
+from weakref import ReferenceType, ref
 
 import numpy as np
-from weakref import ReferenceType, ref
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.faults.registry import fault

@@ -25,7 +25,14 @@ class RecordsViewsUnderNoGrad(ReferenceBackend):
 
 class _RecordingViews(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
-        recorded = self.modes.enabled or op in ("view", "transpose", "permute", "expand", "unsqueeze", "narrow")
+        recorded = self.modes.enabled or op in (
+            "view",
+            "transpose",
+            "permute",
+            "expand",
+            "unsqueeze",
+            "narrow",
+        )
         with self.mode(recorded):
             return Engine.apply(self, op, *inputs, **params)
 

@@ -150,7 +150,11 @@ class RootsDoNotRetain(ReferenceBackend):
 class _RootLess(Engine):
     def _plan(self, roots: Sequence[Tensor], gradients: Any, inputs: Inputs) -> Any:
         seeded, path, receivers = Engine._plan(self, roots, gradients, inputs)
-        return seeded, path, [(node, x) for node, x in receivers if x.is_leaf or not any(x is root for root in roots)]
+        return (
+            seeded,
+            path,
+            [(node, x) for node, x in receivers if x.is_leaf or not any(x is root for root in roots)],
+        )
 
 
 class _Fixed(Engine):
@@ -170,7 +174,9 @@ class _Fixed(Engine):
     def _receivers(self, nodes: list[Node], inputs: Inputs) -> Receivers:
         known = {id(node) for node in nodes}
         stuck = [x for x in self.places if not x.is_leaf and not (self.views and x.is_root)]
-        found = [(node, x) for node, x in Engine._receivers(self, nodes, inputs) if not any(x is y for y in stuck)]
+        found = [
+            (node, x) for node, x in Engine._receivers(self, nodes, inputs) if not any(x is y for y in stuck)
+        ]
         return found + [(self.places[x], x) for x in stuck if id(self.places[x]) in known]
 
 
@@ -261,5 +267,10 @@ class _Spilling(Engine):
     def _receivers(self, nodes: list[Node], inputs: Inputs) -> Receivers:
         found = Engine._receivers(self, nodes, inputs)
         kept = [(node, x) for node, x in found if not x.is_leaf]
-        extra = [(place, x) for place, _ in kept[:1] for node, x in found if x.is_leaf and node.shape == place.shape]
+        extra = [
+            (place, x)
+            for place, _ in kept[:1]
+            for node, x in found
+            if x.is_leaf and node.shape == place.shape
+        ]
         return found + extra

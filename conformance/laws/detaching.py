@@ -74,7 +74,9 @@ def detach_gives_an_alias_without_history(t: Trial) -> None:
     sources = detached_in(t)
     families = neighbours(t.program)
     for at in t.succeeded(InPlace):
-        for var in sorted(families[at.step.target] & at.want.seen.keys() & (sources.keys() | set(sources.values()))):
+        for var in sorted(
+            families[at.step.target] & at.want.seen.keys() & (sources.keys() | set(sources.values()))
+        ):
             t.value(at, var)
 
 
@@ -95,7 +97,14 @@ def partly_detached(b: Builder) -> None:
     b.backward(root)
 
 
-@law("DET-02", f"{METHOD}; {TESTS} test_detach", partly_detached, level="core", needs=("detach",), after=("VAL-01",))
+@law(
+    "DET-02",
+    f"{METHOD}; {TESTS} test_detach",
+    partly_detached,
+    level="core",
+    needs=("detach",),
+    after=("VAL-01",),
+)
 def no_gradient_flows_through_detach(t: Trial) -> None:
     """In backward a detached tensor is a constant: what it was detached from gets nothing through it."""
     for at in t.succeeded(Backward):
@@ -148,7 +157,13 @@ def detached_and_tracked(b: Builder) -> None:
         b.backward(root)
 
 
-@law("DET-04", f"{METHOD}; {REQUIRE}", detached_and_tracked, needs=("detach", "set_requires_grad"), after=("VAL-01",))
+@law(
+    "DET-04",
+    f"{METHOD}; {REQUIRE}",
+    detached_and_tracked,
+    needs=("detach", "set_requires_grad"),
+    after=("VAL-01",),
+)
 def a_detached_leaf_is_a_leaf_of_its_own(t: Trial) -> None:
     """A detached tensor made to require grad is a new leaf: its gradient and that of the original never mix."""
     flagged = {at.step.x for at in t.succeeded(RequireGrad)}
@@ -212,7 +227,11 @@ def in_two_stages(b: Builder) -> None:
     root = b.unary(cut)
     for _ in range(b.entropy.below(3)):
         b.turn()
-        root = b.binary(root, cut) if b.entropy.chance(40) else b.binary(b.unary(root), b.leaf(b.partner(b.shape(root))))
+        root = (
+            b.binary(root, cut)
+            if b.entropy.chance(40)
+            else b.binary(b.unary(root), b.leaf(b.partner(b.shape(root))))
+        )
     b.turn()
     b.backward(root)
     b.backward(y, b.read_grad(cut))
@@ -248,7 +267,9 @@ def two_stages_are_as_good_as_one(t: Trial) -> None:
         return
     again = t.rerun(whole)
     # Both ways make their own errors on the same computation, so they may be twice its bound apart.
-    bounds = next((m.seen for m in believe(whole, again) if isinstance(m.step, Backward) and m.raised is None), {})
+    bounds = next(
+        (m.seen for m in believe(whole, again) if isinstance(m.step, Backward) and m.raised is None), {}
+    )
     for var in t.leaves(last[0]):
         if var in detached_in(t) or var not in bounds:
             continue

@@ -149,7 +149,9 @@ def written_then_tracked(b: Builder) -> None:
         operand = b.constant(b.partner(b.shape(x)))
         names = [n for n in ("add_", "mul_", "sub_", "copy_") if b.has(n)]
         if not names or b.entropy.chance(40) or not b.inplace(b.entropy.pick(names), x, operand):
-            b.drawn_inplace(x, ("mul_scalar_", "add_scalar_", "fill_", "zero_", "relu_", "neg_", "exp_", "set_mask_"))
+            b.drawn_inplace(
+                x, ("mul_scalar_", "add_scalar_", "fill_", "zero_", "relu_", "neg_", "exp_", "set_mask_")
+            )
     b.require(x)
     b.turn()
     root = b.unary(b.binary(x, b.leaf(b.partner(b.shape(x)))))
@@ -216,7 +218,7 @@ def result_overwritten(b: Builder) -> None:
     names = [op for op in ("exp", "tanh", "sigmoid") if b.has(op)]
     result = b.apply(b.entropy.pick(names), source)
     if result is None:
-        result = b.must("exp", b.must("mul", source, b.constant(b.shape(source), values=0.125 * b[source].value)))
+        result = b.must("exp", b.leaf())
     b.turn()
     root = harmless(b, result) if b.entropy.chance(50) else result
     overwrite(b, result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Detach, Leaf, Step, Var
+from gradlaws.conformance.steps import Apply, Detach, Step, Var
 
 
 def memory(program: Program) -> dict[Var, Var]:
@@ -28,12 +28,7 @@ def neighbours(program: Program) -> dict[Var, set[Var]]:
 
 def viewed(program: Program) -> dict[Var, Var]:
     """For each view what it is directly a view of."""
-    return {var: step.inputs[0] for step in program if isinstance(step, Apply) and _is_view(step) for var in step.outs}
-
-
-def leaves(program: Program) -> set[Var]:
-    """The variables that the program made by itself."""
-    return {var for step in program if isinstance(step, Leaf) for var in step.outs}
+    return {var: step.uses()[0] for step in program if _is_view(step) for var in step.outs}
 
 
 def _is_view(step: Step) -> bool:

@@ -234,7 +234,13 @@ def in_all_modes(b: Builder) -> None:
         pool.append(made)
 
 
-@law("MODE-11", f"{NOTES}#default-mode-grad-mode", in_all_modes, needs=("no_grad", "requires_grad"), after=("MODE-01",))
+@law(
+    "MODE-11",
+    f"{NOTES}#default-mode-grad-mode",
+    in_all_modes,
+    needs=("no_grad", "requires_grad"),
+    after=("MODE-01",),
+)
 def modes_decide_on_recording_alone(t: Trial) -> None:
     """requires_grad takes effect where recording is on, and only there; the values are the same in all modes."""
     values: dict[Any, Any] = {}
@@ -297,7 +303,10 @@ def evaluation_mode_is_no_grad_mode(s: Stage) -> None:
     x = s.backend.tensor(value, requires_grad=True)
     w, out = s.backend.evaluated(weight, x)
     s.backend.backward(out, s.backend.tensor(seed))
-    for thing, tensor, want in (("the parameter's gradient", w, value * seed), ("the input's gradient", x, weight * seed)):
+    for thing, tensor, want in (
+        ("the parameter's gradient", w, value * seed),
+        ("the input's gradient", x, weight * seed),
+    ):
         grad = s.backend.grad(tensor)
         s.claim(grad is not None, thing, None, want)
         s.close(thing, s.backend.numpy(grad), want, None)

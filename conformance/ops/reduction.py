@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.ops.table import TABLE, Composite, Constant, Contraction, Op, Params, Total, Weighted, axes
+from gradlaws.conformance.ops.table import (
+    TABLE,
+    Composite,
+    Constant,
+    Contraction,
+    Op,
+    Params,
+    Total,
+    Weighted,
+    axes,
+)
 
 LETTERS = "abcdefgh"
 

@@ -1,69 +1,32 @@
 """The reference engine: what the documentation promises of `.grad`, executable.
 
-Every call does one of three things: succeed; raise `MustRaise`, where the documentation says that it is an
-error; or, at places where an engine is allowed to refuse because it did not keep what it would need,
-succeed with the right result -- unless `refuses` is set, which is how the oracle follows a subject that
-refused. `lenient` makes the documented refusals of a second backward, and of one over overwritten values,
-optional as well: an engine that kept what it needs gives the right gradient instead. The engine keeps immutable values, so it always knows the right gradient.
+How a call can end is said in `gradlaws.conformance.reference.outcomes`, what backward does in `backprop`. The
+engine keeps immutable values, so it always knows the right gradient.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant, Movement
+from gradlaws.conformance.reference.backprop import Backprop
 from gradlaws.conformance.reference.bounds import Bounds
-from gradlaws.conformance.reference.differentiate import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.linear import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
-from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, alias, fresh, leaf, view
+from gradlaws.conformance.reference.outcomes import MayRaise, MustRaise
+from gradlaws.conformance.reference.tensor import Tensor, alias, fresh, leaf, view
+
+__all__ = ["Engine", "MayRaise", "MustRaise"]
 
 
-class MustRaise(RuntimeError):
-    """The documentation says that this is an error; `law` is the id of the law that says so."""
-
-    def __init__(self, law: str, reason: str) -> None:
-        super().__init__(f"{reason} [{law}]")
-        self.law = law
-
-
-class MayRaise(RuntimeError):
-    """An engine is allowed to refuse here, and the subject did."""
-
-
-class Modes(threading.local):
-    """Grad mode, per thread; on in a new thread."""
-
-    enabled = True
-
-
-class Engine:
+class Engine(Backprop):
     """The verbs. Tensors are `gradlaws.conformance.reference.tensor.Tensor`."""
-
-    def __init__(self) -> None:
-        self.modes = Modes()
-        self.refuses = False
-        self.lenient = False
-        #: The law by which a lenient engine would have had to refuse.
-        self.tolerated = ""
-        self._retaining: WeakSet[Tensor] = WeakSet()
-
-    def _refuse(self, law: str, reason: str) -> None:
-        if not self.lenient:
-            raise MustRaise(law, reason)
-        self.tolerated = self.tolerated or law
-
-    def _may_raise(self, reason: str) -> None:
-        if self.refuses:
-            raise MayRaise(reason)
 
     # -- making tensors ---------------------------------------------------------------------------------------
 
@@ -253,224 +216,3 @@ class Engine:
             return False
         cells = [set((x.family.where.ravel()[x.within.ravel() - 1]).tolist()) for x in (a, b)]
         return not cells[0].isdisjoint(cells[1])
-
-    # -- backward ---------------------------------------------------------------------------------------------
-
-    def backward(
-        self,
-        roots: Sequence[Tensor],
-        gradients: Sequence[Tensor | None] | None = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Sequence[Tensor] | None = None,
-    ) -> None:
-        """Accumulate vector-Jacobian products into `.grad`."""
-        seeded, path, receivers = self._plan(roots, gradients, inputs)
-        retain = create_graph if retain_graph is None else retain_graph
-        with self._freeing(path, retain):
-            self._check_alive(path)
-            arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
-        for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
-            if value is not None:
-                self._accumulate(tensor, value, error, create_graph)
-        for tensor in {id(t): t for _, t in receivers}.values():
-            for hook in list(tensor.post_hooks):
-                hook(tensor)
-
-    def _plan(
-        self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None, inputs: Sequence[Tensor] | None
-    ) -> tuple[Seeded, list[Node], list[tuple[Node, Tensor]]]:
-        """(roots with their seeds, the nodes that gradients travel through, who receives them)."""
-        seeded = self._seeded(roots, gradients)
-        nodes = ancestors(root for root, _ in seeded)
-        receivers = self._receivers(nodes, inputs)
-        return seeded, between(nodes, [node for node, _ in receivers]), receivers
-
-    def contributions(
-        self,
-        roots: Sequence[Tensor],
-        gradients: Sequence[Tensor | None] | None = None,
-        inputs: Sequence[Tensor] | None = None,
-        **_: Any,
-    ) -> list[tuple[Tensor, Node]]:
-        """What a backward would add to which tensors, were nothing freed or overwritten; changes nothing."""
-        seeded, path, receivers = self._plan(roots, gradients, inputs)
-        arrived = backward(seeded, path, [node for node, _ in receivers], lambda node, g: g)
-        return [(t, value) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
-
-    def grad(
-        self,
-        roots: Sequence[Tensor],
-        inputs: Sequence[Tensor],
-        gradients: Sequence[Tensor | None] | None = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        allow_unused: bool = False,
-        materialize_grads: bool = False,
-    ) -> tuple[Tensor | None, ...]:
-        """The same products as a tuple, one per input; touches no `.grad`."""
-        for x in inputs:
-            if not x.requires_grad:
-                raise MustRaise("HO-09", "an input does not require grad")
-        seeded = self._seeded(roots, gradients)
-        nodes = ancestors(root for root, _ in seeded)
-        known = {id(node) for node in nodes}
-        targets = list({id(x.anchor): x.anchor for x in inputs if id(x.anchor) in known}.values())
-        if len({id(t) for t in targets}) < len({id(x.anchor) for x in inputs}) and not (allow_unused or materialize_grads):
-            raise MustRaise("HO-05", "an input was not used in the graph")
-        path = between(nodes, targets)
-        retain = create_graph if retain_graph is None else retain_graph
-        with self._freeing(path, retain):
-            self._check_alive(path)
-            products = self._products(seeded, path, targets, create_graph)
-        arrived = dict(zip(map(id, targets), products, strict=True))
-        found: list[Tensor | None] = []
-        for x in inputs:
-            value, error = arrived.get(id(x.anchor), (None, None))
-            if value is None and materialize_grads:
-                value = Node(np.zeros_like(x.array))
-            if value is not None and not create_graph:
-                value.noise = error
-            found.append(None if value is None else fresh(value))
-        return tuple(found)
-
-    def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
-        if gradients is not None and len(gradients) != len(roots):
-            raise MustRaise("ROOT-09", f"{len(roots)} roots and {len(gradients)} gradients")
-        found = []
-        for k, root in enumerate(roots):
-            gradient = None if gradients is None else gradients[k]
-            if not root.requires_grad:
-                raise MustRaise("ROOT-07", "a root does not require grad")
-            node = root.node
-            if gradient is None:
-                if node.array.size != 1:
-                    raise MustRaise("ROOT-01", "only a root of one element has an implicit gradient")
-                if node.array.dtype.kind == "c":
-                    raise MustRaise("ROOT-06", "only a real root has an implicit gradient")
-                seed = Node(np.ones_like(node.array))
-            elif not isinstance(gradient, Tensor):
-                raise MustRaise("ROOT-11", f"a gradient is a tensor or None, not {type(gradient).__name__}")
-            else:
-                if gradient.array.shape != node.array.shape:
-                    raise MustRaise("ROOT-03", f"a gradient of shape {gradient.array.shape} for a root of {node.array.shape}")
-                if (gradient.array.dtype.kind == "c") != (node.array.dtype.kind == "c"):
-                    raise MustRaise("ROOT-05", "one of gradient and root is complex, the other real")
-                seed = gradient.node
-                if seed.array.dtype != node.array.dtype:
-                    seed = record(TABLE["cast"], (seed,), {"dtype": str(node.array.dtype)})
-            found.append((node, seed))
-        return found
-
-    def _receivers(self, nodes: list[Node], inputs: Sequence[Tensor] | None) -> list[tuple[Node, Tensor]]:
-        """(node, the tensor whose .grad gets what arrives there)."""
-        listed = None if inputs is None else {id(x) for x in inputs}
-        found = [
-            (node, node.owner)
-            for node in nodes
-            if node.owner is not None and node.owner.requires_grad and (listed is None or id(node.owner) in listed)
-        ]
-        known = {id(node): node for node in nodes}
-        keepers = list(self._retaining) if inputs is None else [x for x in inputs if not x.is_leaf]
-        found += [(known[id(t.anchor)], t) for t in keepers if id(t.anchor) in known]
-        return found
-
-    def _check_alive(self, path: Sequence[Node]) -> None:
-        """Refuse where something that backward needs is gone; documented cases first."""
-        within = set(map(id, path))
-        optional = ""
-        for node in path:
-            if node.row is None:
-                continue
-            if node.freed:
-                if any(kept.law for kept in node.kept):
-                    self._refuse("LIFE-01", f"a second backward through {node.row.name}: its saved values were freed")
-                optional = f"a second backward through {node.row.name}"
-            elif node.freed is None:
-                optional = f"a backward after one that failed, or ended, at {node.row.name}"
-            for kept in node.kept:
-                if kept.touched:
-                    # What only an operand outside the path needs is not needed.
-                    if kept.law and kept.lost and all(id(x) in within for x in node.inputs if x.tracked):
-                        self._refuse(kept.law, f"a value that {node.row.name} needs was modified by an in-place op")
-                    optional = f"a value around {node.row.name} was modified by an in-place op"
-                if kept.storage.cut > node.order:
-                    optional = f"a tensor around {node.row.name} was detached in place"
-        if optional:
-            self._may_raise(optional)
-
-    @staticmethod
-    @contextmanager
-    def _freeing(path: Sequence[Node], retain: bool) -> Iterator[None]:
-        """Free the graph when done. A failure leaves open what was freed before it, and so does a target."""
-        within = set(map(id, path))
-        freed: bool | None = None
-        try:
-            yield
-            freed = True
-        finally:
-            if not retain:
-                for node in path:
-                    if node.row is not UNRECORDED:  # that is no op of the program: there is nothing to free
-                        passed = any(id(x) in within for x in node.inputs)
-                        node.freed = (freed if passed else None) or node.freed or None
-
-    def _products(
-        self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
-    ) -> list[tuple[Node | None, Callable[[], Array] | None]]:
-        """For each target what arrives, and how to bound the error in it."""
-        hooked = any(node.hooks or (node.owner is not None and node.owner.hooks) for node in path)
-        empty = not any(target.array.size for target in targets)
-        values = None if hooked or create_graph or empty else forward(seeded, path, targets)
-        if values is not None:
-            def bound_of(k: int) -> Callable[[], Array]:
-                def bound() -> Array:
-                    # The other way's error, and how far the two ways are apart.
-                    again = backward(seeded, path, targets, lambda node, g: g)[k]
-                    if again is None:
-                        return np.zeros(targets[k].shape)
-                    return np.asarray(Bounds().of(again) + np.abs(again.array - values[k]))
-
-                return bound
-            return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
-        found: list[tuple[Node | None, Callable[[], Array] | None]] = []
-        for node in backward(seeded, path, targets, self._visit):
-            if node is None:
-                found.append((None, None))
-                continue
-            kept = node if create_graph else Node(node.array)
-            found.append((kept, lambda node=node: Bounds().of(node)))  # type: ignore[misc]
-        return found
-
-    def _visit(self, node: Node, g: Node) -> Node:
-        hooks = node.owner.hooks if node.owner is not None else node.hooks or []
-        for hook in list(hooks):
-            answer = hook(fresh(g))
-            if answer is not None:
-                if not isinstance(answer, Tensor) or answer.array.shape != g.shape or answer.array.dtype != g.array.dtype:
-                    raise MustRaise("HOOK-08", "a hook must return None or a tensor of the gradient's shape and dtype")
-                g = answer.node
-        return g
-
-    @staticmethod
-    def _accumulate(x: Tensor, value: Node, error: Callable[[], Array] | None, create_graph: bool) -> None:
-        if value.array.dtype != x.array.dtype:
-            value = record(TABLE["cast"], (value,), {"dtype": str(x.array.dtype)})
-        old, earlier = x.grad, x.error
-        if old is None:
-            x.grad = fresh(value)
-        elif create_graph or old.requires_grad:
-            x.grad = fresh(old.node + value)
-        else:
-            total = Node(old.array + value.array)
-            old.family.write(old.within, total, recorded=False)
-        result = x.grad.array if x.grad else value.array
-
-        def bound() -> Array:
-            own = error() if error else np.zeros(value.shape)
-            before = earlier() if earlier else np.zeros(value.shape)
-            if old is None or not (own.any() or before.any()):
-                return own + before
-            return np.asarray(own + before + np.abs(result) * np.finfo(result.dtype).eps)
-
-        x.error = bound

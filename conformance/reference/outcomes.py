@@ -1,0 +1,50 @@
+"""How a call to the reference engine can end.
+
+It succeeds; or raises `MustRaise`, where the documentation says that it is an error; or, at places where an
+engine is allowed to refuse because it did not keep what it would need, succeeds with the right result --
+unless `refuses` is set, which is how the oracle follows a subject that refused. `lenient` makes the
+documented refusals of a second backward, and of one over overwritten values, optional as well: an engine
+that kept what it needs gives the right gradient instead.
+"""
+
+from __future__ import annotations
+
+import threading
+
+
+class MustRaise(RuntimeError):
+    """The documentation says that this is an error; `law` is the id of the law that says so."""
+
+    def __init__(self, law: str, reason: str) -> None:
+        super().__init__(f"{reason} [{law}]")
+        self.law = law
+
+
+class MayRaise(RuntimeError):
+    """An engine is allowed to refuse here, and the subject did."""
+
+
+class Modes(threading.local):
+    """Grad mode, per thread; on in a new thread."""
+
+    enabled = True
+
+
+class Obligations:
+    """Grad mode, and what to do where something is, or may be, an error."""
+
+    def __init__(self) -> None:
+        self.modes = Modes()
+        self.refuses = False
+        self.lenient = False
+        #: The law by which a lenient engine would have had to refuse.
+        self.tolerated = ""
+
+    def _refuse(self, law: str, reason: str) -> None:
+        if not self.lenient:
+            raise MustRaise(law, reason)
+        self.tolerated = self.tolerated or law
+
+    def _may_raise(self, reason: str) -> None:
+        if self.refuses:
+            raise MayRaise(reason)
