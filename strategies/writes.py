@@ -1,7 +1,7 @@
 """Programs that write in place: views of views, bases written after their views and the reverse, aliases.
 
-`writes` carries a pool of tensors along and lets anything happen to any of them, within what the builder knows
-to be lawful; what can be done is a choice of `ACTIONS`, so that laws may lean towards some of it.
+`writes` carries a pool of tensors along and lets anything happen to any of them, within what the builder
+knows to be lawful; what can be done is a choice of `ACTIONS`, so that laws may lean towards some of it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def recent(b: Builder, pool: Sequence[Var]) -> Var:
 
 
 def writable(b: Builder, pool: Sequence[Var]) -> list[Var]:
-    """Those of the pool that may be written to now: no others that share their memory, unless views are real."""
+    """Those of the pool that may be written to now; where views may be copies, those without views."""
     found = [v for v in pool if b.writable(v)]
     if not b.has("views"):
         lodgers = [info.base for info in b.info.values()]
@@ -134,8 +134,8 @@ def retain(b: Builder, pool: Pool) -> None:
 
 
 ACTIONS: tuple[Action, ...] = (
-    write, compute, look, write_through_view, merge, join, write, write_through_view, write_unrecorded, retain,
-    write_detached,
+    write, compute, look, write_through_view, merge, join, write, write_through_view, write_unrecorded,
+    retain, write_detached,
 )  # fmt: skip
 
 
@@ -161,6 +161,8 @@ def root_of(b: Builder, pool: Sequence[Var]) -> Var | None:
     chosen = dict.fromkeys([recent(b, tracked), b.entropy.pick(pool), b.entropy.pick(tracked)])
     root = None
     for var in chosen:
-        term = b.total(b.must("mul", var, b.constant(b.shape(var))) if b.entropy.chance(70) and b.has("mul") else var)
+        term = b.total(
+            b.must("mul", var, b.constant(b.shape(var))) if b.entropy.chance(70) and b.has("mul") else var
+        )
         root = term if root is None else b.binary(root, term)
     return root if root is not None and b[root].tracked and not b[root].leaf else None

@@ -97,7 +97,7 @@ class _Strict(Engine):
 
 @fault("INP-04")
 class WrittenLeavesGetNothing(ReferenceBackend):
-    """A leaf that was written to before it was made to require grad is taken for a result, and gets no gradient."""
+    """A leaf that was written to before it was made to require grad gets no gradient."""
 
     def make_engine(self) -> Engine:
         return _Suspicious()
@@ -113,7 +113,7 @@ class _Suspicious(Engine):
 
 
 class _Rereading(Engine):
-    """Computes derivatives from what is in memory now, where `careless(kept)` holds of an overwritten value."""
+    """Computes derivatives from what is in memory now, where `careless(kept)` holds."""
 
     def careless(self, kept: Kept) -> bool:
         return True
@@ -170,7 +170,7 @@ class UnrecordedWritesDoNotCount(ReferenceBackend):
 
 @fault("INP-11")
 class ViewsCountForThemselves(ReferenceBackend):
-    """Views have version counters of their own: a write through one goes unnoticed by what it is a view of."""
+    """Views have version counters of their own: a write through one goes unnoticed by the others."""
 
     def make_engine(self) -> Engine:
         return _Unseeing(lambda target, recorded: not target.is_root)
@@ -194,7 +194,7 @@ class RereadsResults(ReferenceBackend):
 
 @fault("INP-08")
 class RereadsTheRest(ReferenceBackend):
-    """Only what is documented to be needed is guarded; other ops look up overwritten operands as they are now."""
+    """Only what is documented to be needed is guarded; other ops look up operands as they are now."""
 
     def make_engine(self) -> Engine:
         return _RereadingSome("")
@@ -251,7 +251,7 @@ class _OneSided(Engine):
 
 @fault("INP-05", "INP-06", "INP-10", "INP-11", "INP-17", strict=True)
 class KeepsOldValues(ReferenceBackend):
-    """Backward over an overwritten value is not refused, since the old value was kept: right, but not as documented."""
+    """Backward over an overwritten value is right, since the old one was kept, instead of refused."""
 
     def make_engine(self) -> Engine:
         return _Keeping()

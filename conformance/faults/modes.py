@@ -103,7 +103,7 @@ class FlagsIgnoredUnderNoGrad(ReferenceBackend):
 
 @fault("MODE-04")
 class UnrecordedResultsStayOutside(ReferenceBackend):
-    """A result of no_grad that is made to require grad never gets a gradient: it is marked as none of ours."""
+    """A result of no_grad that is made to require grad never gets a gradient."""
 
     def make_engine(self) -> Engine:
         return _Excluding()

@@ -242,7 +242,7 @@ class _Owning(Engine):
 
 @fault("RET-20")
 class RetainingCutsTheGraph(ReferenceBackend):
-    """A gradient that is retained goes no further: what the tensor was computed from gets nothing through it."""
+    """A gradient that is retained goes no further: what the tensor was computed from gets nothing."""
 
     def make_engine(self) -> Engine:
         return _Cutting()

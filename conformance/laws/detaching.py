@@ -43,7 +43,7 @@ def detached_in(t: Trial) -> dict[Var, Var]:
 
 
 def anything_detached(b: Builder) -> None:
-    """Leaves, results, views and detached tensors are detached; then one of those that share memory is written to."""
+    """Leaves, results, views and detached tensors are detached; then one of them is written to."""
     grown = graph(b)
     pool = [*grown.leaves, *grown.inner, grown.root, b.constant()]
     source = b.entropy.pick(pool[::-1])
@@ -65,7 +65,7 @@ def anything_detached(b: Builder) -> None:
 
 @law("DET-01", METHOD, anything_detached, needs=("detach",))
 def detach_gives_an_alias_without_history(t: Trial) -> None:
-    """detach() returns a leaf that does not require grad and has the same contents, now and after later writes."""
+    """detach() returns a leaf that does not require grad, with the same contents now and after writes."""
     for at in t.succeeded(Detach):
         (out,) = at.step.outs
         t.flag(at, out, "requires_grad")
@@ -81,7 +81,7 @@ def detach_gives_an_alias_without_history(t: Trial) -> None:
 
 
 def partly_detached(b: Builder) -> None:
-    """A tensor is used both as it is and detached, or only detached, next to something else that is tracked."""
+    """A tensor is used both as it is and detached, or only detached, next to something tracked."""
     grown = graph(b)
     x = b.entropy.pick((grown.root, *grown.inner, *grown.leaves))
     cut = b.detach(x)
@@ -114,7 +114,7 @@ def no_gradient_flows_through_detach(t: Trial) -> None:
 
 
 def detached_then_used(b: Builder) -> None:
-    """Tensors are detached, the results thrown away or used, and the tensors themselves are used as before."""
+    """Tensors are detached, the results thrown away or used, the tensors themselves used as before."""
     grown = graph(b)
     for _ in range(1 + b.entropy.below(2)):
         b.turn()
@@ -165,7 +165,7 @@ def detached_and_tracked(b: Builder) -> None:
     after=("VAL-01",),
 )
 def a_detached_leaf_is_a_leaf_of_its_own(t: Trial) -> None:
-    """A detached tensor made to require grad is a new leaf: its gradient and that of the original never mix."""
+    """A detached tensor made to require grad is a new leaf: its gradient and the original's never mix."""
     flagged = {at.step.x for at in t.succeeded(RequireGrad)}
     pairs = {out: x for out, x in detached_in(t).items() if out in flagged}
     for at in t.succeeded(Backward):
@@ -185,7 +185,7 @@ def detached_in_place(b: Builder) -> None:
 
 @law("DET-05", IN_PLACE, detached_in_place, needs=("detach_inplace",))
 def detaching_in_place_cuts_the_tensor_itself(t: Trial) -> None:
-    """detach_() makes the tensor itself a leaf that does not require grad, leaves its contents, and returns it."""
+    """detach_() makes the tensor itself an untracked leaf, keeps its contents, and returns it."""
     for at in t.succeeded(DetachInPlace):
         t.flag(at, at.step.x, "requires_grad")
         t.flag(at, at.step.x, "is_leaf")
@@ -260,9 +260,9 @@ def _twice(seen: Seen) -> Callable[[], Array] | None:
 @law("DET-13", f"{TESTS} test_sharded_grad", in_two_stages,
      needs=("detach", "set_requires_grad"), after=("VAL-01", "DET-02", "DET-04"))  # fmt: skip
 def two_stages_are_as_good_as_one(t: Trial) -> None:
-    """Cutting a graph with detach() and handing on the cut's gradient gives the leaves the gradients of the whole."""
+    """Cutting a graph with detach() and handing on the cut's gradient gives all leaves the same gradients."""
     whole = in_one_stage(t)
-    last = [at for at in t.succeeded(Backward)][1:]
+    last = list(t.succeeded(Backward))[1:]
     if whole is None or not last:
         return
     again = t.rerun(whole)

@@ -1,4 +1,4 @@
-"""INP: in-place ops. They are refused where they would destroy a leaf, and never make a gradient wrong in silence."""
+"""INP: in-place ops. They are refused on tracked leaves, and never make a gradient wrong in silence."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def overwrite(b: Builder, x: Var) -> None:
 
 
 def leaf_written(b: Builder) -> None:
-    """In-place ops on a leaf that requires grad, before and after it is used, also where recording was resumed."""
+    """In-place ops on a leaf that requires grad, before or after its use, or where recording was resumed."""
     x = b.leaf()
     if b.entropy.chance(30) and b.has("set_requires_grad"):
         x = b.constant(b.shape(x))
@@ -85,7 +85,7 @@ def leaf_written(b: Builder) -> None:
 @law("INP-01", f"{NO_GRAD} (implied); {TESTS} test_inplace, test_no_requires_grad_inplace", leaf_written,
      level="core", needs=("inplace",))  # fmt: skip
 def a_tracked_leaf_is_not_written_to(t: Trial) -> None:
-    """While ops are recorded, an in-place op on a leaf that requires grad is refused at once and writes nothing."""
+    """While ops are recorded, an in-place op on a leaf that requires grad is refused and writes nothing."""
     for at in t.raises():
         for var in at.want.seen:
             t.value(at, var)
@@ -94,7 +94,7 @@ def a_tracked_leaf_is_not_written_to(t: Trial) -> None:
 
 
 def polynomial(b: Builder, x: Var) -> Var:
-    """A result computed from x by ops that are defined for all numbers: what a gradient makes of x is not known."""
+    """A result computed from x by ops defined for all numbers: what a gradient made of x is not known."""
     other = b.leaf(b.partner(b.shape(x))) if b.entropy.chance(50) else x
     names = [op for op in ("mul", "mul", "add", "sub") if b.has(op)]
     made = b.apply(b.entropy.pick(names), x, other) if names else None
@@ -122,7 +122,7 @@ def trained(b: Builder) -> None:
 
 @law("INP-03", NO_GRAD, trained, level="core", needs=("inplace", "no_grad"), after=("VAL-01", "ACC-01"))
 def a_leaf_is_updated_under_no_grad(t: Trial) -> None:
-    """Under no_grad a leaf may be written to: it stays a leaf that requires grad, and later graphs use its new value."""
+    """Under no_grad a tracked leaf may be written to, stays one, and is used with its new value."""
     updated = set()
     for at in t.outcomes(InPlace, Backward):
         if isinstance(at.step, InPlace):
@@ -179,7 +179,7 @@ def an_untracked_leaf_is_written_freely(t: Trial) -> None:
 
 
 def multiplied(b: Builder) -> tuple[Var, Var]:
-    """(x, product): a tracked tensor of its own memory that may be written to, and a product that needs it."""
+    """(x, product): a tracked tensor that may be written to, and a product that needs it."""
     x = harmless(b, graph(b).root)
     kind = b.entropy.below(3)
     if kind == 1:
@@ -229,7 +229,7 @@ def result_overwritten(b: Builder) -> None:
 @law("INP-06", f"{DOC}notes/autograd.html#saved-tensors; {TESTS} test_inplace", result_overwritten,
      level="core", needs=("inplace", "exp"))  # fmt: skip
 def needed_results_are_guarded(t: Trial) -> None:
-    """If the result of exp, tanh or sigmoid has been overwritten, backward is refused, or goes by the old result.
+    """If the result of exp, tanh or sigmoid was overwritten, backward is refused, or goes by the old one.
 
     PyTorch documents the refusal; judged strictly, nothing else will do.
     """
@@ -254,7 +254,7 @@ def overwritten_unrecorded(b: Builder) -> None:
 @law("INP-10", f"{CHECKS}; {TESTS} test_no_grad_modifies_version", overwritten_unrecorded,
      needs=("inplace", "no_grad", "mul"), after=NEEDED)  # fmt: skip
 def unrecorded_writes_count(t: Trial) -> None:
-    """A needed value that was overwritten under no_grad is guarded just as well: backward is refused, or right."""
+    """A needed value overwritten under no_grad is guarded just as well: backward is refused, or right."""
     guarded(t, when=lambda at: not written(t, at, recorded=True))
 
 
@@ -308,7 +308,7 @@ def items_assigned(b: Builder) -> None:
 @law("INP-14", f"{TESTS} test_setitem, test_setitem_mask", items_assigned,
      needs=("inplace", "set_item_"), after=("INP-08", "VAL-01"))  # fmt: skip
 def what_was_replaced_gets_no_gradient(t: Trial) -> None:
-    """Elements that were assigned over get no gradient any more; what was assigned to them gets it instead."""
+    """Elements that were assigned over get no gradient any more; what was assigned gets it instead."""
     for at in t.succeeded(Backward):
         if written(t, at):
             for var in t.leaves(at):

@@ -40,7 +40,7 @@ def leaf_viewed_and_written(b: Builder) -> None:
 @law("INP-02", f"{TESTS} test_inplace_on_view_leaf_errors", leaf_viewed_and_written,
      needs=("inplace", "views"), after=("INP-01",))  # fmt: skip
 def a_tracked_leaf_is_not_written_to_through_views(t: Trial) -> None:
-    """While ops are recorded, an in-place op on a view of a leaf that requires grad is refused and writes nothing."""
+    """While ops are recorded, an in-place op on a view of a leaf that requires grad is refused, too."""
     for at in t.raises():
         for var in at.want.seen:
             t.value(at, var)
@@ -101,7 +101,7 @@ def views_and_bases_follow_each_other(t: Trial) -> None:
 
 
 def tracked_into_untracked(b: Builder) -> None:
-    """A tracked tensor is written into an untracked one, or a view of it; all views of it are used after that."""
+    """A tracked tensor is written into an untracked one, or a view of it; views of it are used after that."""
     base = b.constant()
     if b.entropy.chance(40):
         base = b.unary(base, ("exact", "smooth"))
@@ -125,7 +125,7 @@ def tracked_into_untracked(b: Builder) -> None:
 @law("INP-13", f"{TESTS} test_inplace_on_view_makes_base_require_grad, test_inplace_on_view_modify_base",
      tracked_into_untracked, needs=("inplace", "views", "requires_grad"), after=("INP-08",))  # fmt: skip
 def writing_tracked_values_makes_tracked(t: Trial) -> None:
-    """A tracked value written into an untracked tensor makes it tracked, with what it views and what views it."""
+    """A tracked value written into an untracked tensor makes it tracked, and all views of the same memory."""
     families = neighbours(t.program)
     for at in t.succeeded(InPlace):
         for var in sorted(families[at.step.target] & at.want.seen.keys()):
@@ -151,7 +151,7 @@ def overwritten_through_detach(b: Builder) -> None:
 @law("INP-17", f"{DETACH}; {TESTS} test_detach_then_inplace_raises_in_autograd", overwritten_through_detach,
      needs=("inplace", "detach", "views", "mul"), after=("DET-01", *NEEDED))  # fmt: skip
 def writes_through_detached_tensors_count(t: Trial) -> None:
-    """A needed value that was overwritten through detach() is guarded just as well: backward is refused, or right."""
+    """A needed value overwritten through detach() is guarded just as well: backward is refused, or right."""
     above = viewed(t.program)
     detached = {v for step in t.program if isinstance(step, Detach) for v in step.outs}
 

@@ -65,7 +65,7 @@ def nothing_is_recorded_under_no_grad(t: Trial) -> None:
 
 
 def used_unrecorded(b: Builder) -> None:
-    """Parts of a graph are used under no_grad, in the middle of its making or after; then comes a backward."""
+    """Parts of a graph are used under no_grad; then comes a backward through the graph."""
     grown = graph(b)
     pool = [*grown.leaves, *grown.inner, grown.root]
     b.enter("no_grad")
@@ -153,7 +153,7 @@ def unrecorded_results_are_constants(t: Trial) -> None:
 
 
 def resumed(b: Builder) -> None:
-    """Under no_grad recording is resumed for a while, perhaps more than once, and what was recorded is used."""
+    """Under no_grad recording is resumed for a while, perhaps twice, and what was recorded is used."""
     x = b.leaf()
     pool = [x]
     b.enter("no_grad")
@@ -187,7 +187,7 @@ def enable_grad_resumes_recording(t: Trial) -> None:
 
 
 def nested(b: Builder) -> None:
-    """Modes within modes, left in the ordinary way or by an exception; errors are raised inside and caught."""
+    """Modes within modes, left in the ordinary way or by an exception; errors inside are caught."""
     x = b.leaf(b.entropy.pick(((2,), (3,), (2, 2))))
     depth = 0
     for _ in range(3 + b.entropy.below(6)):
@@ -211,7 +211,7 @@ def nested(b: Builder) -> None:
 @law("MODE-06", f"{NO_GRAD}; {TESTS} test_set_grad_generator_functions_recursive", nested,
      needs=("no_grad", "is_grad_enabled"))  # fmt: skip
 def modes_nest_and_are_restored(t: Trial) -> None:
-    """When a grad mode is left, by an exception too, the one before it holds again; errors inside change nothing."""
+    """When a grad mode is left, by an exception too, the one before it holds again; errors change nothing."""
     for at in t.outcomes(Step):
         t.equal("is_grad_enabled()", at.got.mode, at.want.mode, at)
 
@@ -229,7 +229,7 @@ def in_all_modes(b: Builder) -> None:
             b.enter(kind)
             if isinstance(last, Apply):
                 b.apply(last.op, *last.inputs, **dict(last.params))
-        for kind in kinds:
+        for _ in kinds:
             b.leave()
         pool.append(made)
 
@@ -242,7 +242,7 @@ def in_all_modes(b: Builder) -> None:
     after=("MODE-01",),
 )
 def modes_decide_on_recording_alone(t: Trial) -> None:
-    """requires_grad takes effect where recording is on, and only there; the values are the same in all modes."""
+    """requires_grad takes effect where recording is on, and only there; values are the same in all modes."""
     values: dict[Any, Any] = {}
     for at in t.succeeded(Apply):
         for out in at.step.outs:

@@ -139,7 +139,7 @@ def retaining_twice_is_retaining_once(t: Trial) -> None:
 
 
 def untracked_retain(b: Builder) -> None:
-    """retain_grad() on constants, detached tensors, and results of no_grad, beside a graph that is tracked."""
+    """retain_grad() on constants, detached tensors, and results of no_grad, beside a tracked graph."""
     grown = graph(b)
     b.turn()
     kind = b.entropy.below(4)
@@ -204,7 +204,7 @@ def after_use(b: Builder) -> None:
 
 @law("RET-11", f"{TESTS} test_retain_grad", after_use, needs=("retain_grad",), after=("RET-01",))
 def retaining_may_come_after_use(t: Trial) -> None:
-    """retain_grad() may be called when other tensors have been computed from the tensor: they count in full."""
+    """retain_grad() may be called when other tensors were computed from the tensor: they count in full."""
     used: dict[Var, int] = {}
     asked_at: dict[Var, int] = {}
     for index, step in enumerate(t.program):

@@ -1,4 +1,4 @@
-"""RET: what retain_grad() has to do with in-place ops, hooks, lifetimes, and the gradients of other tensors."""
+"""RET: retain_grad() beside in-place ops, hooks, lifetimes, and the gradients of other tensors."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def hooks_on_retaining(b: Builder) -> None:
     after=("RET-01",),
 )
 def retained_gradients_come_after_all_hooks(t: Trial) -> None:
-    """What is retained is what all hooks on the tensor made of its gradient, whenever they were registered."""
+    """What is retained is what all hooks on the tensor made of its gradient, early and late ones."""
     hooked = {step.x for step in t.program if isinstance(step, Hook)}
     for at in t.succeeded(Backward):
         for var in retaining(at):
