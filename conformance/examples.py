@@ -123,6 +123,11 @@ class Example:
         finally:
             interpreter.close()
 
+    def missing(self, backend: Backend) -> list[str]:
+        """Capabilities and ops that the example needs and the engine does not have."""
+        used = {step.op for step in self.script.steps if isinstance(step, Apply | InPlace)}
+        return sorted((self.needs | used) - backend.capabilities - frozenset(backend.ops()))
+
     @property
     def program(self) -> Program:
         """The steps as a program."""

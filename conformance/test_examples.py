@@ -17,7 +17,7 @@ def test_example(example_case: Case, record_property: Callable[[str, object], No
     """What the documentation shows is what happens."""
     example, backend = example_case.subject, example_case.backend
     assert isinstance(example, Example)
-    missing = sorted(example.needs - backend.capabilities)
+    missing = example.missing(backend)
     with backend.session():
         breaches = [] if missing else list(example.breaches(backend))
     verdict = Verdict.UNSUPPORTED if missing else Verdict.FAIL if breaches else Verdict.PASS

@@ -177,7 +177,7 @@ def what_graphs_share_is_freed_once_for_all(t: Trial) -> None:
 
 
 def failing(b: Builder) -> None:
-    """A second backward that fails, over leaves that have a gradient, or have had it set, or have none."""
+    """A second backward that fails, and one that must, over leaves that have a gradient, or have had it set, or have none."""
     grown = with_kept(b)
     b.turn()
     root = grown.root
@@ -192,11 +192,14 @@ def failing(b: Builder) -> None:
         root = b.binary(root, b.leaf(b.partner(b.shape(root))))
     b.turn()
     b.backward(root)
+    b.turn()
+    wrong = b.constant((*b.shape(root), 2), dtype=str(b[root].value.dtype))
+    b.step(Backward((root,), (wrong,)))  # no engine can take a gradient of another shape
 
 
 @law("LIFE-09", f"{METHOD} (observed: what a failing backward leaves behind)", failing, after=("LIFE-01",))
 def a_failing_backward_corrupts_nothing(t: Trial) -> None:
-    """A second backward that fails leaves each .grad as it was, or with its gradient added in full."""
+    """A backward that fails leaves each .grad as it was, or with its gradient added in full."""
     for at in t.at(Backward):
         if at.got.raised is not None:
             for var in t.leaves(at):
