@@ -12,17 +12,25 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gradlaws.conformance.backend import CAPABILITIES as CAPABILITIES
     from gradlaws.conformance.backend import Backend as Backend
+    from gradlaws.conformance.checking import check as check
     from gradlaws.conformance.interpreter import run as run
     from gradlaws.conformance.judging import Effort as Effort
     from gradlaws.conformance.judging import judge as judge
     from gradlaws.conformance.laws import LAWS as LAWS
+    from gradlaws.conformance.loading import find as find
+    from gradlaws.conformance.ops import TABLE as TABLE
     from gradlaws.conformance.program import Program as Program
     from gradlaws.conformance.torchlike import TorchLike as TorchLike
     from gradlaws.conformance.verdict import Result as Result
     from gradlaws.conformance.verdict import Verdict as Verdict
 
 _HOMES = {
+    "CAPABILITIES": "conformance.backend",
+    "TABLE": "conformance.ops",
+    "check": "conformance.checking",
+    "find": "conformance.loading",
     "Backend": "conformance.backend",
     "Effort": "conformance.judging",
     "LAWS": "conformance.laws",
@@ -34,7 +42,21 @@ _HOMES = {
     "run": "conformance.interpreter",
 }
 
-__all__ = ["LAWS", "Backend", "Effort", "Program", "Result", "TorchLike", "Verdict", "judge", "run"]
+__all__ = [
+    "CAPABILITIES",
+    "LAWS",
+    "TABLE",
+    "Backend",
+    "Effort",
+    "Program",
+    "Result",
+    "TorchLike",
+    "Verdict",
+    "check",
+    "find",
+    "judge",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
