@@ -16,7 +16,7 @@ from hypothesis.errors import HypothesisException
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.interpreter import run
-from gradlaws.conformance.known import KnownFailures
+from gradlaws.conformance.known import KnownFailures, shipped
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.standing import root_cause, stand, unlawful
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
@@ -116,7 +116,7 @@ def judge(
 ) -> Result:
     """The verdict on one law.
 
-    known:   the breaches that are listed.
+    known:   the breaches that are listed; by default those shipped for an engine of this name.
     journal: called with each law id and draw before it runs, so that a crash can be traced.
     """
     effort = effort or Effort()
@@ -125,7 +125,7 @@ def judge(
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
-    run_of_law = _Run(law, backend, effort, known or KnownFailures(), journal)
+    run_of_law = _Run(law, backend, effort, shipped(backend.name) if known is None else known, journal)
     start = perf_counter()
     with backend.session():
         run_of_law.go(result)

@@ -126,9 +126,9 @@ def _dim_and_k(entropy: Entropy, x: Array) -> Params | None:
 
 
 TABLE.add(
-    Op("select", "{0}.select({dim}, {index})", Movement(), lambda x, dim, index: x[(slice(None),) * dim + (index,)],
+    Op("select", "{0}.select({dim}, {index})", Movement(), lambda x, dim, index: x[(slice(None),) * dim + (index, ...)],
        params=_dim_and_index, **VIEW),
-    Op("get_item", "{0}[{index}]", Movement(), lambda x, index: x[index],
+    Op("get_item", "{0}[{index}]", Movement(), lambda x, index: x[index, ...],  # a view, 0-d too
        params=lambda e, x: {"index": e.below(x.shape[0])} if x.ndim and x.size else None, **VIEW),
     Op("get_slice", "{0}[{start}::{step}]", Movement(), lambda x, start, step: x[start::step],
        params=_start_and_step, **VIEW),

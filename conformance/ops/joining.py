@@ -65,7 +65,7 @@ def _movement(name: str, spell: str, forward: Any, params: Any, **more: Any) -> 
 TABLE.add(
     _movement("split", "{0}.split({size}, dim={dim})", _split, _split_size, many=True, **VIEW),
     _movement("unbind", "torch.unbind({0}, dim={dim})",
-              lambda x, dim: tuple(x[(slice(None),) * dim + (k,)] for k in range(x.shape[dim])), _a_dim, many=True, **VIEW),
+              lambda x, dim: tuple(x[(slice(None),) * dim + (k, ...)] for k in range(x.shape[dim])), _a_dim, many=True, **VIEW),
     _movement("movedim", "torch.movedim({0}, {source}, {target})",
               lambda x, source, target: np.moveaxis(x, source, target), _two_places, **VIEW),
     _movement("diagonal", "torch.diagonal({0})", lambda x: np.diagonal(x), _if_matrix, **VIEW),
