@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def main(paths: list[Path]) -> int:
     unequal = [
         f"{first[0].name} and {other[0].name}"
         for runs in by_seed.values()
-        for first, other in zip(runs, runs[1:], strict=False)
+        for first, other in pairwise(runs)
         if first[1] != other[1]
     ]
     for pair in unequal:
@@ -36,7 +37,9 @@ def main(paths: list[Path]) -> int:
     unknown = sorted(law for law, found in verdicts.items() if "UNKNOWN" in found.values())
     if unknown:
         print(f"UNKNOWN: {', '.join(unknown)}")
-    print(f"{len(paths)} records, {len(by_seed)} seeds, {len(verdicts)} laws: {len(flaky)} flaky, {len(unequal)} unequal")
+    print(
+        f"{len(paths)} records, {len(by_seed)} seeds, {len(verdicts)} laws: {len(flaky)} flaky, {len(unequal)} unequal"
+    )
     return 1 if flaky or unequal or unknown else 0
 
 

@@ -176,13 +176,19 @@ class Backend:
         raise NotClaimed
 
     @capability
-    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> Any:
+    def backward_many(
+        self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+    ) -> Any:
         """`autograd.backward(roots, gradients)`: several roots at once."""
         raise NotClaimed
 
     @capability
     def autograd_grad(
-        self, roots: Sequence[Any], inputs: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+        self,
+        roots: Sequence[Any],
+        inputs: Sequence[Any],
+        gradients: Sequence[Any] | None = None,
+        **options: Any,
     ) -> Sequence[Any]:
         """`autograd.grad(...)`: gradients returned, not accumulated; options: allow_unused and others."""
         raise NotClaimed

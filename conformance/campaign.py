@@ -16,13 +16,14 @@ import pytest
 
 from gradlaws.conformance.backend import CAPABILITIES, Backend
 from gradlaws.conformance.checking import check
-from gradlaws.conformance.examples import EXAMPLES, Example
+from gradlaws.conformance.examples import EXAMPLES
 from gradlaws.conformance.journal import Journal
 from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures, KnownFailuresError, load, shipped
 from gradlaws.conformance.laws import LAWS, LEVELS, Law
 from gradlaws.conformance.loading import BackendError, default, find
 from gradlaws.conformance.replaying import Replay, ReplayError, remember
+from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.serial import dumped
 from gradlaws.conformance.verdict import Result, Verdict
 from gradlaws.reports.record import Recorder, RecordError
@@ -53,7 +54,9 @@ class Case:
 class Campaign:
     """What a run is about."""
 
-    def __init__(self, config: pytest.Config, backends: list[Backend], known: dict[str, KnownFailures]) -> None:
+    def __init__(
+        self, config: pytest.Config, backends: list[Backend], known: dict[str, KnownFailures]
+    ) -> None:
         from gradlaws.conformance.plugin import PROFILES
 
         option = config.option
@@ -89,7 +92,8 @@ class Campaign:
                 if problems:
                     listed = "\n".join(f"    {problem}" for problem in problems)
                     raise CampaignError(
-                        f"the adapter {backend.name!r} is not right yet; no law was tried. Mend these methods:\n{listed}"
+                        f"the adapter {backend.name!r} is not right yet; no law was tried. Mend these methods:\n"
+                        f"{listed}"
                     )
             return cls(config, backends, _known(config, backends))
         except (BackendError, KnownFailuresError, RecordError, ReplayError) as error:
@@ -122,7 +126,11 @@ class Campaign:
             lines.append(
                 f"gradlaws: backend {backend.name} {backend.version()}, {has} of {len(CAPABILITIES)} capabilities"
                 + (f" (without {', '.join(lacking)})" if lacking else "")
-                + (f", {len(self.known[backend.name])} known failures" if len(self.known[backend.name]) else "")
+                + (
+                    f", {len(self.known[backend.name])} known failures"
+                    if len(self.known[backend.name])
+                    else ""
+                )
             )
         count = len(self.law_cases()) // max(len(self.backends), 1)
         note = "" if self.effort.examples == PROFILES[self.profile][0] else " (--max-examples)"
@@ -140,7 +148,12 @@ class Campaign:
         return {
             "gradlaws": own,
             "backends": [
-                {"name": b.name, "version": b.version(), "capabilities": sorted(b.capabilities), "ops": sorted(b.ops())}
+                {
+                    "name": b.name,
+                    "version": b.version(),
+                    "capabilities": sorted(b.capabilities),
+                    "ops": sorted(b.ops()),
+                }
                 for b in self.backends
             ],
             "seed": self.seed,
@@ -162,7 +175,9 @@ class Campaign:
         if finding is not None and result.finding is not None:
             program = result.finding.steps
             finding["steps"] = None if program is None else dumped(program)
-            finding["replay"] = None if program is None else remember(self.cache, law.id, result.backend, finding["steps"])
+            finding["replay"] = (
+                None if program is None else remember(self.cache, law.id, result.backend, finding["steps"])
+            )
         return {
             "type": "result",
             **data,
@@ -199,7 +214,9 @@ class Campaign:
             return None
         finding = self.journal.last_of(case.subject, case.backend)
         result = Result(case.subject.id, case.backend.name, Verdict.CRASH, finding=finding)
-        result.message = f"the process died; {str(report.longrepr).splitlines()[0] if report.longrepr else ''}"
+        result.message = (
+            f"the process died; {str(report.longrepr).splitlines()[0] if report.longrepr else ''}"
+        )
         return self.line_of(result)
 
     def summarise(self, terminal: Any) -> None:
@@ -225,7 +242,9 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
             if getattr(option, name) is not None
         ]
         if idle:
-            raise CampaignError(f"--replay runs one remembered program, so {', '.join(idle)} can have no effect: leave it out")
+            raise CampaignError(
+                f"--replay runs one remembered program, so {', '.join(idle)} can have no effect: leave it out"
+            )
         if len(names) > 1:
             raise CampaignError("--replay runs on one backend; give --backend once")
 

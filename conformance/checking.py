@@ -30,7 +30,7 @@ class Problem:
         return f"{self.method}: {self.what}"
 
 
-class _Wrong(Exception):  # noqa: N818 - carries a sentence from a probe to its report
+class _Wrong(Exception):
     pass
 
 
@@ -50,7 +50,9 @@ def check(backend: Backend) -> list[Problem]:
 def _claims(backend: Backend) -> Iterator[Problem]:
     unknown = sorted(set(backend.features) - set(FEATURES))
     if unknown:
-        yield Problem("features", f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(FEATURES))}")
+        yield Problem(
+            "features", f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(FEATURES))}"
+        )
     unknown = sorted(set(backend.withheld) - set(CAPABILITIES))
     if unknown:
         yield Problem("withheld", f"{', '.join(unknown)}: no such capability")
@@ -73,7 +75,11 @@ def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> 
     except _Wrong as wrong:
         return [Problem(method, str(wrong))]
     except Exception as error:
-        return [Problem(method, f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")]
+        return [
+            Problem(
+                method, f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            )
+        ]
     return []
 
 
@@ -119,7 +125,9 @@ def _apply(backend: Backend) -> None:
     x = _leaf(backend)
     _same(backend.numpy(backend.apply("add", x, x)), _VALUES + _VALUES, "apply('add', x, x)")
     _same(backend.numpy(backend.apply("mul", x, x)), _VALUES * _VALUES, "apply('mul', x, x)")
-    _same(backend.numpy(_sum(backend, x)), np.array(_VALUES.sum()), "apply('sum', x, dim=None, keepdim=False)")
+    _same(
+        backend.numpy(_sum(backend, x)), np.array(_VALUES.sum()), "apply('sum', x, dim=None, keepdim=False)"
+    )
 
 
 def _backward(backend: Backend) -> None:
@@ -137,10 +145,14 @@ def _grad(backend: Backend) -> None:
     try:
         backend.grad(got)
     except Exception as error:
-        raise _Wrong(f"returned {type(got).__name__}, expected a tensor of the engine: grad(grad(x)) raised {error}") from error
+        raise _Wrong(
+            f"returned {type(got).__name__}, expected a tensor of the engine: grad(grad(x)) raised {error}"
+        ) from error
     array = backend.numpy(got)
     if not isinstance(array, np.ndarray):
-        raise _Wrong(f"numpy(grad(x)) gave {type(array).__name__}; grad must return a tensor that numpy() takes")
+        raise _Wrong(
+            f"numpy(grad(x)) gave {type(array).__name__}; grad must return a tensor that numpy() takes"
+        )
 
 
 def _yes_or_no(name: str) -> Callable[[Backend], None]:
@@ -209,7 +221,9 @@ def _shares(backend: Backend) -> None:
     a, b = _leaf(backend), _leaf(backend)
     for answer, want in ((backend.shares_memory(a, a), True), (backend.shares_memory(a, b), False)):
         if answer is not want:
-            raise _Wrong(f"gave {answer!r}, expected {want!r} for {'a tensor and itself' if want else 'two tensors'}")
+            raise _Wrong(
+                f"gave {answer!r}, expected {want!r} for {'a tensor and itself' if want else 'two tensors'}"
+            )
 
 
 _PROBES: tuple[tuple[str, frozenset[str], Callable[[Backend], None]], ...] = (

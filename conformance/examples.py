@@ -6,143 +6,24 @@ reader of the documentation would try first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.interpreter import Interpreter
-from gradlaws.conformance.observe import described
-from gradlaws.conformance.printing import name, source
-from gradlaws.conformance.program import Program
+from gradlaws.conformance.scripts import Example, Script
 from gradlaws.conformance.steps import (
-    Apply,
-    Backward,
     ClearGrad,
     Detach,
     Grad,
     InPlace,
-    Leaf,
     Mode,
     RetainGrad,
     Step,
     Var,
     ZeroGrad,
-    literal,
 )
 
 NOTES = "https://docs.pytorch.org/docs/2.13/"
 TUTORIAL = "https://docs.pytorch.org/tutorials/beginner/basics/autogradqs_tutorial.html"
-
-
-@dataclass
-class Script:
-    """Steps with what must be seen after them."""
-
-    steps: list[Step] = field(default_factory=list)
-    grads: list[tuple[int, Var, Any]] = field(default_factory=list)
-    values: list[tuple[int, Var, Any]] = field(default_factory=list)
-    refused: set[int] = field(default_factory=set)
-    _vars: int = 0
-
-    def _new(self) -> Var:
-        self._vars += 1
-        return self._vars - 1
-
-    def leaf(self, values: Any, requires_grad: bool = True) -> Var:
-        """A leaf."""
-        var = self._new()
-        self.steps.append(Leaf(literal(values), requires_grad, outs=(var,)))
-        return var
-
-    def op(self, op: str, *inputs: Var, **params: Any) -> Var:
-        """An op."""
-        var = self._new()
-        self.steps.append(Apply(op, inputs, tuple(params.items()), outs=(var,)))
-        return var
-
-    def total(self, x: Var) -> Var:
-        """The sum of x."""
-        return self.op("sum", x, dim=None, keepdim=False)
-
-    def do(self, step: Step, refused: bool = False) -> None:
-        """Any other step; `refused` if it must raise."""
-        if refused:
-            self.refused.add(len(self.steps))
-        self.steps.append(step)
-
-    def backward(self, root: Var, gradient: Var | None = None, refused: bool = False, **options: Any) -> None:
-        """`root.backward(gradient)`."""
-        self.do(Backward((root,), None if gradient is None else (gradient,), **options), refused)
-
-    def grad_is(self, x: Var, values: Any) -> None:
-        """After the last step .grad of x is this (None: None)."""
-        self.grads.append((len(self.steps) - 1, x, values))
-
-    def value_is(self, x: Var, values: Any) -> None:
-        """After the last step the contents of x are this."""
-        self.values.append((len(self.steps) - 1, x, values))
-
-
-@dataclass(frozen=True)
-class Example:
-    """One documented example."""
-
-    id: str
-    name: str
-    sentence: str
-    source: str
-    needs: frozenset[str]
-    laws: tuple[str, ...]
-    script: Script
-
-    def breaches(self, backend: Backend) -> Iterator[str]:
-        """Run the example; what is not as documented, in the words `after ...: x is ..., expected ...`."""
-        script, interpreter = self.script, Interpreter(backend)
-        try:
-            for index, step in enumerate(script.steps):
-                moment = interpreter.do(index, step)
-                line = source([step], backend.spellings)
-                if (moment.raised is not None) != (index in script.refused):
-                    got = "accepted" if moment.raised is None else f"raised {described(moment.raised)}"
-                    want = "an error" if index in script.refused else "no error"
-                    yield f"`{line}` {got}, expected {want}"
-                    return
-                for at, x, want_grad in script.grads:
-                    if at == index:
-                        seen = interpreter.look(interpreter.env[x]).grad
-                        if not _alike(seen, want_grad):
-                            yield f"after `{line}`: {name(x)}.grad is {_shown(seen)}, expected {want_grad}"
-                for at, x, want_value in script.values:
-                    if at == index:
-                        value = interpreter.look(interpreter.env[x]).value
-                        if not _alike(value, want_value):
-                            yield f"after `{line}`: {name(x)} is {_shown(value)}, expected {want_value}"
-        finally:
-            interpreter.close()
-
-    def missing(self, backend: Backend) -> list[str]:
-        """Capabilities and ops that the example needs and the engine does not have."""
-        used = {step.op for step in self.script.steps if isinstance(step, Apply | InPlace)}
-        return sorted((self.needs | used) - backend.capabilities - frozenset(backend.ops()))
-
-    @property
-    def program(self) -> Program:
-        """The steps as a program."""
-        return Program(tuple(self.script.steps))
-
-
-def _alike(got: Any, want: Any) -> bool:
-    if got is None or want is None:
-        return got is want
-    wanted = np.asarray(want, dtype=got.dtype)
-    return bool(got.shape == wanted.shape and np.array_equal(got, wanted))
-
-
-def _shown(value: Any) -> str:
-    return "None" if value is None else str(value.tolist())
 
 
 EXAMPLES: dict[str, Example] = {}
@@ -157,7 +38,9 @@ def example(
         script = Script()
         write(script)
         identity = f"EX-{len(EXAMPLES) + 1:02d}"
-        EXAMPLES[identity] = Example(identity, write.__name__.strip("_"), sentence, where, frozenset(needs), laws, script)
+        EXAMPLES[identity] = Example(
+            identity, write.__name__.strip("_"), sentence, where, frozenset(needs), laws, script
+        )
 
     return register
 
@@ -170,8 +53,11 @@ def _sum_of_squares(s: Script) -> None:
     s.grad_is(x, [4.0, 6.0])
 
 
-@example(".grad is None after construction and until backward", NOTES + "generated/torch.Tensor.grad.html",
-         ("NONE-01", "NONE-02", "NONE-06"))
+@example(
+    ".grad is None after construction and until backward",
+    NOTES + "generated/torch.Tensor.grad.html",
+    ("NONE-01", "NONE-02", "NONE-06"),
+)
 def _none_before_backward(s: Script) -> None:
     x = s.leaf([1.0, 2.0])
     s.grad_is(x, None)
@@ -194,7 +80,9 @@ def _two_backwards_add(s: Script) -> None:
     s.grad_is(x, [4.0, 6.0])
 
 
-@example("y = 2 x with gradient [1, 1]", NOTES + "generated/torch.Tensor.backward.html", ("VAL-02", "ROOT-01"))
+@example(
+    "y = 2 x with gradient [1, 1]", NOTES + "generated/torch.Tensor.backward.html", ("VAL-02", "ROOT-01")
+)
 def _vector_root_with_gradient(s: Script) -> None:
     x = s.leaf([2.0, 3.0])
     y = s.op("mul_scalar", x, value=2.0)
@@ -202,15 +90,21 @@ def _vector_root_with_gradient(s: Script) -> None:
     s.grad_is(x, [2.0, 2.0])
 
 
-@example("y = 2 x without a gradient is an error", NOTES + "generated/torch.Tensor.backward.html", ("ROOT-01",))
+@example(
+    "y = 2 x without a gradient is an error", NOTES + "generated/torch.Tensor.backward.html", ("ROOT-01",)
+)
 def _vector_root_without_gradient(s: Script) -> None:
     x = s.leaf([2.0, 3.0])
     s.backward(s.op("mul_scalar", x, value=2.0), refused=True)
     s.grad_is(x, None)
 
 
-@example("x = 2, y = x x, z = 3 y: y.retain_grad() keeps 3, x gets 12",
-         NOTES + "generated/torch.Tensor.retain_grad.html", ("RET-01",), ("retain_grad",))
+@example(
+    "x = 2, y = x x, z = 3 y: y.retain_grad() keeps 3, x gets 12",
+    NOTES + "generated/torch.Tensor.retain_grad.html",
+    ("RET-01",),
+    ("retain_grad",),
+)
 def _retain_grad(s: Script) -> None:
     x = s.leaf(2.0)
     y = s.op("mul", x, x)
@@ -220,8 +114,11 @@ def _retain_grad(s: Script) -> None:
     s.grad_is(x, 12.0)
 
 
-@example("the same without retain_grad(): y.grad stays None", NOTES + "generated/torch.Tensor.is_leaf.html",
-         ("LEAF-06", "REQ-15"))
+@example(
+    "the same without retain_grad(): y.grad stays None",
+    NOTES + "generated/torch.Tensor.is_leaf.html",
+    ("LEAF-06", "REQ-15"),
+)
 def _non_leaf_keeps_none(s: Script) -> None:
     x = s.leaf(2.0)
     y = s.op("mul", x, x)
@@ -230,8 +127,12 @@ def _non_leaf_keeps_none(s: Script) -> None:
     s.grad_is(x, 12.0)
 
 
-@example("x += 1 on a leaf that requires grad is an error and changes nothing", NOTES + "notes/autograd.html",
-         ("INP-01",), ("inplace",))
+@example(
+    "x += 1 on a leaf that requires grad is an error and changes nothing",
+    NOTES + "notes/autograd.html",
+    ("INP-01",),
+    ("inplace",),
+)
 def _in_place_on_a_leaf(s: Script) -> None:
     x = s.leaf([1.0, 2.0])
     s.do(InPlace("add_scalar_", x, (), (("value", 1.0),)), refused=True)
@@ -253,14 +154,22 @@ def _training_loop_that_forgets(s: Script) -> None:
     _training(s, None)
 
 
-@example("a training loop that clears to None sees fresh gradients",
-         NOTES + "generated/torch.optim.Optimizer.zero_grad.html", ("ZERO-02",), ("set_grad",))
+@example(
+    "a training loop that clears to None sees fresh gradients",
+    NOTES + "generated/torch.optim.Optimizer.zero_grad.html",
+    ("ZERO-02",),
+    ("set_grad",),
+)
 def _training_loop_clearing_to_none(s: Script) -> None:
     _training(s, ClearGrad)
 
 
-@example("a training loop that clears to zero sees fresh gradients",
-         NOTES + "generated/torch.optim.Optimizer.zero_grad.html", ("ZERO-01",), ("zero_grad",))
+@example(
+    "a training loop that clears to zero sees fresh gradients",
+    NOTES + "generated/torch.optim.Optimizer.zero_grad.html",
+    ("ZERO-01",),
+    ("zero_grad",),
+)
 def _training_loop_clearing_to_zero(s: Script) -> None:
     _training(s, ZeroGrad)
 
@@ -279,22 +188,32 @@ def _optimizer(s: Script, clear: Callable[[Var], Step], unused: Any) -> None:
     s.grad_is(idle, unused)
 
 
-@example("an optimizer's step under no_grad, then zero_grad(set_to_none=True): an idle parameter has None",
-         NOTES + "generated/torch.optim.Optimizer.zero_grad.html", ("ZERO-04", "INP-03"),
-         ("set_grad", "no_grad", "inplace"))
+@example(
+    "an optimizer's step under no_grad, then zero_grad(set_to_none=True): an idle parameter has None",
+    NOTES + "generated/torch.optim.Optimizer.zero_grad.html",
+    ("ZERO-04", "INP-03"),
+    ("set_grad", "no_grad", "inplace"),
+)
 def _optimizer_clearing_to_none(s: Script) -> None:
     _optimizer(s, ClearGrad, None)
 
 
-@example("an optimizer's step under no_grad, then zero_grad(set_to_none=False): an idle parameter has zeros",
-         NOTES + "generated/torch.optim.Optimizer.zero_grad.html", ("ZERO-04", "INP-03"),
-         ("zero_grad", "no_grad", "inplace"))
+@example(
+    "an optimizer's step under no_grad, then zero_grad(set_to_none=False): an idle parameter has zeros",
+    NOTES + "generated/torch.optim.Optimizer.zero_grad.html",
+    ("ZERO-04", "INP-03"),
+    ("zero_grad", "no_grad", "inplace"),
+)
 def _optimizer_clearing_to_zero(s: Script) -> None:
     _optimizer(s, ZeroGrad, [0.0])
 
 
-@example("autograd.grad of autograd.grad: the second derivative of x x x at 2 is 12",
-         NOTES + "generated/torch.autograd.grad.html", ("HO-11",), ("autograd_grad", "create_graph"))
+@example(
+    "autograd.grad of autograd.grad: the second derivative of x x x at 2 is 12",
+    NOTES + "generated/torch.autograd.grad.html",
+    ("HO-11",),
+    ("autograd_grad", "create_graph"),
+)
 def _second_derivative(s: Script) -> None:
     x = s.leaf(2.0)
     y = s.op("mul", s.op("mul", x, x), x)
@@ -306,8 +225,11 @@ def _second_derivative(s: Script) -> None:
     s.grad_is(x, None)
 
 
-@example("a tensor that does not require grad gets no gradient, and is no root",
-         NOTES + "notes/autograd.html#setting-requires-grad", ("REQ-08", "REQ-09", "ROOT-07"))
+@example(
+    "a tensor that does not require grad gets no gradient, and is no root",
+    NOTES + "notes/autograd.html#setting-requires-grad",
+    ("REQ-08", "REQ-09", "ROOT-07"),
+)
 def _untracked_tensor(s: Script) -> None:
     x, c = s.leaf([2.0, 3.0]), s.leaf([4.0, 5.0], requires_grad=False)
     s.backward(s.total(s.op("mul", x, c)))
@@ -316,8 +238,12 @@ def _untracked_tensor(s: Script) -> None:
     s.backward(s.total(c), refused=True)
 
 
-@example("detach() cuts: y = x + detach(2 x) has the gradient 1", NOTES + "generated/torch.Tensor.detach.html",
-         ("DET-02",), ("detach",))
+@example(
+    "detach() cuts: y = x + detach(2 x) has the gradient 1",
+    NOTES + "generated/torch.Tensor.detach.html",
+    ("DET-02",),
+    ("detach",),
+)
 def _detach_cuts(s: Script) -> None:
     x = s.leaf([2.0, 3.0])
     double, cut = s.op("mul_scalar", x, value=2.0), s._new()

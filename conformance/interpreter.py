@@ -38,7 +38,7 @@ QUIET = (Leaf, Apply, Detach, Mode)
 WRITING = (InPlace, DetachInPlace)
 
 
-class Interruption(Exception):  # noqa: N818 - it is thrown by programs, and means no error
+class Interruption(Exception):
     """What a program raises inside a grad mode, and what its raising hooks raise."""
 
 
@@ -58,7 +58,8 @@ class Interpreter:
         # Looking is the most frequent thing of all.
         self._grad, self._numpy = backend.grad, backend.numpy
         self._flags = tuple(
-            getattr(backend, flag) if flag in self.has else None for flag in ("requires_grad", "is_leaf", "retains_grad")
+            getattr(backend, flag) if flag in self.has else None
+            for flag in ("requires_grad", "is_leaf", "retains_grad")
         )
         self._enabled = backend.is_grad_enabled if "is_grad_enabled" in self.has else None
 
@@ -189,17 +190,17 @@ class Interpreter:
 
     def _hook(self, step: Hook) -> None:
         x = self.env[step.x]
-        backend, calls, handle, effect = self.backend, self.calls, step.handle, step.effect
+        backend, handle, effect = self.backend, step.handle, step.effect
         if step.kind == "post_accumulate":
 
             def after(p: Any) -> None:
-                calls.append((handle, backend.numpy(backend.grad(p))))
+                self.calls.append((handle, backend.numpy(backend.grad(p))))
 
             self.handles[handle] = backend.register_post_accumulate_hook(x, after)
             return
 
         def hook(g: Any) -> Any:
-            calls.append((handle, backend.numpy(g)))
+            self.calls.append((handle, backend.numpy(g)))
             if effect == "raise":
                 raise Interruption
             if effect == "double":

@@ -73,7 +73,9 @@ def examine(law: Law, program: Program, backend: Backend, tally: Judge, strict: 
         root_cause(trial)
         raise
     finally:
-        tally.assertions += trial.assertions  # the law's own: those that hold on every program count for no law
+        tally.assertions += (
+            trial.assertions
+        )  # the law's own: those that hold on every program count for no law
         tally.worst = max(tally.worst, trial.worst)
     stand(trial)
     wrong = unlawful(trial)
@@ -243,10 +245,14 @@ class _Run:
             result.known = "; ".join(f"{entry.reason} ({entry.link})" for entry in entries)
             shows = self.listed or any(entry.reproduces() for entry in entries)
             result.verdict = Verdict.KNOWN if shows else Verdict.STALE
-            result.message = "" if shows else "listed as a known failure, but nothing fails: take it off the list"
+            result.message = (
+                "" if shows else "listed as a known failure, but nothing fails: take it off the list"
+            )
         else:
             result.verdict = Verdict.PASS if self.tally.assertions else Verdict.UNKNOWN
-            result.message = "" if self.tally.assertions else "no assertion was executed: nothing is known of this law"
+            result.message = (
+                "" if self.tally.assertions else "no assertion was executed: nothing is known of this law"
+            )
 
     def _report(self, result: Result, program: Program | None, error: Exception, unstable: str) -> None:
         small = program
@@ -280,5 +286,3 @@ class _Run:
         if isinstance(error, Broken):
             return isinstance(again, Broken) and again.law == error.law
         return type(again) is type(error)
-
-

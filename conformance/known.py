@@ -50,7 +50,9 @@ class Known:
             return not (self.ops or self.modes)
         used = {step.op for step in program if isinstance(step, Apply | InPlace)}
         entered = {step.kind for step in program if isinstance(step, Mode)}
-        return (not self.ops or not self.ops.isdisjoint(used)) and (not self.modes or not self.modes.isdisjoint(entered))
+        return (not self.ops or not self.ops.isdisjoint(used)) and (
+            not self.modes or not self.modes.isdisjoint(entered)
+        )
 
     def reproduces(self) -> bool | None:
         """Whether the script still shows the defect; None without a script."""
@@ -108,10 +110,14 @@ def parsed(text: str, where: str) -> KnownFailures:
         raise KnownFailuresError(f"known failures {where}: not TOML: {error}") from error
     strange = sorted(set(data) - {"known"})
     if strange:
-        raise KnownFailuresError(f"known failures {where}: unknown table {strange[0]!r}; entries are [[known]]")
+        raise KnownFailuresError(
+            f"known failures {where}: unknown table {strange[0]!r}; entries are [[known]]"
+        )
     entries = data.get("known", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise KnownFailuresError(f"known failures {where}: `known` must be a list of tables, each headed [[known]]")
+        raise KnownFailuresError(
+            f"known failures {where}: `known` must be a list of tables, each headed [[known]]"
+        )
     return KnownFailures(_entry(entry, number, where) for number, entry in enumerate(entries, 1))
 
 
@@ -119,13 +125,23 @@ def _entry(entry: dict[str, Any], number: int, where: str) -> Known:
     name = entry.get("law", f"number {number}")
     for key, value in entry.items():
         if key not in FIELDS:
-            raise KnownFailuresError(f"known failures {where}: {name}: unknown key {key!r}; there are {', '.join(FIELDS)}")
+            raise KnownFailuresError(
+                f"known failures {where}: {name}: unknown key {key!r}; there are {', '.join(FIELDS)}"
+            )
         if not isinstance(value, FIELDS[key]):
-            raise KnownFailuresError(f"known failures {where}: {name}: {key} must be a {FIELDS[key].__name__}")
+            raise KnownFailuresError(
+                f"known failures {where}: {name}: {key} must be a {FIELDS[key].__name__}"
+            )
     for key in ("law", "reason", "link"):
         if not entry.get(key):
-            raise KnownFailuresError(f"known failures {where}: {name}: `{key}` is missing; say it in a sentence")
+            raise KnownFailuresError(
+                f"known failures {where}: {name}: `{key}` is missing; say it in a sentence"
+            )
     return Known(
-        entry["law"], entry["reason"], entry["link"], frozenset(entry.get("ops", ())),
-        frozenset(entry.get("modes", ())), entry.get("script", ""),
+        entry["law"],
+        entry["reason"],
+        entry["link"],
+        frozenset(entry.get("ops", ())),
+        frozenset(entry.get("modes", ())),
+        entry.get("script", ""),
     )

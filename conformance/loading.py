@@ -71,11 +71,13 @@ def _made(name: str, place: str) -> Backend:
     try:
         backend = target() if callable(target) and not isinstance(target, Backend) else target
     except Exception as error:
-        raise BackendError(f"backend {given!r}: {attribute}() raised {type(error).__name__}: {error}") from error
+        raise BackendError(
+            f"backend {given!r}: {attribute}() raised {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(backend, Backend):
         raise BackendError(
-            f"backend {given!r}: {attribute} is {type(backend).__name__}, expected a gradlaws.Backend, a subclass of it "
-            f"or a function that returns one"
+            f"backend {given!r}: {attribute} is {type(backend).__name__}, expected a gradlaws.Backend, a subclass "
+            f"of it or a function that returns one"
         )
     missing = [m for m in REQUIRED if getattr(type(backend), m) is getattr(Backend, m)]
     if missing:
@@ -107,17 +109,24 @@ def _module(module: str, given: str) -> Any:
                 f"backend {given!r}: there is no module {missing!r}; it is looked for in the current directory and on "
                 f"sys.path (set PYTHONPATH, or install the package)"
             ) from error
-        raise BackendError(f"backend {given!r}: importing {module} failed, no module named {missing!r}") from error
+        raise BackendError(
+            f"backend {given!r}: importing {module} failed, no module named {missing!r}"
+        ) from error
     except Exception as error:
-        raise BackendError(f"backend {given!r}: importing {module} raised {type(error).__name__}: {error}") from error
+        raise BackendError(
+            f"backend {given!r}: importing {module} raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def _attribute(module: Any, name: str, attribute: str, given: str) -> Any:
     target = module
     for part in attribute.split("."):
         if not hasattr(target, part):
-            near = sorted(n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Backend)
-                          and v.__module__ == module.__name__)
+            near = sorted(
+                n
+                for n, v in vars(module).items()
+                if isinstance(v, type) and issubclass(v, Backend) and v.__module__ == module.__name__
+            )
             hint = f"; it has {', '.join(near)}" if near else ""
             raise BackendError(f"backend {given!r}: module {name} has no attribute {attribute!r}{hint}")
         target = getattr(target, part)

@@ -106,7 +106,10 @@ class _Oracle(Interpreter):
                 x.grad = None if observed.grad is None else fresh(Node(observed.grad))
             return
         if x.grad is not None and not x.grad.requires_grad:
-            if observed.grad.tobytes() != expected.grad.tobytes() or observed.grad.shape != expected.grad.shape:
+            if (
+                observed.grad.tobytes() != expected.grad.tobytes()
+                or observed.grad.shape != expected.grad.shape
+            ):
                 x.grad = fresh(Node(observed.grad))
             x.error = None
 

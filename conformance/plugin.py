@@ -37,10 +37,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the claim to check: core (the headline invariants), full (all portable laws, the default), torch",
     )
     group.addoption(
-        "--profile", choices=tuple(PROFILES), help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law"
+        "--profile",
+        choices=tuple(PROFILES),
+        help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law",
     )
-    group.addoption("--max-examples", type=_count, metavar="N", help="programs per law, instead of the profile's")
-    group.addoption("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
+    group.addoption(
+        "--max-examples", type=_count, metavar="N", help="programs per law, instead of the profile's"
+    )
+    group.addoption(
+        "--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records"
+    )
     group.addoption("--record", type=Path, metavar="FILE", help="write the record of the run (JSON lines)")
     group.addoption(
         "--known-failures",
@@ -49,7 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="TOML list of what is known to fail, instead of the shipped one; repeatable",
     )
-    group.addoption("--replay", metavar="ID", help="run again just the failing program that an earlier run reported under ID")
+    group.addoption(
+        "--replay",
+        metavar="ID",
+        help="run again just the failing program that an earlier run reported under ID",
+    )
 
 
 def _count(text: str) -> int:
@@ -69,7 +79,7 @@ def _wanted(config: pytest.Config) -> bool:
         if place.startswith("gradlaws"):
             return True
         path = (config.invocation_params.dir / place).resolve()
-        if path.exists() and (HERE == path or HERE in path.parents or path in HERE.parents):
+        if path.exists() and (path == HERE or HERE in path.parents or path in HERE.parents):
             return True
     return False
 

@@ -171,7 +171,9 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
         case Mode(kind=kind):
             return f"with torch.{kind}():"
         case _:
-            raise TypeError(f"no source is known for a step of type {type(step).__name__}: add it to printing.py")
+            raise TypeError(
+                f"no source is known for a step of type {type(step).__name__}: add it to printing.py"
+            )
 
 
 def source(

@@ -58,7 +58,10 @@ def _unstep(entry: dict[str, Any]) -> Step:
             value = ast.literal_eval(value)
         elif isinstance(value, dict):
             dtype = np.dtype(value["dtype"])
-            numbers = [complex(v) if dtype.kind == "c" else float(v) if isinstance(v, str) else v for v in value["data"]]
+            numbers = [
+                complex(v) if dtype.kind == "c" else float(v) if isinstance(v, str) else v
+                for v in value["data"]
+            ]
             value = Literal(np.array(numbers, dtype=dtype).reshape(value["shape"]))
         elif isinstance(value, list):
             value = tuple(value)

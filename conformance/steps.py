@@ -87,7 +87,9 @@ class InPlace(Step):
         return (self.target, *self.inputs)
 
     def rewired(self, old: Var, new: Var) -> Step:
-        return replace(self, target=new if self.target == old else self.target, inputs=_swap(self.inputs, old, new))
+        return replace(
+            self, target=new if self.target == old else self.target, inputs=_swap(self.inputs, old, new)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from gradlaws.conformance.campaign import LINE, Case
-from gradlaws.conformance.examples import Example
 from gradlaws.conformance.printing import source
+from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.verdict import Verdict
 
 

@@ -15,6 +15,7 @@ from gradlaws.reports.terminal import failure
 
 
 def test_law(law_case: Case, campaign: Campaign, record_property: Callable[[str, object], None]) -> None:
+    """The engine keeps the law."""
     law, backend = law_case.subject, law_case.backend
     assert isinstance(law, Law)
     campaign.journal.begin(backend)

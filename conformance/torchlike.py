@@ -34,7 +34,9 @@ class TorchLike(Backend):
 
     #: The module that spellings call `torch`.
     engine: Any = None
-    features = frozenset({"retain_graph", "create_graph", "inputs", "float32", "integer", "views", "same_object"})
+    features = frozenset(
+        {"retain_graph", "create_graph", "inputs", "float32", "integer", "views", "same_object"}
+    )
 
     def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
         return compiled(self.spellings.get(op, TABLE[op].spell))(self.engine, inputs, params)
@@ -99,11 +101,17 @@ class TorchLike(Backend):
     def is_grad_enabled(self) -> bool:
         return bool(self.engine.is_grad_enabled())
 
-    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> Any:
+    def backward_many(
+        self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+    ) -> Any:
         return self.engine.autograd.backward(roots, gradients, **options)
 
     def autograd_grad(
-        self, roots: Sequence[Any], inputs: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+        self,
+        roots: Sequence[Any],
+        inputs: Sequence[Any],
+        gradients: Sequence[Any] | None = None,
+        **options: Any,
     ) -> Sequence[Any]:
         found: Sequence[Any] = self.engine.autograd.grad(roots, inputs, gradients, **options)
         return found

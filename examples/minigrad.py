@@ -12,7 +12,11 @@ class Tensor:
     """An array that remembers how it was made; `.grad` is an array, or None."""
 
     def __init__(
-        self, data: Any, requires_grad: bool = False, parents: tuple[Tensor, ...] = (), pull: Callable[..., Any] | None = None
+        self,
+        data: Any,
+        requires_grad: bool = False,
+        parents: tuple[Tensor, ...] = (),
+        pull: Callable[..., Any] | None = None,
     ) -> None:
         self.data = np.array(data)
         self.requires_grad = requires_grad or any(p.requires_grad for p in parents)
@@ -43,7 +47,9 @@ class Tensor:
                 for parent, part in zip(t.parents, t.pull(g), strict=True):
                     if parent.requires_grad:
                         part = _fitted(part, parent.data.shape)
-                        arrived[id(parent)] = part if id(parent) not in arrived else arrived[id(parent)] + part
+                        arrived[id(parent)] = (
+                            part if id(parent) not in arrived else arrived[id(parent)] + part
+                        )
 
 
 def _visit(t: Tensor, order: list[Tensor], seen: set[int]) -> None:
@@ -56,7 +62,9 @@ def _visit(t: Tensor, order: list[Tensor], seen: set[int]) -> None:
 
 def _fitted(g: Any, shape: tuple[int, ...]) -> Any:
     g = g.sum(axis=tuple(range(g.ndim - len(shape))))
-    return g.sum(axis=tuple(d for d, n in enumerate(shape) if n == 1 and g.shape[d] != 1), keepdims=True).reshape(shape)
+    return g.sum(
+        axis=tuple(d for d, n in enumerate(shape) if n == 1 and g.shape[d] != 1), keepdims=True
+    ).reshape(shape)
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:

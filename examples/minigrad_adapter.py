@@ -1,7 +1,6 @@
 """The adapter that the README shows."""
 
 import minigrad
-import numpy as np
 
 from gradlaws import Backend
 

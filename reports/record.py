@@ -8,8 +8,8 @@ Schema 1, by line type and key:
 
     header:  schema, gradlaws, backends [{name, version, capabilities, ops}], seed, profile, examples, level,
              python, platform, started
-    result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs, assertions, discarded, worst,
-             seconds, missing, message, known, excused, after, finding
+    result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
+             assertions, discarded, worst, seconds, missing, message, known, excused, after, finding
     example: name, backend, verdict, message
     finding: law, thing, got, expected, step, program (source), steps (data), replay
     footer:  results, verdicts {verdict: count}, seconds
@@ -50,7 +50,9 @@ class Recorder:
     def close(self, seconds: float) -> None:
         """Write the footer; the record is complete."""
         verdicts = dict(sorted(self._verdicts.items()))
-        self._write({"type": "footer", "results": sum(verdicts.values()), "verdicts": verdicts, "seconds": seconds})
+        self._write(
+            {"type": "footer", "results": sum(verdicts.values()), "verdicts": verdicts, "seconds": seconds}
+        )
         self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -74,7 +76,9 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         if number == 1 and last != "header":
             raise RecordError(f"record {path}: does not begin with a header")
         if number == 1 and data.get("schema", 0) > SCHEMA:
-            raise RecordError(f"record {path}: schema {data['schema']} is newer than this version reads ({SCHEMA})")
+            raise RecordError(
+                f"record {path}: schema {data['schema']} is newer than this version reads ({SCHEMA})"
+            )
         yield data
     if last != "footer":
         raise RecordError(f"record {path}: has no footer, so the run was cut short")

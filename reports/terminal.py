@@ -36,13 +36,21 @@ def again(line: dict[str, Any]) -> str:
 
 def consequences(lines: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
     """(backend, law) of each failure that another failing law explains, with that law."""
-    failing = {(line["backend"], line["law"]) for line in lines if line["type"] == "result" and line["verdict"] == "FAIL"}
+    failing = {
+        (line["backend"], line["law"])
+        for line in lines
+        if line["type"] == "result" and line["verdict"] == "FAIL"
+    }
     found = {}
     for line in lines:
         if line["type"] != "result" or line["verdict"] != "FAIL":
             continue
         blamed = (line["finding"] or {}).get("law", line["law"])
-        causes = [blamed] if blamed != line["law"] else [c for c in line["after"] if (line["backend"], c) in failing]
+        causes = (
+            [blamed]
+            if blamed != line["law"]
+            else [c for c in line["after"] if (line["backend"], c) in failing]
+        )
         if causes:
             found[line["backend"], line["law"]] = causes[0]
     return found
@@ -63,15 +71,36 @@ def table(lines: list[dict[str, Any]]) -> list[str]:
     """The lines of the table for one backend."""
     results = [line for line in lines if line["type"] == "result"]
     examples = [line for line in lines if line["type"] == "example"]
-    head = ("family", "laws", "pass", "fail", "known", "unsup", "unknown", "other", "programs", "assertions", "worst", "s")
-    rows = [_row(family, [r for r in results if r["family"] == family]) for family in dict.fromkeys(r["family"] for r in results)]
+    head = (
+        "family",
+        "laws",
+        "pass",
+        "fail",
+        "known",
+        "unsup",
+        "unknown",
+        "other",
+        "programs",
+        "assertions",
+        "worst",
+        "s",
+    )
+    rows = [
+        _row(family, [r for r in results if r["family"] == family])
+        for family in dict.fromkeys(r["family"] for r in results)
+    ]
     if examples:
         rows.append(_row("examples", examples))
     if len(rows) > 1:
         rows.append(_row("all", lines))
     widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
-    return ["  ".join(cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True)))
-            for row in (head, *rows)]
+    return [
+        "  ".join(
+            cell.ljust(w) if k == 0 else cell.rjust(w)
+            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (head, *rows)
+    ]
 
 
 def _row(name: str, lines: list[dict[str, Any]]) -> tuple[str, ...]:

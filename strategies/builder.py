@@ -74,7 +74,9 @@ class Builder(Draft):
             return True
         if info.value.flags.writeable:
             info.value[...] = made
-        if self.recording[-1] and any(self.info[v].tracked for k, v in enumerate(inputs, 1) if k not in row.passive):
+        if self.recording[-1] and any(
+            self.info[v].tracked for k, v in enumerate(inputs, 1) if k not in row.passive
+        ):
             for other in self.info.values():
                 if other.kin == info.kin:
                     other.tracked, other.leaf = True, False
@@ -88,7 +90,8 @@ class Builder(Draft):
                 return False
             variant = INPLACE[self.entropy.pick(choices)]
             others = tuple(
-                self.leaf(self._slot(variant.name, target), tracked=self.entropy.chance(50)) for _ in range(variant.row.arity - 1)
+                self.leaf(self._slot(variant.name, target), tracked=self.entropy.chance(50))
+                for _ in range(variant.row.arity - 1)
             )
             params = variant.params(self.entropy, *[self.info[v].value for v in (target, *others)])
             if params is not None and self.inplace(variant.name, target, *others, **params):
@@ -172,14 +175,18 @@ class Builder(Draft):
 
     def backward_many(self, roots: tuple[Var, ...], **options: Any) -> None:
         """`autograd.backward(roots, gradients)` with drawn gradients where they are needed."""
-        seeds = tuple(None if self.info[r].value.size == 1 and self.entropy.chance(50) else self.seed(r) for r in roots)
+        seeds = tuple(
+            None if self.info[r].value.size == 1 and self.entropy.chance(50) else self.seed(r) for r in roots
+        )
         self.step(Backward(roots, seeds, **options))
 
     def grad(self, roots: tuple[Var, ...], inputs: tuple[Var, ...], **options: Any) -> tuple[Var, ...]:
         """`autograd.grad(roots, inputs, gradients, **options)`; one variable per input."""
         seeds = tuple(None if self.info[r].value.size == 1 else self.seed(r) for r in roots)
         tracked = bool(options.get("create_graph"))
-        outs = tuple(self._bind(Info(np.zeros_like(self.info[x].value), tracked, not tracked, -1)) for x in inputs)
+        outs = tuple(
+            self._bind(Info(np.zeros_like(self.info[x].value), tracked, not tracked, -1)) for x in inputs
+        )
         self.step(Grad(roots, inputs, seeds, outs=outs, **options))
         return outs
 
@@ -192,5 +199,9 @@ class Builder(Draft):
             return int(self.must("expand", small, shape=value.shape))
         if kind == 2 and value.ndim >= 2 and self.has("transpose"):
             turned = (*value.shape[:-2], value.shape[-1], value.shape[-2])
-            return int(self.must("transpose", self.constant(turned, dtype=dtype), dim0=value.ndim - 2, dim1=value.ndim - 1))
+            return int(
+                self.must(
+                    "transpose", self.constant(turned, dtype=dtype), dim0=value.ndim - 2, dim1=value.ndim - 1
+                )
+            )
         return self.constant(value.shape, dtype=dtype)

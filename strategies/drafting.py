@@ -48,7 +48,7 @@ class Info:
     kin: Var = -1
 
 
-class DeadEnd(Exception):  # noqa: N818 - a draw that leads nowhere is no error
+class DeadEnd(Exception):
     """The drawn bytes do not lead to a program of the wanted kind."""
 
 
@@ -79,8 +79,13 @@ class Draft:
 
     def dtypes(self, kinds: str = "fcib") -> tuple[str, ...]:
         """The dtypes of these kinds that the engine has, the simplest first."""
-        known = (("float64", ()), ("float32", ("float32",)), ("complex128", ("complex",)),
-                 ("int64", ("integer",)), ("bool", ("integer",)))
+        known = (
+            ("float64", ()),
+            ("float32", ("float32",)),
+            ("complex128", ("complex",)),
+            ("int64", ("integer",)),
+            ("bool", ("integer",)),
+        )
         return tuple(dtype for dtype, needs in known if dtype[0] in kinds and self.has(*needs))
 
     def turn(self) -> None:
@@ -133,7 +138,9 @@ class Draft:
 
     def draw_shape(self, most: int = 6) -> tuple[int, ...]:
         """A shape of rank 0 to 3 with 1 to `most` elements, small ones more often."""
-        shape = self.entropy.pick(((2,), (), (3,), (2, 2), (1,), (2, 3), (1, 3), (3, 1), (1, 1), (2, 1, 2), (4,), (1, 2, 3)))
+        shape = self.entropy.pick(
+            ((2,), (), (3,), (2, 2), (1,), (2, 3), (1, 3), (3, 1), (1, 1), (2, 1, 2), (4,), (1, 2, 3))
+        )
         return shape if np.prod(shape) <= most else (2,)
 
     def partner(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -151,7 +158,11 @@ class Draft:
         """Append an op; its result (a tuple where it has several), or None where it does not fit the values."""
         row = TABLE[op]
         values = [self.info[v].value for v in inputs]
-        if not self._fits(row, values, params) or _mixed(row, values) or not self.vocabulary.accepts(op, **params):
+        if (
+            not self._fits(row, values, params)
+            or _mixed(row, values)
+            or not self.vocabulary.accepts(op, **params)
+        ):
             return None
         even = all(self.info[v].contiguous for v in inputs)
         if "contiguous" in row.tags and not even:
@@ -171,14 +182,25 @@ class Draft:
         for result in results:
             value = np.asarray(result)
             if row.alias:
-                info = Info(value, tracked, not tracked, source.base,
-                            source.sealed or row.many or row.alias == "maybe" or not value.flags.writeable,
-                            even and value.flags.c_contiguous and op in IN_ORDER, source.kin if self.recording[-1] else -1)
+                info = Info(
+                    value,
+                    tracked,
+                    not tracked,
+                    source.base,
+                    source.sealed or row.many or row.alias == "maybe" or not value.flags.writeable,
+                    even and value.flags.c_contiguous and op in IN_ORDER,
+                    source.kin if self.recording[-1] else -1,
+                )
                 if row.alias == "maybe" or row.many:
                     self.info[source.base].sealed = source.sealed = True
             else:
-                info = Info(np.array(value, order="C"), tracked and value.dtype.kind in "fc", not tracked, -1,
-                            contiguous=even)
+                info = Info(
+                    np.array(value, order="C"),
+                    tracked and value.dtype.kind in "fc",
+                    not tracked,
+                    -1,
+                    contiguous=even,
+                )
             outs.append(self._bind(info))
         self.steps.append(Apply(op, inputs, tuple(params.items()), outs=tuple(outs)))
         return tuple(outs) if row.many else outs[0]
@@ -214,7 +236,9 @@ class Draft:
         params = row.params(self.entropy, *[self.info[v].value for v in inputs])
         return None if params is None else self.apply(row.name, *inputs, **params)
 
-    def unary(self, x: Var, kinds: tuple[str, ...] = ("move", "exact", "smooth", "view", "exact", "move")) -> Var:
+    def unary(
+        self, x: Var, kinds: tuple[str, ...] = ("move", "exact", "smooth", "view", "exact", "move")
+    ) -> Var:
         """Some op of one operand on x."""
         rows = self.vocabulary.unary
         for _ in range(3):

@@ -24,8 +24,15 @@ class Vocabulary:
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:
         """Differentiable ops of one operand by kind: `move`, `view`, `exact`, `smooth`."""
-        rows = [r for r in TABLE if r.name in self.ops and r.arity == 1 and not isinstance(r.rule, Constant)
-                and not {"integer result", "internal"} & r.tags and not (isinstance(r.rule, Cast) and not self._float32)]
+        rows = [
+            r
+            for r in TABLE
+            if r.name in self.ops
+            and r.arity == 1
+            and not isinstance(r.rule, Constant)
+            and not {"integer result", "internal"} & r.tags
+            and not (isinstance(r.rule, Cast) and not self._float32)
+        ]
         return {
             "view": tuple(r for r in rows if r.alias == "view" and not r.many),
             "move": tuple(r for r in rows if isinstance(r.rule, Movement | Pick)),
@@ -36,8 +43,14 @@ class Vocabulary:
     @cached_property
     def binary(self) -> dict[str, tuple[Op, ...]]:
         """Differentiable ops of two operands by kind: `exact` elementwise, `other`."""
-        rows = [r for r in TABLE if r.name in self.ops and r.arity == 2 and not isinstance(r.rule, Constant)
-                and "internal" not in r.tags]
+        rows = [
+            r
+            for r in TABLE
+            if r.name in self.ops
+            and r.arity == 2
+            and not isinstance(r.rule, Constant)
+            and "internal" not in r.tags
+        ]
         plain = tuple(r for r in rows if r.name in ("add", "sub", "mul"))
         return {"exact": plain, "other": tuple(r for r in rows if r not in plain)}
 

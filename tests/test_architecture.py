@@ -31,8 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("conformance.backends", "conformance.interpreter"),
     ("conformance.oracle",),
     ("conformance.laws", "conformance.faults"),
-    ("conformance.judging", "conformance.checking", "conformance.loading", "conformance.examples"),
-    ("conformance.journal", "reports"),
+    ("conformance.judging", "conformance.checking", "conformance.loading", "conformance.scripts"),
+    ("conformance.journal", "conformance.examples", "reports"),
     ("conformance.plugin conformance.campaign conformance.replaying",),
 )
 #: Modules that may import less than all that is below them.

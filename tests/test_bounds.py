@@ -16,8 +16,32 @@ from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.graphs import graph
 
 torch = pytest.importorskip("torch")
-EXACT = ["add", "sub", "mul", "neg", "sum", "relu", "abs", "maximum", "minimum", "view", "transpose", "permute", "expand",
-         "squeeze", "unsqueeze", "narrow", "flip", "index", "cat", "stack", "clone", "matmul", "cumsum", "where"]
+EXACT = [
+    "add",
+    "sub",
+    "mul",
+    "neg",
+    "sum",
+    "relu",
+    "abs",
+    "maximum",
+    "minimum",
+    "view",
+    "transpose",
+    "permute",
+    "expand",
+    "squeeze",
+    "unsqueeze",
+    "narrow",
+    "flip",
+    "index",
+    "cat",
+    "stack",
+    "clone",
+    "matmul",
+    "cumsum",
+    "where",
+]
 
 
 def compared(dtype: str, count: int, ops: list[str] | None = None) -> list[tuple[float, float]]:
@@ -48,7 +72,9 @@ def compared(dtype: str, count: int, ops: list[str] | None = None) -> list[tuple
                     continue
                 bound = wanted.error() if wanted.error else np.zeros(1)
                 size = float(np.abs(wanted.grad).max())
-                found.append((excess(seen.grad, wanted.grad, wanted.error), float(bound.max()) / max(size, 1e-30)))
+                found.append(
+                    (excess(seen.grad, wanted.grad, wanted.error), float(bound.max()) / max(size, 1e-30))
+                )
     return found
 
 

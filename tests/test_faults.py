@@ -25,7 +25,9 @@ def test_the_reference_keeps_the_law(law: str) -> None:
 
 @pytest.mark.parametrize(("fault", "law"), PAIRS, ids=[f"{f}-{law}" for f, law in PAIRS])
 def test_the_law_catches_the_fault(fault: str, law: str) -> None:
-    result = judge(LAWS[law], FAULTS[fault].make(), Effort(examples=200, shrink=0.2, strict=FAULTS[fault].strict))
+    result = judge(
+        LAWS[law], FAULTS[fault].make(), Effort(examples=200, shrink=0.2, strict=FAULTS[fault].strict)
+    )
     assert result.verdict is Verdict.FAIL, f"{LAWS[law].sentence!r} did not notice: {FAULTS[fault].sentence}"
     assert result.finding is not None
     assert result.finding.law == law, f"blamed on {result.finding.law}: {result.message}"

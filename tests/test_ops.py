@@ -19,7 +19,18 @@ from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 VISIBLE = [row for row in TABLE if "internal" not in row.tags]
 SMOOTH = [row for row in VISIBLE if not isinstance(row.rule, Constant) and not {"integer result"} & row.tags]
 SHAPES: list[tuple[int, ...]] = [
-    (), (1,), (3,), (2, 2), (2, 3), (3, 1), (1, 3), (2, 1, 2), (4,), (3, 3), (2, 2, 2), (1, 1)
+    (),
+    (1,),
+    (3,),
+    (2, 2),
+    (2, 3),
+    (3, 1),
+    (1, 3),
+    (2, 1, 2),
+    (4,),
+    (3, 3),
+    (2, 2, 2),
+    (1, 1),
 ]
 Call = tuple[list[Array], dict[str, Any]]
 
@@ -72,7 +83,18 @@ def weighted(value: Any, weights: list[Array]) -> Any:
 
 def test_the_table_is_large_enough() -> None:
     assert len(VISIBLE) >= 60
-    assert {"add_", "sub_", "mul_", "div_", "zero_", "fill_", "copy_", "exp_", "relu_", "masked_fill_"} <= set(INPLACE)
+    assert {
+        "add_",
+        "sub_",
+        "mul_",
+        "div_",
+        "zero_",
+        "fill_",
+        "copy_",
+        "exp_",
+        "relu_",
+        "masked_fill_",
+    } <= set(INPLACE)
 
 
 @pytest.mark.parametrize("row", SMOOTH, ids=lambda row: row.name)
@@ -123,13 +145,13 @@ def test_second_derivatives_agree_with_differences(row: Op) -> None:
         outer = [chance.uniform(-2, 2, x.shape).astype(np.longdouble) for x in xs]
 
         def first(zs: list[Array]) -> tuple[Engine, list[Any], list[Any]]:
-            engine = Engine()  # noqa: B023 - called within the iteration
+            engine = Engine()
             leaves = [engine.tensor(z, requires_grad=True) for z in zs]
-            made = engine.apply(row.name, *leaves, **params)  # noqa: B023
+            made = engine.apply(row.name, *leaves, **params)
             roots = list(made) if row.many else [made]
             if not roots[0].requires_grad:
                 return engine, leaves, []
-            seeds = [engine.tensor(w) for w in weights]  # noqa: B023
+            seeds = [engine.tensor(w) for w in weights]
             found = engine.grad(roots, leaves, seeds, create_graph=True, allow_unused=True)
             return engine, leaves, list(found)
 
@@ -142,9 +164,11 @@ def test_second_derivatives_agree_with_differences(row: Op) -> None:
         for k, x in enumerate(wide):
 
             def along(z: Array, k: int = k) -> Any:
-                _, _, found = first([*wide[:k], z, *wide[k + 1 :]])  # noqa: B023
-                return sum((np.sum(g.array * w) for g, w in zip(found, outer, strict=True) if g is not None),  # noqa: B023
-                           np.longdouble(0))
+                _, _, found = first([*wide[:k], z, *wide[k + 1 :]])
+                return sum(
+                    (np.sum(g.array * w) for g, w in zip(found, outer, strict=True) if g is not None),
+                    np.longdouble(0),
+                )
 
             want = difference(along, x)
             got = np.zeros(x.shape) if second[k] is None else second[k].array  # type: ignore[union-attr]
@@ -181,7 +205,9 @@ def test_rows_agree_with_torch(name: str, dtype: str) -> None:
                     roots = (copy,)
                 else:
                     others = [
-                        builder.leaf(entropy.pick((shape, builder.partner(shape), entropy.pick(SHAPES))), dtype=dtype)
+                        builder.leaf(
+                            entropy.pick((shape, builder.partner(shape), entropy.pick(SHAPES))), dtype=dtype
+                        )
                         for _ in range(TABLE[name].arity - 1)
                     ]
                     made = builder.drawn(TABLE[name], first, *others)

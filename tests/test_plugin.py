@@ -84,7 +84,10 @@ def toy(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("backend", "words"),
     [
-        ("tourch", ["unknown backend 'tourch'", "reference", "torch", "gradlaws.backends", "module:attribute"]),
+        (
+            "tourch",
+            ["unknown backend 'tourch'", "reference", "torch", "gradlaws.backends", "module:attribute"],
+        ),
         ("nowhere:Engine", ["there is no module 'nowhere'", "PYTHONPATH"]),
         ("toy:Missing", ["module toy has no attribute 'Missing'", "Toy"]),
         ("toy:NotOne", ["not a subclass of gradlaws.Backend"]),
@@ -93,11 +96,16 @@ def toy(pytester: pytest.Pytester) -> None:
         ("toy:Empty", ["lacks the required methods tensor, numpy, apply, backward, grad"]),
         ("toy:Failing", ["Failing() raised OSError: no such device"]),
         ("toy:", ["write module:attribute"]),
-        ("toy:Lying", ["adapter 'lying' is not right yet", "numpy: numpy(tensor(a)) gave list, expected numpy.ndarray"]),
+        (
+            "toy:Lying",
+            ["adapter 'lying' is not right yet", "numpy: numpy(tensor(a)) gave list, expected numpy.ndarray"],
+        ),
         ("toy:Wordy", ["is_leaf: gave str, expected bool"]),
     ],
 )
-def test_a_wrong_backend_gets_one_clear_message(suite: Suite, toy: None, backend: str, words: list[str]) -> None:
+def test_a_wrong_backend_gets_one_clear_message(
+    suite: Suite, toy: None, backend: str, words: list[str]
+) -> None:
     result = suite("--backend", backend)
     assert result.ret == USAGE
     said = result.stderr.str() + result.stdout.str()
@@ -154,9 +162,13 @@ def test_ids_read_as_law_ids_and_sentences(suite: Suite) -> None:
 
 
 def test_a_passing_run_has_header_table_and_record(suite: Suite, pytester: pytest.Pytester) -> None:
-    result = suite("--backend", "reference", "--max-examples", "5", "--record", "out/record.jsonl", "-k", "ACC")
+    result = suite(
+        "--backend", "reference", "--max-examples", "5", "--record", "out/record.jsonl", "-k", "ACC"
+    )
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["gradlaws: backend reference *", "*5 programs a law*seed 0*", "family*laws*", "ACC*"])
+    result.stdout.fnmatch_lines(
+        ["gradlaws: backend reference *", "*5 programs a law*seed 0*", "family*laws*", "ACC*"]
+    )
     lines = list(read(pytester.path / "out" / "record.jsonl"))
     assert [line["type"] for line in lines][:1] == ["header"]
     assert lines[-1]["type"] == "footer"
@@ -197,8 +209,15 @@ def test_a_broken_law_is_shown_small_and_can_be_replayed(suite: Suite, toy: None
     result = suite("--backend", "toy:Overwriting", "-k", "ACC-01")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["FAIL ACC-01 on overwriting", "after `*.backward(*)`: *.grad is *, expected *", "law:    *", "source: http*",
-         "program:", "*requires_grad=True)", "again: *--replay ACC-01-*"]
+        [
+            "FAIL ACC-01 on overwriting",
+            "after `*.backward(*)`: *.grad is *, expected *",
+            "law:    *",
+            "source: http*",
+            "program:",
+            "*requires_grad=True)",
+            "again: *--replay ACC-01-*",
+        ]
     )
     again = next(line for line in result.outlines if line.startswith("again:")).split()
     identity = again[again.index("--replay") + 1]
@@ -217,8 +236,12 @@ def test_what_is_not_claimed_is_unsupported(suite: Suite, toy: None, pytester: p
     assert line["missing"] == ["retain_graph"]
 
 
-def test_known_failures_are_expected_and_stale_ones_fail(suite: Suite, toy: None, pytester: pytest.Pytester) -> None:
-    pytester.path.joinpath("known.toml").write_text("[[known]]\nlaw = 'ACC-01'\nreason = 'by design'\nlink = 'https://x.y'")
+def test_known_failures_are_expected_and_stale_ones_fail(
+    suite: Suite, toy: None, pytester: pytest.Pytester
+) -> None:
+    pytester.path.joinpath("known.toml").write_text(
+        "[[known]]\nlaw = 'ACC-01'\nreason = 'by design'\nlink = 'https://x.y'"
+    )
     args = ["--known-failures", "known.toml", "-k", "ACC-01", "-rx"]
     known = suite("--backend", "toy:Overwriting", *args)
     assert known.ret == 0

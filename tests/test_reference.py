@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.interpreter import Interpreter
 from gradlaws.conformance.program import Program
@@ -17,7 +18,6 @@ from gradlaws.conformance.reference.differentiate import ancestors, backward, be
 from gradlaws.conformance.reference.engine import Engine, MustRaise
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
-from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import graph
 
@@ -57,7 +57,9 @@ def test_tangents_and_cotangents_agree() -> None:
             bound = Bounds().of(pulled)
             # The tangents round too, and sum in another order: as many roundings again, of the largest term.
             unit = np.finfo(pulled.array.dtype).eps
-            assert (gap <= 4 * bound + 64 * unit * max(1.0, float(np.abs(pulled.array).max(initial=0)))).all(), program
+            assert (
+                gap <= 4 * bound + 64 * unit * max(1.0, float(np.abs(pulled.array).max(initial=0)))
+            ).all(), program
             compared += 1
     assert compared > 2000
 

@@ -102,11 +102,17 @@ class ReferenceBackend(Backend):
     def is_grad_enabled(self) -> bool:
         return self.engine.modes.enabled
 
-    def backward_many(self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any) -> None:
+    def backward_many(
+        self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+    ) -> None:
         self.engine.backward(roots, gradients, **options)
 
     def autograd_grad(
-        self, roots: Sequence[Any], inputs: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+        self,
+        roots: Sequence[Any],
+        inputs: Sequence[Any],
+        gradients: Sequence[Any] | None = None,
+        **options: Any,
     ) -> Sequence[Any]:
         return self.engine.grad(roots, inputs, gradients, **options)
 
@@ -134,7 +140,7 @@ class ReferenceBackend(Backend):
         return self.engine.apply("mul_scalar", x, value=2.0)
 
     def evaluated(self, array: Array, x: Tensor) -> tuple[Any, Any]:
-        weight = self.parameter(array)
+        weight = self.engine.tensor(array, requires_grad=True)
         return weight, self.engine.apply("mul", weight, x)
 
 

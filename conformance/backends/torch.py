@@ -30,9 +30,13 @@ class TorchBackend(TorchLike):
             # Programs read .grad of non-leaves on purpose, and create reference cycles knowingly.
             warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
             warnings.filterwarnings("ignore", message="Using backward.. with create_graph=True")
-            warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
+            warnings.filterwarnings(
+                "ignore", message="grad and param do not obey the gradient layout contract"
+            )
             threads = torch.get_num_threads()
-            torch.set_num_threads(1)  # for a handful of elements, waking a pool costs a thousand times the work
+            torch.set_num_threads(
+                1
+            )  # for a handful of elements, waking a pool costs a thousand times the work
             try:
                 yield
             finally:
@@ -44,7 +48,9 @@ class TorchBackend(TorchLike):
         return copy
 
     def shares_memory(self, a: Any, b: Any) -> bool:
-        return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() and a.numel() and b.numel())
+        return bool(
+            a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() and a.numel() and b.numel()
+        )
 
     def parameter(self, array: Array) -> Any:
         return torch.nn.Parameter(torch.from_numpy(array.copy()))

@@ -112,8 +112,11 @@ def same_root_again(b: Builder) -> None:
 
 
 @law(
-    "ACC-06", f"{TESTS} test_duplicate_backward_root", same_root_again,
-    needs=("backward_many", "order"), after=("ACC-05",),
+    "ACC-06",
+    f"{TESTS} test_duplicate_backward_root",
+    same_root_again,
+    needs=("backward_many", "order"),
+    after=("ACC-05",),
 )
 def a_root_listed_twice_counts_twice(t: Trial) -> None:
     """A root that is listed twice contributes twice."""
@@ -227,8 +230,11 @@ def _written(b: Builder, gradient: Var) -> None:
 
 
 @law(
-    "ACC-09", "https://docs.pytorch.org/tutorials/beginner/basics/autogradqs_tutorial.html (zeroing x.grad)",
-    written_to, needs=("zero_grad", "retain_graph"), after=("ACC-01",),
+    "ACC-09",
+    "https://docs.pytorch.org/tutorials/beginner/basics/autogradqs_tutorial.html (zeroing x.grad)",
+    written_to,
+    needs=("zero_grad", "retain_graph"),
+    after=("ACC-01",),
 )
 def a_gradient_written_to_is_added_to(t: Trial) -> None:
     """A backward adds to a gradient as the program has left it after writing to it in place."""

@@ -77,8 +77,13 @@ def assigned_early(b: Builder) -> None:
     b.backward(result)
 
 
-@law("SET-08", GRAD + " (observed)", assigned_early, needs=("set_grad", "set_requires_grad"),
-     after=("ACC-01", "REQ-14"))
+@law(
+    "SET-08",
+    GRAD + " (observed)",
+    assigned_early,
+    needs=("set_grad", "set_requires_grad"),
+    after=("ACC-01", "REQ-14"),
+)
 def an_early_gradient_counts(t: Trial) -> None:
     """What was assigned to .grad while the flag was off is added to once the flag is on."""
     early: set[Var] = set()
@@ -187,8 +192,9 @@ def refused(b: Builder) -> None:
             b.set_grad(x, misshapen(b, x))
 
 
-@law("SET-09", ASSIGNMENT + " and observed", refused, needs=("set_grad",),
-     after=("SET-02", "SET-03", "SET-04"))
+@law(
+    "SET-09", ASSIGNMENT + " and observed", refused, needs=("set_grad",), after=("SET-02", "SET-03", "SET-04")
+)
 def a_refused_assignment_changes_nothing(t: Trial) -> None:
     """An assignment to .grad that is refused leaves every .grad as it was."""
     for at in t.at(SetGrad):

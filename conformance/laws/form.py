@@ -105,7 +105,9 @@ def grad_lives_where_its_tensor_does(s: Stage) -> None:
         if grad is not None:
             s.claim(
                 s.backend.device(grad) == s.backend.device(x),
-                f"the device of {name(var)}.grad", s.backend.device(grad), s.backend.device(x),
+                f"the device of {name(var)}.grad",
+                s.backend.device(grad),
+                s.backend.device(x),
             )
 
 
@@ -131,8 +133,11 @@ def then_written(b: Builder) -> None:
 
 
 @law(
-    "VAL-11", f"{TESTS} test_no_grad_copy ('a,b uses different grad buffer'), test_input_buffer_accum",
-    then_written, level="core", after=("VAL-01", "VAL-02"),
+    "VAL-11",
+    f"{TESTS} test_no_grad_copy ('a,b uses different grad buffer'), test_input_buffer_accum",
+    then_written,
+    level="core",
+    after=("VAL-01", "VAL-02"),
 )
 def grad_has_memory_of_its_own(t: Trial) -> None:
     """A gradient shares memory neither with the gradient argument nor with another tensor or gradient."""

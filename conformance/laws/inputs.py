@@ -52,8 +52,11 @@ def out_of_reach(b: Builder) -> None:
 
 
 @law(
-    "ROOT-18", f"{TESTS} test_grad_unreachable_discovery, test_backward_with_nonleaf_inputs", out_of_reach,
-    needs=("inputs",), after=("ROOT-15",),
+    "ROOT-18",
+    f"{TESTS} test_grad_unreachable_discovery, test_backward_with_nonleaf_inputs",
+    out_of_reach,
+    needs=("inputs",),
+    after=("ROOT-15",),
 )
 def unreachable_inputs_are_ignored(t: Trial) -> None:
     """An input that the root does not depend on is no error, and its .grad stays as it was, None included."""
@@ -62,5 +65,3 @@ def unreachable_inputs_are_ignored(t: Trial) -> None:
             t.allowed(at)
             for var in at.step.inputs if at.got.raised is None else ():
                 t.grad(at, var)
-
-

@@ -106,8 +106,12 @@ def conversions(b: Builder) -> None:
         b.backward(over(b, x))
 
 
-@law("LEAF-04", IS_LEAF + " and " + DOC + "generated/torch.Tensor.to.html", conversions,
-     needs=("is_leaf", "cast", "float32"))
+@law(
+    "LEAF-04",
+    IS_LEAF + " and " + DOC + "generated/torch.Tensor.to.html",
+    conversions,
+    needs=("is_leaf", "cast", "float32"),
+)
 def converting_makes_a_non_leaf(t: Trial) -> None:
     """Converting a tracked leaf to another dtype gives a non-leaf; to its own dtype, the leaf itself."""
     for at in t.succeeded(Apply):
@@ -187,8 +191,12 @@ def tracked_writes(b: Builder) -> None:
     b.backward(over(b, base))
 
 
-@law("LEAF-10", TESTS + " (test_requires_grad_inplace) and " + INPLACE, tracked_writes,
-     needs=("inplace", "is_leaf", "requires_grad"))
+@law(
+    "LEAF-10",
+    TESTS + " (test_requires_grad_inplace) and " + INPLACE,
+    tracked_writes,
+    needs=("inplace", "is_leaf", "requires_grad"),
+)
 def a_tracked_write_makes_a_non_leaf(t: Trial) -> None:
     """A tracked operand written in place into an untracked tensor makes it a non-leaf that requires grad."""
     for at in t.succeeded(InPlace):
@@ -210,8 +218,12 @@ def iterations(b: Builder) -> None:
         b.backward(over(b, *used))
 
 
-@law("LEAF-12", DOC + "notes/autograd.html#how-autograd-encodes-the-history", iterations,
-     after=("VAL-01", "ACC-01"))
+@law(
+    "LEAF-12",
+    DOC + "notes/autograd.html#how-autograd-encodes-the-history",
+    iterations,
+    after=("VAL-01", "ACC-01"),
+)
 def each_forward_has_its_own_graph(t: Trial) -> None:
     """Every forward pass records its own graph: each backward differentiates the code that ran that time."""
     for k, at in enumerate(t.succeeded(Backward)):

@@ -177,7 +177,7 @@ def what_graphs_share_is_freed_once_for_all(t: Trial) -> None:
 
 
 def failing(b: Builder) -> None:
-    """A second backward that fails, and one that must, over leaves that have a gradient, or have had it set, or have none."""
+    """A second backward that fails, and one that must, over leaves with a gradient, one that was set, or none."""
     grown = with_kept(b)
     b.turn()
     root = grown.root

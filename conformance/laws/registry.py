@@ -67,7 +67,9 @@ def law(
 
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
         if identity in LAWS:
-            raise ValueError(f"law {identity} is registered twice: {LAWS[identity].name} and {check.__name__}")
+            raise ValueError(
+                f"law {identity} is registered twice: {LAWS[identity].name} and {check.__name__}"
+            )
         sentence = " ".join((check.__doc__ or "").split("\n\n")[0].split())
         if not sentence or not source:
             raise ValueError(f"law {identity} needs a sentence (its docstring) and a source")

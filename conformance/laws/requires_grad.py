@@ -71,8 +71,13 @@ def integer_results(b: Builder) -> None:
         b.backward(made.root)
 
 
-@law("REQ-05", DOC + "notes/extending.html#how-to-use", integer_results, level="core",
-     needs=("requires_grad", "integer", "greater"))
+@law(
+    "REQ-05",
+    DOC + "notes/extending.html#how-to-use",
+    integer_results,
+    level="core",
+    needs=("requires_grad", "integer", "greater"),
+)
 def integer_results_are_untracked(t: Trial) -> None:
     """A result of integer or bool dtype never requires grad, whatever it was computed from."""
     for at in t.succeeded(Apply):
@@ -95,8 +100,13 @@ def casts_to_integer(b: Builder) -> None:
         b.backward(made.root)
 
 
-@law("REQ-06", DOC + "generated/torch.Tensor.to.html", casts_to_integer,
-     needs=("requires_grad", "integer", "to_integer"), after=("REQ-05",))
+@law(
+    "REQ-06",
+    DOC + "generated/torch.Tensor.to.html",
+    casts_to_integer,
+    needs=("requires_grad", "integer", "to_integer"),
+    after=("REQ-05",),
+)
 def a_cast_to_integer_is_untracked(t: Trial) -> None:
     """Converting a tensor that requires grad to an integer dtype gives one that does not."""
     for at in t.succeeded(Apply):
@@ -123,8 +133,13 @@ def mixed_kinds(b: Builder) -> None:
     b.backward(over(b, result))
 
 
-@law("REQ-07", REQUIRES + " and " + DOC + "notes/autograd.html", mixed_kinds,
-     needs=("integer", "mul", "add"), after=("REQ-01", "VAL-01"))
+@law(
+    "REQ-07",
+    REQUIRES + " and " + DOC + "notes/autograd.html",
+    mixed_kinds,
+    needs=("integer", "mul", "add"),
+    after=("REQ-01", "VAL-01"),
+)
 def integers_take_part_without_gradient(t: Trial) -> None:
     """An op on an integer and a tracked float gives a tracked result, and only the float gets a gradient."""
     kinds = {v: s.value.dtype.kind for m in t.got for v, s in m.seen.items() if s.value is not None}

@@ -94,7 +94,14 @@ def apart(trial: Trial) -> None:
             continue
         thing = f"{name(v)}.grad" if kind == "grad" else name(v)
         origin = "" if isinstance(made.get(v), Leaf) or v not in made else f" (`{statement(made[v])}`)"
-        trial.claim(False, f"the memory of {name(var)}.grad", f"shared with {thing}{origin}", "its own", None, "VAL-11")
+        trial.claim(
+            False,
+            f"the memory of {name(var)}.grad",
+            f"shared with {thing}{origin}",
+            "its own",
+            None,
+            "VAL-11",
+        )
     trial.assertions += 1
 
 

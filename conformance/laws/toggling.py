@@ -43,8 +43,12 @@ def integer_flags(b: Builder) -> None:
     b.step(RequireGrad(x, True))
 
 
-@law("REQ-03", TESTS + " (test_set_requires_grad_only_for_floats) and " + CONVERSION, integer_flags,
-     needs=("set_requires_grad", "integer"))
+@law(
+    "REQ-03",
+    TESTS + " (test_set_requires_grad_only_for_floats) and " + CONVERSION,
+    integer_flags,
+    needs=("set_requires_grad", "integer"),
+)
 def integers_cannot_be_flagged(t: Trial) -> None:
     """Telling an integer or bool tensor to require grad is an error; telling it not to is always allowed."""
     for at in t.raises():
@@ -66,8 +70,13 @@ def flags_of_results(b: Builder) -> None:
         b.backward(made.root)
 
 
-@law("REQ-12", LEAVES + " and " + TESTS + " (test_requires_grad_)", flags_of_results,
-     needs=("set_requires_grad",), after=("LEAF-03",))
+@law(
+    "REQ-12",
+    LEAVES + " and " + TESTS + " (test_requires_grad_)",
+    flags_of_results,
+    needs=("set_requires_grad",),
+    after=("LEAF-03",),
+)
 def a_non_leaf_keeps_its_flag(t: Trial) -> None:
     """Only a leaf's flag can be changed: clearing a non-leaf's is an error, setting it changes nothing."""
     for at in t.raises():
@@ -157,8 +166,12 @@ def frozen_late(b: Builder) -> None:
         b.require(b.entropy.pick(made.leaves), b.entropy.chance(25))
 
 
-@law("REQ-14", DOC + "generated/torch.Tensor.grad.html and " + SETTER + " (observed)", frozen_late,
-     needs=("set_requires_grad",))
+@law(
+    "REQ-14",
+    DOC + "generated/torch.Tensor.grad.html and " + SETTER + " (observed)",
+    frozen_late,
+    needs=("set_requires_grad",),
+)
 def the_flag_leaves_the_gradient(t: Trial) -> None:
     """Switching the flag off, or on again, keeps the .grad that is there."""
     for at in t.succeeded(RequireGrad):

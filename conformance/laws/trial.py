@@ -34,7 +34,7 @@ class Broken(AssertionError):
         self.index = index
 
 
-class EngineBroke(Exception):  # noqa: N818 - a verdict of its own, not a broken law
+class EngineBroke(Exception):
     """The engine raised where no law allows it."""
 
 
@@ -80,7 +80,13 @@ class Judge:
         self.worst = 0.0
 
     def claim(
-        self, holds: bool, thing: str, got: Any = False, expected: Any = True, at: At | None = None, law: str = ""
+        self,
+        holds: bool,
+        thing: str,
+        got: Any = False,
+        expected: Any = True,
+        at: At | None = None,
+        law: str = "",
     ) -> None:
         """Assert something; `thing` is what is looked at."""
         self.assertions += 1
@@ -97,7 +103,13 @@ class Judge:
         self.claim(holds, thing, got, expected, at, law)
 
     def close(
-        self, thing: str, got: Array, want: Array, bound: Callable[[], Array] | None, at: At | None = None, law: str = ""
+        self,
+        thing: str,
+        got: Array,
+        want: Array,
+        bound: Callable[[], Array] | None,
+        at: At | None = None,
+        law: str = "",
     ) -> None:
         """Assert that an array is within its error bound."""
         ratio = excess(got, want, bound)
@@ -171,7 +183,11 @@ class Trial(Judge):
     def grad(self, at: At, var: Var, law: str = "") -> None:
         """Assert that .grad of `var` is what the reference expects: None or not, shape, dtype, value."""
         got, want = at.got.seen[var], at.want.seen[var]
-        if got.grad is not None and want.also is not None and excess(got.grad, want.also, want.also_error) <= 1:
+        if (
+            got.grad is not None
+            and want.also is not None
+            and excess(got.grad, want.also, want.also_error) <= 1
+        ):
             self.assertions += 1
             return
         if got.grad is None and want.grad is not None and not want.grad.any() and self._unset(at, var):

@@ -147,8 +147,9 @@ def both_resets_lead_to_the_same(t: Trial) -> None:
                 t.equal(f"{name(var)}.grad, had it been reset the other way,", other, got, at)
 
 
-@law("ZERO-04", ZERO_GRAD, either, level="core", needs=("zero_grad", "set_grad"),
-     after=("ZERO-01", "ZERO-02"))
+@law(
+    "ZERO-04", ZERO_GRAD, either, level="core", needs=("zero_grad", "set_grad"), after=("ZERO-01", "ZERO-02")
+)
 def resets_differ_where_nothing_arrives(t: Trial) -> None:
     """Where the next backward does not arrive, a zeroed .grad stays zeros, and a cleared one stays None."""
     for at, variables in resets(t, ZeroGrad, ClearGrad):

@@ -16,9 +16,14 @@ INTERNAL = frozenset({"internal"})
 def _product(name: str, spell: str, spec: str, ranks: tuple[int, int], fits: Any) -> Op:
     """A row with a fixed einsum specification, for operands of these ranks whose shapes fit."""
     return Op(
-        name, spell, Contraction(lambda a, b: spec), lambda a, b: np.asarray(np.einsum(spec, a, b)), 2,
+        name,
+        spell,
+        Contraction(lambda a, b: spec),
+        lambda a, b: np.asarray(np.einsum(spec, a, b)),
+        2,
         domain=lambda a, b: (a.ndim, b.ndim) == ranks and bool(a.size and b.size) and fits(a.shape, b.shape),
-        exact=True, saves="operands",
+        exact=True,
+        saves="operands",
     )
 
 
@@ -71,13 +76,20 @@ def _cumsum(F: Any, x: Any, dim: int) -> Any:
 
 TABLE.add(
     # x as it is, known only to a few units in the last place
-    Op("blur", "blur({0})", Elementwise(lambda F, y, x: (F.blur(F.const(np.ones(()), x)),)), np.copy, ulps=1,
-       tags=INTERNAL),
+    Op(
+        "blur",
+        "blur({0})",
+        Elementwise(lambda F, y, x: (F.blur(F.const(np.ones(()), x)),)),
+        np.copy,
+        ulps=1,
+        tags=INTERNAL,
+    ),
     _product("mm", "torch.mm({0}, {1})", "ab,bc->ac", (2, 2), lambda a, b: a[1] == b[0]),
     _product("mv", "torch.mv({0}, {1})", "ab,b->a", (2, 1), lambda a, b: a[1] == b[0]),
     _product("dot", "torch.dot({0}, {1})", "a,a->", (1, 1), lambda a, b: a == b),
-    _product("bmm", "torch.bmm({0}, {1})", "dab,dbc->dac", (3, 3),
-             lambda a, b: a[0] == b[0] and a[2] == b[1]),
+    _product(
+        "bmm", "torch.bmm({0}, {1})", "dab,dbc->dac", (3, 3), lambda a, b: a[0] == b[0] and a[2] == b[1]
+    ),
     _product("outer", "torch.outer({0}, {1})", "a,b->ab", (1, 1), lambda a, b: True),
     Op("prod", "torch.prod({0}, dim={dim}, keepdim={keepdim})", Composite(_prod), params=_prod_dim, ulps=2),
     Op("prod_all", "torch.prod({0})", Composite(_prod_all), domain=lambda x: 0 < x.size <= 6, ulps=2),

@@ -66,7 +66,10 @@ def _added(entropy: Entropy, x: Array, src: Array) -> Params | None:
     if not x.ndim or not x.size or x.shape != src.shape:
         return None
     dim = entropy.below(x.ndim)
-    return {"dim": dim, "index": np.reshape([entropy.below(x.shape[dim]) for _ in range(x.size)], x.shape).tolist()}
+    return {
+        "dim": dim,
+        "index": np.reshape([entropy.below(x.shape[dim]) for _ in range(x.size)], x.shape).tolist(),
+    }
 
 
 def _rows(entropy: Entropy, x: Array, src: Array) -> Params | None:
@@ -126,31 +129,113 @@ def _dim_and_k(entropy: Entropy, x: Array) -> Params | None:
 
 
 TABLE.add(
-    Op("select", "{0}.select({dim}, {index})", Movement(), lambda x, dim, index: x[(slice(None),) * dim + (index, ...)],
-       params=_dim_and_index, **VIEW),
-    Op("get_item", "{0}[{index}]", Movement(), lambda x, index: x[index, ...],  # a view, 0-d too
-       params=lambda e, x: {"index": e.below(x.shape[0])} if x.ndim and x.size else None, **VIEW),
-    Op("get_slice", "{0}[{start}::{step}]", Movement(), lambda x, start, step: x[start::step],
-       params=_start_and_step, **VIEW),
-    Op("index_mask", "{0}[torch.tensor({mask})]", Movement(), lambda x, mask: x[np.asarray(mask)], params=_mask,
-       **MOVE),
-    Op("index_select", "torch.index_select({0}, {dim}, torch.tensor({index}))", Movement(),
-       lambda x, dim, index: np.take(x, index, axis=dim), params=_dim_and_repeats, **MOVE),
-    Op("gather", "torch.gather({0}, {dim}, torch.tensor({index}))", Movement(), _take_along, params=_gathered, **MOVE),
-    Op("scatter", "torch.scatter({0}, {dim}, torch.tensor({index}), {1})", Movement(), _put_along, 2,
-       params=_scattered, **MOVE),
-    Op("scatter_add", "torch.scatter_add({0}, {dim}, torch.tensor({index}), {1})", Composite(_scatter_add), arity=2,
-       params=_added, exact=True),
-    Op("index_add", "torch.index_add({0}, 0, torch.tensor({index}), {1})", Composite(_index_add), arity=2,
-       params=_rows, exact=True),
-    Op("sort", "torch.sort({0}, dim={dim}).values", Pick(_ordered), lambda x, dim: np.sort(x, dim), params=_dim,
-       domain=clear_order, exact=True),
-    Op("topk", "torch.topk({0}, {k}, dim={dim}).values", Pick(lambda x, dim, k: _ordered(x, dim, k)),
-       lambda x, dim, k: _picked(x, dim, k), params=_dim_and_k, domain=clear_order, exact=True),
-    Op("max_dim", "torch.max({0}, dim={dim}).values",
-       Pick(lambda x, dim: _ordered(x, dim, 1).squeeze(dim)), lambda x, dim: np.max(x, axis=dim), params=_dim,
-       domain=clear_order, exact=True),
-    Op("min_dim", "torch.min({0}, dim={dim}).values",
-       Pick(lambda x, dim: _ordered(x, dim).take(0, axis=dim)), lambda x, dim: np.min(x, axis=dim), params=_dim,
-       domain=clear_order, exact=True),
+    Op(
+        "select",
+        "{0}.select({dim}, {index})",
+        Movement(),
+        lambda x, dim, index: x[(slice(None),) * dim + (index, ...)],
+        params=_dim_and_index,
+        **VIEW,
+    ),
+    Op(
+        "get_item",
+        "{0}[{index}]",
+        Movement(),
+        lambda x, index: x[index, ...],  # a view, 0-d too
+        params=lambda e, x: {"index": e.below(x.shape[0])} if x.ndim and x.size else None,
+        **VIEW,
+    ),
+    Op(
+        "get_slice",
+        "{0}[{start}::{step}]",
+        Movement(),
+        lambda x, start, step: x[start::step],
+        params=_start_and_step,
+        **VIEW,
+    ),
+    Op(
+        "index_mask",
+        "{0}[torch.tensor({mask})]",
+        Movement(),
+        lambda x, mask: x[np.asarray(mask)],
+        params=_mask,
+        **MOVE,
+    ),
+    Op(
+        "index_select",
+        "torch.index_select({0}, {dim}, torch.tensor({index}))",
+        Movement(),
+        lambda x, dim, index: np.take(x, index, axis=dim),
+        params=_dim_and_repeats,
+        **MOVE,
+    ),
+    Op(
+        "gather",
+        "torch.gather({0}, {dim}, torch.tensor({index}))",
+        Movement(),
+        _take_along,
+        params=_gathered,
+        **MOVE,
+    ),
+    Op(
+        "scatter",
+        "torch.scatter({0}, {dim}, torch.tensor({index}), {1})",
+        Movement(),
+        _put_along,
+        2,
+        params=_scattered,
+        **MOVE,
+    ),
+    Op(
+        "scatter_add",
+        "torch.scatter_add({0}, {dim}, torch.tensor({index}), {1})",
+        Composite(_scatter_add),
+        arity=2,
+        params=_added,
+        exact=True,
+    ),
+    Op(
+        "index_add",
+        "torch.index_add({0}, 0, torch.tensor({index}), {1})",
+        Composite(_index_add),
+        arity=2,
+        params=_rows,
+        exact=True,
+    ),
+    Op(
+        "sort",
+        "torch.sort({0}, dim={dim}).values",
+        Pick(_ordered),
+        lambda x, dim: np.sort(x, dim),
+        params=_dim,
+        domain=clear_order,
+        exact=True,
+    ),
+    Op(
+        "topk",
+        "torch.topk({0}, {k}, dim={dim}).values",
+        Pick(lambda x, dim, k: _ordered(x, dim, k)),
+        lambda x, dim, k: _picked(x, dim, k),
+        params=_dim_and_k,
+        domain=clear_order,
+        exact=True,
+    ),
+    Op(
+        "max_dim",
+        "torch.max({0}, dim={dim}).values",
+        Pick(lambda x, dim: _ordered(x, dim, 1).squeeze(dim)),
+        lambda x, dim: np.max(x, axis=dim),
+        params=_dim,
+        domain=clear_order,
+        exact=True,
+    ),
+    Op(
+        "min_dim",
+        "torch.min({0}, dim={dim}).values",
+        Pick(lambda x, dim: _ordered(x, dim).take(0, axis=dim)),
+        lambda x, dim: np.min(x, axis=dim),
+        params=_dim,
+        domain=clear_order,
+        exact=True,
+    ),
 )

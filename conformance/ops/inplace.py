@@ -26,13 +26,36 @@ def _written(x: Array, src: Array, index: Any) -> Array:
 
 # What item assignment, copy_ and fill_ write, as ops of their own; programs reach them in place only.
 TABLE.add(
-    Op("fill", "fill({0}, {value})", Movement(), lambda x, value: np.full_like(x, value), exact=True, dtypes="fib",
-       tags=INTERNAL),
+    Op(
+        "fill",
+        "fill({0}, {value})",
+        Movement(),
+        lambda x, value: np.full_like(x, value),
+        exact=True,
+        dtypes="fib",
+        tags=INTERNAL,
+    ),
     Op("copy", "copy({0}, {1})", Movement(), _copied, 2, exact=True, dtypes="fib", tags=INTERNAL),
-    Op("set_item", "set_item({0}, {1}, {index})", Movement(), _written, 2, exact=True, dtypes="fib", tags=INTERNAL),
-    Op("masked_fill", "{0}.masked_fill({1} > 0, {value})", Elementwise(lambda F, y, x, m, value: (m <= 0, None)),
-       lambda x, m, value: np.where(m > 0, np.asarray(value, x.dtype), x), 2,
-       params=lambda e, x, m: {"value": e.pick((0.0, 1.0, -0.5))}, exact=True, passive=(1,)),
+    Op(
+        "set_item",
+        "set_item({0}, {1}, {index})",
+        Movement(),
+        _written,
+        2,
+        exact=True,
+        dtypes="fib",
+        tags=INTERNAL,
+    ),
+    Op(
+        "masked_fill",
+        "{0}.masked_fill({1} > 0, {value})",
+        Elementwise(lambda F, y, x, m, value: (m <= 0, None)),
+        lambda x, m, value: np.where(m > 0, np.asarray(value, x.dtype), x),
+        2,
+        params=lambda e, x, m: {"value": e.pick((0.0, 1.0, -0.5))},
+        exact=True,
+        passive=(1,),
+    ),
 )
 
 
@@ -59,9 +82,25 @@ def _masked(x: Array, mask: list[bool], value: float) -> Array:
 
 
 TABLE.add(
-    Op("set_range", "set_range({0}, {1}, {start}, {stop})", Movement(), _ranged, 2, exact=True, dtypes="fib",
-       tags=INTERNAL),
-    Op("set_mask", "set_mask({0}, {mask}, {value})", Movement(), _masked, exact=True, dtypes="fib", tags=INTERNAL),
+    Op(
+        "set_range",
+        "set_range({0}, {1}, {start}, {stop})",
+        Movement(),
+        _ranged,
+        2,
+        exact=True,
+        dtypes="fib",
+        tags=INTERNAL,
+    ),
+    Op(
+        "set_mask",
+        "set_mask({0}, {mask}, {value})",
+        Movement(),
+        _masked,
+        exact=True,
+        dtypes="fib",
+        tags=INTERNAL,
+    ),
 )
 
 

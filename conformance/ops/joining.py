@@ -64,14 +64,35 @@ def _movement(name: str, spell: str, forward: Any, params: Any, **more: Any) -> 
 
 TABLE.add(
     _movement("split", "{0}.split({size}, dim={dim})", _split, _split_size, many=True, **VIEW),
-    _movement("unbind", "torch.unbind({0}, dim={dim})",
-              lambda x, dim: tuple(x[(slice(None),) * dim + (k, ...)] for k in range(x.shape[dim])), _a_dim, many=True, **VIEW),
-    _movement("movedim", "torch.movedim({0}, {source}, {target})",
-              lambda x, source, target: np.moveaxis(x, source, target), _two_places, **VIEW),
+    _movement(
+        "unbind",
+        "torch.unbind({0}, dim={dim})",
+        lambda x, dim: tuple(x[(slice(None),) * dim + (k, ...)] for k in range(x.shape[dim])),
+        _a_dim,
+        many=True,
+        **VIEW,
+    ),
+    _movement(
+        "movedim",
+        "torch.movedim({0}, {source}, {target})",
+        lambda x, source, target: np.moveaxis(x, source, target),
+        _two_places,
+        **VIEW,
+    ),
     _movement("diagonal", "torch.diagonal({0})", lambda x: np.diagonal(x), _if_matrix, **VIEW),
-    _movement("roll", "torch.roll({0}, {shift}, {dim})", lambda x, shift, dim: np.roll(x, shift, dim), _shift, **MOVE),
+    _movement(
+        "roll",
+        "torch.roll({0}, {shift}, {dim})",
+        lambda x, shift, dim: np.roll(x, shift, dim),
+        _shift,
+        **MOVE,
+    ),
     _movement("repeat", "{0}.repeat({times})", lambda x, times: np.tile(x, times), _times, **MOVE),
     _movement("pad", "torch.nn.functional.pad({0}, {pad}, value={value})", _padded, _padding, exact=True),
-    _movement("tril", "torch.tril({0}, {diagonal})", lambda x, diagonal: np.tril(x, diagonal), _matrices, **MOVE),
-    _movement("triu", "torch.triu({0}, {diagonal})", lambda x, diagonal: np.triu(x, diagonal), _matrices, **MOVE),
+    _movement(
+        "tril", "torch.tril({0}, {diagonal})", lambda x, diagonal: np.tril(x, diagonal), _matrices, **MOVE
+    ),
+    _movement(
+        "triu", "torch.triu({0}, {diagonal})", lambda x, diagonal: np.triu(x, diagonal), _matrices, **MOVE
+    ),
 )

@@ -65,8 +65,19 @@ TABLE.add(
     _loss("huber_loss", _huber),
     _loss("binary_cross_entropy_with_logits", _logits, domain=small(6)),
     _loss("kl_div", _kl, ", reduction='sum'", domain=lambda x, t: bool(np.min(t) >= 0.1)),
-    Op("nll_loss", "torch.nn.functional.nll_loss({0}, torch.tensor({target}))", Composite(_nll), params=_classes,
-       ulps=4),
-    Op("cross_entropy", "torch.nn.functional.cross_entropy({0}, torch.tensor({target}))", Composite(_cross_entropy),
-       params=_classes, domain=small(6), ulps=4),
+    Op(
+        "nll_loss",
+        "torch.nn.functional.nll_loss({0}, torch.tensor({target}))",
+        Composite(_nll),
+        params=_classes,
+        ulps=4,
+    ),
+    Op(
+        "cross_entropy",
+        "torch.nn.functional.cross_entropy({0}, torch.tensor({target}))",
+        Composite(_cross_entropy),
+        params=_classes,
+        domain=small(6),
+        ulps=4,
+    ),
 )

@@ -196,7 +196,7 @@ class _Raw:
 
     @staticmethod
     def stop(x: Any) -> Any:
-        """x as a constant."""
+        """X as a constant."""
         return x
 
     @staticmethod

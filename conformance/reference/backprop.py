@@ -47,7 +47,10 @@ class Backprop(Obligations):
                 hook(tensor)
 
     def _plan(
-        self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None, inputs: Sequence[Tensor] | None
+        self,
+        roots: Sequence[Tensor],
+        gradients: Sequence[Tensor | None] | None,
+        inputs: Sequence[Tensor] | None,
     ) -> tuple[Seeded, list[Node], list[tuple[Node, Tensor]]]:
         """(roots with their seeds, the nodes that gradients travel through, who receives them)."""
         seeded = self._seeded(roots, gradients)
@@ -85,7 +88,9 @@ class Backprop(Obligations):
         nodes = ancestors(root for root, _ in seeded)
         known = {id(node) for node in nodes}
         targets = list({id(x.anchor): x.anchor for x in inputs if id(x.anchor) in known}.values())
-        if len({id(t) for t in targets}) < len({id(x.anchor) for x in inputs}) and not (allow_unused or materialize_grads):
+        if len({id(t) for t in targets}) < len({id(x.anchor) for x in inputs}) and not (
+            allow_unused or materialize_grads
+        ):
             raise MustRaise("HO-05", "an input was not used in the graph")
         path = between(nodes, targets)
         retain = create_graph if retain_graph is None else retain_graph
@@ -122,7 +127,10 @@ class Backprop(Obligations):
                 raise MustRaise("ROOT-11", f"a gradient is a tensor or None, not {type(gradient).__name__}")
             else:
                 if gradient.array.shape != node.array.shape:
-                    raise MustRaise("ROOT-03", f"a gradient of shape {gradient.array.shape} for a root of {node.array.shape}")
+                    raise MustRaise(
+                        "ROOT-03",
+                        f"a gradient of shape {gradient.array.shape} for a root of {node.array.shape}",
+                    )
                 if (gradient.array.dtype.kind == "c") != (node.array.dtype.kind == "c"):
                     raise MustRaise("ROOT-05", "one of gradient and root is complex, the other real")
                 seed = gradient.node
@@ -137,7 +145,9 @@ class Backprop(Obligations):
         found = [
             (node, node.owner)
             for node in nodes
-            if node.owner is not None and node.owner.requires_grad and (listed is None or id(node.owner) in listed)
+            if node.owner is not None
+            and node.owner.requires_grad
+            and (listed is None or id(node.owner) in listed)
         ]
         known = {id(node): node for node in nodes}
         keepers = list(self._retaining) if inputs is None else [x for x in inputs if not x.is_leaf]
@@ -153,7 +163,9 @@ class Backprop(Obligations):
                 continue
             if node.freed:
                 if any(kept.law for kept in node.kept):
-                    self._refuse("LIFE-01", f"a second backward through {node.row.name}: its saved values were freed")
+                    self._refuse(
+                        "LIFE-01", f"a second backward through {node.row.name}: its saved values were freed"
+                    )
                 optional = f"a second backward through {node.row.name}"
             elif node.freed is None:
                 optional = f"a backward after one that failed, or ended, at {node.row.name}"
@@ -161,7 +173,9 @@ class Backprop(Obligations):
                 if kept.touched:
                     # What only an operand outside the path needs is not needed.
                     if kept.law and kept.lost and all(id(x) in within for x in node.inputs if x.tracked):
-                        self._refuse(kept.law, f"a value that {node.row.name} needs was modified by an in-place op")
+                        self._refuse(
+                            kept.law, f"a value that {node.row.name} needs was modified by an in-place op"
+                        )
                     optional = f"a value around {node.row.name} was modified by an in-place op"
                 if kept.storage.cut > node.order:
                     optional = f"a tensor around {node.row.name} was detached in place"
@@ -192,6 +206,7 @@ class Backprop(Obligations):
         empty = not any(target.array.size for target in targets)
         values = None if hooked or create_graph or empty else forward(seeded, path, targets)
         if values is not None:
+
             def bound_of(k: int) -> Callable[[], Array]:
                 def bound() -> Array:
                     # The other way's error, and how far the two ways are apart.
@@ -201,6 +216,7 @@ class Backprop(Obligations):
                     return np.asarray(Bounds().of(again) + np.abs(again.array - values[k]))
 
                 return bound
+
             return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
         found: list[tuple[Node | None, Callable[[], Array] | None]] = []
         for node in backward(seeded, path, targets, self._visit):
@@ -216,8 +232,14 @@ class Backprop(Obligations):
         for hook in list(hooks):
             answer = hook(fresh(g))
             if answer is not None:
-                if not isinstance(answer, Tensor) or answer.array.shape != g.shape or answer.array.dtype != g.array.dtype:
-                    raise MustRaise("HOOK-08", "a hook must return None or a tensor of the gradient's shape and dtype")
+                if (
+                    not isinstance(answer, Tensor)
+                    or answer.array.shape != g.shape
+                    or answer.array.dtype != g.array.dtype
+                ):
+                    raise MustRaise(
+                        "HOOK-08", "a hook must return None or a tensor of the gradient's shape and dtype"
+                    )
                 g = answer.node
         return g
 

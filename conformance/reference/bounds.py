@@ -94,16 +94,23 @@ class Bounds:
                 size = np.abs(xs[0]) + np.abs(xs[1]) if name in ("add", "sub") else value
                 return carried, np.broadcast_to(size, node.shape), name in ("mul", "square", "mul_scalar")
             case Movement() | Pick():
-                flat = np.concatenate([np.zeros(1), *(np.broadcast_to(e, x.shape).ravel()
-                                                      for e, x in zip(errors, xs, strict=True))])
+                flat = np.concatenate(
+                    [
+                        np.zeros(1),
+                        *(np.broadcast_to(e, x.shape).ravel() for e, x in zip(errors, xs, strict=True)),
+                    ]
+                )
                 return flat[origins(node)], value, False
             case Total():
                 keep = node.params
                 return _total(errors[0], keep), _total(np.abs(xs[0]), keep) * max(xs[0].size, 1) ** 0.5, False
             case Put():
                 assert node.row is not None
-                return (np.abs(node.row(errors[0], **node.params)),
-                        np.abs(node.row(np.abs(xs[0]).astype(np.float64), **node.params)), False)
+                return (
+                    np.abs(node.row(errors[0], **node.params)),
+                    np.abs(node.row(np.abs(xs[0]).astype(np.float64), **node.params)),
+                    False,
+                )
             case Contraction():
                 a, b, out = spec(node)
                 left, right = np.abs(xs[0]), np.abs(xs[1])
@@ -154,12 +161,16 @@ class Bounds:
     @staticmethod
     def _exact_grid(node: Node, grids: list[int | None], size: Array, products: bool) -> int | None:
         """The grid of the result if nothing can have rounded, else None."""
-        if node.row is None or not node.row.exact and not isinstance(rule_of(node), Cast):
+        if node.row is None or (not node.row.exact and not isinstance(rule_of(node), Cast)):
             return None
         if any(g is None for g in grids):
             return None
         known = [g for g in grids if g is not None]
-        scalars = [grid(np.asarray(v)) for k, v in node.params.items() if k in ("value", "min", "max") and v is not None]
+        scalars = [
+            grid(np.asarray(v))
+            for k, v in node.params.items()
+            if k in ("value", "min", "max") and v is not None
+        ]
         known += [g for g in scalars if g is not None]
         fine = sum(known) * (2 if node.row.name == "square" else 1) if products else max(known, default=0)
         digits = np.finfo(node.array.dtype).nmant + 1
@@ -171,7 +182,9 @@ def grid(array: Array) -> int | None:
     """The least s >= 0 such that every element is a multiple of 2**-s; None beyond 60 or if not finite."""
     if array.dtype.kind in "iub":
         return 0
-    parts = np.concatenate((array.real.ravel(), array.imag.ravel())) if array.dtype.kind == "c" else array.ravel()
+    parts = (
+        np.concatenate((array.real.ravel(), array.imag.ravel())) if array.dtype.kind == "c" else array.ravel()
+    )
     if not np.isfinite(parts).all():
         return None
     values = parts.astype(np.float64)

@@ -56,7 +56,11 @@ def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> l
     try:
         with np.errstate(divide="raise", over="raise", invalid="raise"):
             for node in nodes:
-                t = push(node, tuple(tangents.get(id(x)) for x in node.inputs)) if node.row is not None else None
+                t = (
+                    push(node, tuple(tangents.get(id(x)) for x in node.inputs))
+                    if node.row is not None
+                    else None
+                )
                 offset = offsets.get(id(node))
                 if offset is not None:
                     own = _directions(node.array, offset, total)
@@ -89,7 +93,9 @@ def _gathered(flat: Array, like: Array) -> Array:
     return np.asarray(value.reshape(like.shape).astype(like.dtype, copy=False))
 
 
-def backward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node], visit: Visit) -> list[Node | None]:
+def backward(
+    seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node], visit: Visit
+) -> list[Node | None]:
     """The same by cotangents, as recorded nodes; None for a target that nothing arrives at.
 
     visit(node, g) is called once a node, with the whole cotangent, and returns the one to go on with.

@@ -39,7 +39,9 @@ class Engine(Backprop):
     @staticmethod
     def _differentiable(array: Array, law: str) -> None:
         if array.dtype.kind not in "fc":
-            raise MustRaise(law, f"only floating-point and complex tensors can require grad, not {array.dtype}")
+            raise MustRaise(
+                law, f"only floating-point and complex tensors can require grad, not {array.dtype}"
+            )
 
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         """The result of a row of the table (a tuple where it has several)."""
@@ -174,11 +176,15 @@ class Engine(Backprop):
             if not isinstance(value, Tensor):
                 raise MustRaise("SET-02", f"a gradient is a tensor or None, not {type(value).__name__}")
             if value.array.shape != x.array.shape:
-                raise MustRaise("SET-03", f"a gradient of shape {value.array.shape} for a tensor of shape {x.array.shape}")
+                raise MustRaise(
+                    "SET-03", f"a gradient of shape {value.array.shape} for a tensor of shape {x.array.shape}"
+                )
             if value.device != x.device:
                 raise MustRaise("SET-05", f"a gradient on device {value.device} for a tensor on {x.device}")
             if value.array.dtype != x.array.dtype:
-                raise MustRaise("SET-04", f"a gradient of dtype {value.array.dtype} for a tensor of dtype {x.array.dtype}")
+                raise MustRaise(
+                    "SET-04", f"a gradient of dtype {value.array.dtype} for a tensor of dtype {x.array.dtype}"
+                )
         x.grad = value
         x.error = None
 

@@ -117,13 +117,17 @@ def push(node: Node, tangents: tuple[Array | None, ...]) -> Array | None:
             return np.asarray(total)
         case Weighted():
             dims = tuple(d + 1 for d in axes(node.params.get("dim"), node.inputs[0].array.ndim))
-            return np.asarray((live[0] * weights(node)).sum(axis=dims, keepdims=node.params.get("keepdim", False)))
+            return np.asarray(
+                (live[0] * weights(node)).sum(axis=dims, keepdims=node.params.get("keepdim", False))
+            )
         case Conjugate():
             return np.conj(live[0])
         case Cast():
             return live[0]
         case rule:
-            raise TypeError(f"{node.row and node.row.name}: no tangent is known for the rule {type(rule).__name__}")
+            raise TypeError(
+                f"{node.row and node.row.name}: no tangent is known for the rule {type(rule).__name__}"
+            )
 
 
 def _push_elementwise(node: Node, tangents: tuple[Array | None, ...], directions: int) -> Array:
@@ -171,7 +175,9 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
                 here = (index > start) & (index <= start + size)
                 own = np.where(here, index - start, 0)
                 found.append(
-                    record(TABLE["put"], (g,), {"index": own, "shape": operand.shape}) if operand.tracked else None
+                    record(TABLE["put"], (g,), {"index": own, "shape": operand.shape})
+                    if operand.tracked
+                    else None
                 )
                 start += size
             return tuple(found)

@@ -55,7 +55,19 @@ class Node:
     noise:   for a constant: computes the bound of the error that an engine may show in it; None for none.
     """
 
-    __slots__ = ("array", "freed", "hooks", "inputs", "kept", "noise", "order", "owner", "params", "row", "tracked")
+    __slots__ = (
+        "array",
+        "freed",
+        "hooks",
+        "inputs",
+        "kept",
+        "noise",
+        "order",
+        "owner",
+        "params",
+        "row",
+        "tracked",
+    )
 
     def __init__(
         self,
@@ -189,7 +201,7 @@ class _Recorded:
 
     @staticmethod
     def stop(x: Any) -> Any:
-        """x as a constant."""
+        """X as a constant."""
         return untracked(x)
 
     @staticmethod

@@ -163,7 +163,9 @@ class Tensor:
             root = self.family.node
             self._node = anchor
             if root is not self.family.anchor:
-                self._node = unrecorded(anchor, self.family.storage.read(self.family.where.ravel()[self.within - 1]))
+                self._node = unrecorded(
+                    anchor, self.family.storage.read(self.family.where.ravel()[self.within - 1])
+                )
             self._seen = self.family.storage.version
         return self._node
 
@@ -209,7 +211,9 @@ class Tensor:
 
 
 #: What a write outside the history makes of a tracked tensor: the second operand's value, the first's derivative.
-UNRECORDED = Op("unrecorded", "", Elementwise(lambda F, y, x, value: (1, None)), lambda x, value: value, 2, exact=True)
+UNRECORDED = Op(
+    "unrecorded", "", Elementwise(lambda F, y, x, value: (1, None)), lambda x, value: value, 2, exact=True
+)
 
 
 def unrecorded(anchor: Node, value: Node) -> Node:
