@@ -121,9 +121,11 @@ class _Oracle(Interpreter):
         seeds = None if step.gradients is None else [self._seed(v) for v in step.gradients]
         inputs = None if step.inputs is None else [self.env[v] for v in step.inputs]
         try:
-            found = self.engine.contributions(roots, seeds, inputs)
+            found = self.engine.contributions(roots, seeds, inputs, hooked=True)
         except MustRaise:
             return {}
+        finally:
+            self.calls.clear()  # these calls of hooks are none of the program's
         whole: dict[int, Node] = {}
         for x, value in found:
             old = whole.get(id(x)) or (None if x.grad is None else untracked(x.grad.node))

@@ -63,11 +63,16 @@ class Backprop(Obligations):
         roots: Sequence[Tensor],
         gradients: Sequence[Tensor | None] | None = None,
         inputs: Sequence[Tensor] | None = None,
+        hooked: bool = False,
         **_: Any,
     ) -> list[tuple[Tensor, Node]]:
-        """What a backward would add to which tensors, were nothing freed or overwritten; changes nothing."""
+        """What a backward would add to which tensors, were nothing freed or overwritten; changes nothing.
+
+        hooked: let tensor hooks have their say; those that raise have none.
+        """
         seeded, path, receivers = self._plan(roots, gradients, inputs)
-        arrived = backward(seeded, path, [node for node, _ in receivers], lambda node, g: g)
+        visit = self._tried if hooked else lambda node, g: g
+        arrived = backward(seeded, path, [node for node, _ in receivers], visit)
         return [(t, value) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
 
     def grad(
@@ -161,8 +166,10 @@ class Backprop(Obligations):
         for node in path:
             if node.row is None:
                 continue
+            # Where the way ends, nothing is needed.
+            passed = any(id(x) in within for x in node.inputs)
             if node.freed:
-                if any(kept.law for kept in node.kept):
+                if passed and any(kept.law for kept in node.kept):
                     self._refuse(
                         "LIFE-01", f"a second backward through {node.row.name}: its saved values were freed"
                     )
@@ -226,6 +233,12 @@ class Backprop(Obligations):
             kept = node if create_graph else Node(node.array)
             found.append((kept, lambda node=node: Bounds().of(node)))  # type: ignore[misc]
         return found
+
+    def _tried(self, node: Node, g: Node) -> Node:
+        try:
+            return self._visit(node, g)
+        except Exception:
+            return g
 
     def _visit(self, node: Node, g: Node) -> Node:
         hooks = node.owner.hooks if node.owner is not None else node.hooks or []
