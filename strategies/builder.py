@@ -60,7 +60,10 @@ class Builder(Draft):
         if any(v != target and np.shares_memory(info.value, self.info[v].value) for v in inputs):
             return False
         values = [info.value, *(self.info[v].value for v in inputs)]
-        if not self._fits(row, values, params):
+        if not self._fits(row, values, params) or not (self.refused(target) or self.writable(target)):
+            return False
+        known = all(self.info[v].known for v in (target, *inputs))
+        if row.domain is not None and not known:
             return False
         try:
             with np.errstate(all="ignore"):
@@ -74,6 +77,10 @@ class Builder(Draft):
             return True
         if info.value.flags.writeable:
             info.value[...] = made
+        if not known:
+            for other in self.info.values():
+                if other.base == info.base:
+                    other.known = False
         if self.recording[-1] and any(
             self.info[v].tracked for k, v in enumerate(inputs, 1) if k not in row.passive
         ):
@@ -127,7 +134,7 @@ class Builder(Draft):
 
     def read_grad(self, x: Var) -> Var:
         """`out = x.grad`, where it is known to be a tensor."""
-        var = self._bind(Info(np.zeros_like(self.info[x].value), False, True, -1))
+        var = self._bind(Info(np.zeros_like(self.info[x].value), False, True, -1, known=False))
         self.step(ReadGrad(x, outs=(var,)))
         return var
 
@@ -185,7 +192,8 @@ class Builder(Draft):
         seeds = tuple(None if self.info[r].value.size == 1 else self.seed(r) for r in roots)
         tracked = bool(options.get("create_graph"))
         outs = tuple(
-            self._bind(Info(np.zeros_like(self.info[x].value), tracked, not tracked, -1)) for x in inputs
+            self._bind(Info(np.zeros_like(self.info[x].value), tracked, not tracked, -1, known=False))
+            for x in inputs
         )
         self.step(Grad(roots, inputs, seeds, outs=outs, **options))
         return outs

@@ -37,6 +37,7 @@ class Info:
     leaf:   made by the user, not by a recorded op.
     sealed: not to be written to: memory shared with who knows whom, or overlapping.
     contiguous: surely laid out row by row, so that `view` is defined.
+    known:  the value is what it will be; gradients, and what is made of them, are not known while drawing.
     """
 
     value: Array
@@ -46,6 +47,7 @@ class Info:
     sealed: bool = False
     contiguous: bool = True
     kin: Var = -1
+    known: bool = True
 
 
 class DeadEnd(Exception):
@@ -164,6 +166,9 @@ class Draft:
             or not self.vocabulary.accepts(op, **params)
         ):
             return None
+        known = all(self.info[v].known for v in inputs)
+        if row.domain is not None and not known:
+            return None
         even = all(self.info[v].contiguous for v in inputs)
         if "contiguous" in row.tags and not even:
             return None
@@ -190,6 +195,7 @@ class Draft:
                     source.sealed or row.many or row.alias == "maybe" or not value.flags.writeable,
                     even and value.flags.c_contiguous and op in IN_ORDER,
                     source.kin if self.recording[-1] else -1,
+                    known,
                 )
                 if row.alias == "maybe" or row.many:
                     self.info[source.base].sealed = source.sealed = True
@@ -200,6 +206,7 @@ class Draft:
                     not tracked,
                     -1,
                     contiguous=even,
+                    known=known,
                 )
             outs.append(self._bind(info))
         self.steps.append(Apply(op, inputs, tuple(params.items()), outs=tuple(outs)))

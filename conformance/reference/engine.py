@@ -14,7 +14,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
-from gradlaws.conformance.ops.table import Constant, Movement
+from gradlaws.conformance.ops.table import Constant
 from gradlaws.conformance.reference.backprop import Backprop
 from gradlaws.conformance.reference.bounds import Bounds
 from gradlaws.conformance.reference.linear import origins
@@ -77,7 +77,7 @@ class Engine(Backprop):
 
     @staticmethod
     def _keep(row: Op, node: Node, inputs: tuple[Tensor, ...], result: Tensor | None) -> None:
-        if not node.tracked or isinstance(row.rule, Movement):
+        if not node.tracked or row.alias == "view":
             return
         law = "INP-05" if row.saves == "operands" and all(x.requires_grad for x in inputs) else ""
         node.kept += [x.kept(law) for x in inputs]
@@ -112,7 +112,7 @@ class Engine(Backprop):
             target.family.become(made)
         else:
             target.family.write(target.within, made, recorded)
-        if made.tracked and made.row is row and not isinstance(row.rule, Movement):
+        if made.tracked and made.row is row:
             made.kept = [*before, target.kept("INP-06" if row.saves == "result" else "")]
 
     # -- flags ------------------------------------------------------------------------------------------------
