@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +25,37 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callabl
         )
 
     return run
+
+
+_ROWS: dict[str, dict[str, Any]] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Collect the rows of the fault matrix, from whatever process they come."""
+    for name, value in report.user_properties:
+        if name == "fault row" and report.when == "call":
+            row = json.loads(str(value))
+            _ROWS[row["fault"]] = row
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Write the fault matrix, and say where it is."""
+    cache = getattr(config, "cache", None)
+    if not _ROWS or cache is None:
+        return
+    path = Path(cache.mkdir("gradlaws")) / "fault-matrix.md"
+    caught = {law for row in _ROWS.values() for law, blamed in row["cells"].items() if blamed == law}
+    lines = [
+        "# Planted faults and the laws that catch them",
+        "",
+        f"{len(_ROWS)} faults, {len(caught)} laws that blame themselves for at least one of them.",
+        "",
+        "| fault | what is wrong | broken | in their programs, blamed on another law |",
+        "|---|---|---|---|",
+    ]
+    for row in sorted(_ROWS.values(), key=lambda row: str(row["fault"])):
+        own = sorted(law for law, blamed in row["cells"].items() if blamed == law)
+        other = sorted(f"{law} → {blamed}" for law, blamed in row["cells"].items() if blamed != law)
+        lines.append(f"| {row['fault']} | {row['sentence']} | {', '.join(own)} | {', '.join(other)} |")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    terminalreporter.write_line(f"fault matrix: {len(_ROWS)} faults, {len(caught)} laws caught, in {path}")

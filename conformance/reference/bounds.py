@@ -142,6 +142,8 @@ class Bounds:
             total = total + np.maximum(np.abs(up - node.array), np.abs(node.array - down))
             if self._kink_within(node, high, low, up, down):
                 self.ambiguous = True
+        if node.row.name == "mul":
+            total = total + errors[0] * errors[1]
         return np.broadcast_to(total, node.shape)
 
     @staticmethod

@@ -75,6 +75,8 @@ def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> l
                     result += (np.conj(seed.array.ravel()) * flat).sum(axis=1).real
     except FloatingPointError:
         return None
+    if not np.isfinite(result).all():
+        return None  # what is not a number must not spread from one direction to the next
     return [_gathered(result[offsets[id(t)] :], t.array) for t in targets]
 
 
