@@ -32,7 +32,7 @@ from gradlaws.conformance.steps import (
     ZeroGrad,
 )
 
-#: Steps after which only their own results are observed; after all others, every live tensor.
+#: Steps after which only their own results are observed.
 QUIET = (Leaf, Apply, Detach, Mode)
 #: Steps after which all contents are read again.
 WRITING = (InPlace, DetachInPlace)
@@ -53,6 +53,9 @@ class Interpreter:
         self.handles: dict[int, Any] = {}
         self.calls: list[tuple[int, Any]] = []
         self._same: dict[str, bool] = {}
+        #: What is looked at after each event: all but plain results of ops, which are looked at after the last.
+        self.watched: set[Var] = set()
+        self.last = -1
         #: What gradients that are gone had shared memory with.
         self.lost: Shared = frozenset()
         # Looking is the most frequent thing of all.
@@ -76,6 +79,8 @@ class Interpreter:
             self._run(step)
         except Exception as error:
             moment.raised = error
+        if not isinstance(step, Apply | InPlace | Backward):
+            self.watched.update(step.outs or step.uses())
         self._observe(moment)
         return moment
 
@@ -225,12 +230,17 @@ class Interpreter:
                     moment.seen[var] = self.look(self.env[var])
             return
         written = isinstance(step, WRITING)
+        everything = written or moment.index >= self.last or moment.raised is not None
+        used = step.uses()
         for var, x in self.env.items():
-            moment.seen[var] = self.look(x, written or var in step.outs)
+            if everything or var in self.watched or var in used:
+                moment.seen[var] = self.look(x, written or var in step.outs)
 
-    def look(self, x: Any, value: bool = True) -> Seen:
+    def look(self, x: Any, value: bool = True, flags: bool = True) -> Seen:
         """A snapshot of one tensor; its contents only if `value`."""
         grad = self._grad(x)
+        if not flags:
+            return Seen(self._numpy(x) if value else None, None if grad is None else self._numpy(grad))
         requires_grad, is_leaf, retains = self._flags
         return Seen(
             self._numpy(x) if value else None,
@@ -243,7 +253,7 @@ class Interpreter:
 
     def finish(self, trace: Trace) -> None:
         """Write down how everything stands at the end."""
-        trace.final = {var: self.look(x) for var, x in self.env.items()}
+        trace.final = {var: self.look(x, flags=False) for var, x in self.env.items()}
         shared = self.sharing()
         trace.shared = None if shared is None else shared | self.lost
 
@@ -272,6 +282,8 @@ class Interpreter:
 def run(program: Program, backend: Backend) -> Trace:
     """The trace of `program` on `backend`."""
     interpreter = Interpreter(backend)
+    events = [index for index, step in enumerate(program) if not isinstance(step, QUIET)]
+    interpreter.last = max(events, default=-1)
     trace = Trace()
     try:
         for index, step in enumerate(program):

@@ -43,7 +43,8 @@ class Moment:
     index, step: which step.
     raised:  the exception that the step ended with, or None.
     skipped: the step was not run, because a variable that it needs was never bound, or there is no gradient to zero.
-    seen:    snapshots by variable: of all live tensors after an event, of new tensors after an op.
+    seen:    snapshots by variable: of new tensors after an op; after any other event of leaves, of what retains
+             its gradient or was otherwise singled out by a step, and after the last event of all live tensors.
              Values are noted for new tensors and after in-place writes.
     mode:    whether ops are recorded after the step; None where the engine does not say.
     same:    answers to yes-no questions about identity, by name (`returned is x`, `read twice`).
@@ -67,7 +68,7 @@ class Moment:
 class Trace:
     """The moments of one run.
 
-    final:  all live tensors at the end, values included.
+    final:  all live tensors at the end, with values and gradients; empty in expected traces.
     shared: pairs of things that share memory at the end, or did when a gradient was cleared, as (kind, variable),
         kinds `value` and `grad`.
     None where the engine cannot tell.

@@ -20,7 +20,7 @@ from gradlaws.conformance.reference.bounds import Bounds
 from gradlaws.conformance.reference.engine import MayRaise, MustRaise
 from gradlaws.conformance.reference.node import Node, untracked
 from gradlaws.conformance.reference.tensor import Tensor, fresh
-from gradlaws.conformance.steps import Backward, Step
+from gradlaws.conformance.steps import Backward, Step, Var
 
 
 @dataclass(slots=True)
@@ -49,8 +49,6 @@ def believe(program: Program, observed: Trace, strict: bool = False) -> Expected
             if oracle.derailed is not None:
                 expected.derailed, expected.law = moment.index, oracle.derailed
                 break
-        else:
-            expected.final = {var: oracle.look(x) for var, x in oracle.env.items()}
     finally:
         oracle.close()
     return expected
@@ -62,6 +60,18 @@ class _Oracle(Interpreter):
         self.strict = strict
         self.engine = backend.engine
         self.derailed: str | None = None
+        self.seen: dict[Var, Seen] = {}
+
+    def _observe(self, moment: Moment) -> None:
+        """Look at what the subject was looked at for; hooks and modes as always."""
+        if self.calls:
+            moment.calls, self.calls = self.calls, []
+        if self._same:
+            moment.same, self._same = self._same, {}
+        moment.mode = self.engine.modes.enabled
+        for var, seen in self.seen.items():
+            if var in self.env:
+                moment.seen[var] = self.look(self.env[var], seen.value is not None)
 
     def follow(self, observed: Moment) -> Moment:
         """The expected moment for an observed one."""
@@ -69,6 +79,7 @@ class _Oracle(Interpreter):
         self.engine.lenient = observed.raised is None and not self.strict
         alternatives = self._alternatives(observed.step) if observed.raised is not None else {}
         self.engine.tolerated = ""
+        self.seen = observed.seen
         moment = self.do(observed.index, observed.step)
         moment.tolerated = self.engine.tolerated
         if moment.raised is not None and not isinstance(moment.raised, MustRaise | MayRaise | Interruption):
@@ -83,7 +94,7 @@ class _Oracle(Interpreter):
             self._adopt(x, seen, observed.seen.get(var))
         return moment
 
-    def look(self, x: Tensor, value: bool = True) -> Seen:
+    def look(self, x: Tensor, value: bool = True, flags: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""
         node, grad = x.node, x.grad
         leaf = x.is_leaf

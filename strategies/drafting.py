@@ -8,6 +8,7 @@ drawn, nearly nothing is discarded, and non-finite values do not arise unless wa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ class Draft:
         """A new leaf; shape and contents are drawn unless given."""
         if values is None:
             shape = self.draw_shape() if shape is None else shape
-            values = self.entropy.values(int(np.prod(shape)), table).reshape(shape)
+            values = self.entropy.values(prod(shape), table).reshape(shape)
         array = np.array(values, dtype=dtype)
         var = self._bind(Info(array.copy(), tracked, True, -1))
         self.steps.append(Leaf(Literal(array), tracked, outs=(var,)))
@@ -143,7 +144,7 @@ class Draft:
         shape = self.entropy.pick(
             ((2,), (), (3,), (2, 2), (1,), (2, 3), (1, 3), (3, 1), (1, 1), (2, 1, 2), (4,), (1, 2, 3))
         )
-        return shape if np.prod(shape) <= most else (2,)
+        return shape if prod(shape) <= most else (2,)
 
     def partner(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """A shape that broadcasts with `shape`: the same, or with dimensions dropped or stretched to 1."""
@@ -307,4 +308,4 @@ def modest(value: Any) -> bool:
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     if any(m != n and m != 1 and n != 1 for m, n in zip(reversed(a), reversed(b), strict=False)):
         return False
-    return int(np.prod(np.broadcast_shapes(a, b))) <= MOST
+    return prod(np.broadcast_shapes(a, b)) <= MOST

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from math import prod
 from typing import Any
 from weakref import WeakSet
 
@@ -223,7 +224,7 @@ def unrecorded(anchor: Node, value: Node) -> Node:
 
 @cache
 def _whole(shape: tuple[int, ...]) -> Array:
-    return np.arange(1, int(np.prod(shape)) + 1).reshape(shape)
+    return np.arange(1, prod(shape) + 1).reshape(shape)
 
 
 @cache
