@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.faults.tape import TapeEngine
@@ -17,28 +16,18 @@ from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
 @fault("ACC-01")
-class Overwrites(ReferenceBackend):
+class Overwrites(Engine):
     """What a backward computes replaces .grad instead of being added to it."""
 
-    def make_engine(self) -> Engine:
-        return _Overwriting()
-
-
-class _Overwriting(Engine):
     def _accumulate(self, x: Tensor, *rest: Any) -> None:  # type: ignore[override]
         x.grad = None
         Engine._accumulate(x, *rest)
 
 
 @fault("ACC-02")
-class StartsAnewForEachRoot(ReferenceBackend):
+class StartsAnewForEachRoot(Engine):
     """A backward from another root than the last one replaces .grad."""
 
-    def make_engine(self) -> Engine:
-        return _StartingAnew()
-
-
-class _StartingAnew(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.last: list[Tensor] = []
@@ -55,53 +44,33 @@ class _StartingAnew(Engine):
 
 
 @fault("ACC-05")
-class OnlyTheLastRoot(ReferenceBackend):
+class OnlyTheLastRoot(Engine):
     """Of several roots only the last one is differentiated."""
 
-    def make_engine(self) -> Engine:
-        return _OnlyTheLastRoot()
-
-
-class _OnlyTheLastRoot(Engine):
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
         return super()._seeded(roots, gradients)[-1:]
 
 
 @fault("ACC-06")
-class DistinctRoots(ReferenceBackend):
+class DistinctRoots(Engine):
     """Roots are kept in a dictionary, so that one listed twice counts once."""
 
-    def make_engine(self) -> Engine:
-        return _DistinctRoots()
-
-
-class _DistinctRoots(Engine):
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
         return list({id(node): (node, seed) for node, seed in super()._seeded(roots, gradients)}.values())
 
 
 @fault("ACC-07")
-class SeedsReplace(ReferenceBackend):
+class SeedsReplace(TapeEngine):
     """The gradient argument of a root replaces what arrives at it from other roots."""
 
-    def make_engine(self) -> Engine:
-        return _SeedsReplacing()
-
-
-class _SeedsReplacing(TapeEngine):
     def visit(self, node: Node, g: Node, seed: Node | None) -> Node:
         return g if seed is None else seed
 
 
 @fault("ACC-08", "ACC-09")
-class KeepsItsOwnLedger(ReferenceBackend):
+class KeepsItsOwnLedger(Engine):
     """The engine adds up gradients in a store of its own and copies the sum to .grad, whatever was there."""
 
-    def make_engine(self) -> Engine:
-        return _KeepingALedger()
-
-
-class _KeepingALedger(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.ledger: WeakKeyDictionary[Tensor, Array] = WeakKeyDictionary()
@@ -113,14 +82,9 @@ class _KeepingALedger(Engine):
 
 
 @fault("ACC-12")
-class FunctionalFormAccumulates(ReferenceBackend):
+class FunctionalFormAccumulates(Engine):
     """`autograd.grad` uses the .grad of its inputs as scratch memory."""
 
-    def make_engine(self) -> Engine:
-        return _AccumulatingAlways()
-
-
-class _AccumulatingAlways(Engine):
     def grad(self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any) -> Any:
         found = super().grad(roots, inputs, *args, **options)
         for x, g in zip(inputs, found, strict=True):

@@ -81,14 +81,9 @@ class ClearsBeforeChecking(ReferenceBackend):
 
 
 @fault("SET-08")
-class OverwritesEarlyGradient(ReferenceBackend):
+class OverwritesEarlyGradient(Engine):
     """The first backward after the flag was switched on replaces the gradient that was there."""
 
-    def make_engine(self) -> Engine:
-        return _Overwriting()
-
-
-class _Overwriting(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.early: WeakSet[Tensor] = WeakSet()
@@ -106,14 +101,9 @@ class _Overwriting(Engine):
 
 
 @fault("SET-08")
-class FlagStartsAnew(ReferenceBackend):
+class FlagStartsAnew(Engine):
     """Switching the flag on drops a gradient that is there already."""
 
-    def make_engine(self) -> Engine:
-        return _Anew()
-
-
-class _Anew(Engine):
     def set_requires_grad(self, x: Tensor, flag: bool) -> Tensor:
         if flag and not x.requires_grad:
             x.grad = None

@@ -91,14 +91,9 @@ class DetachInPlaceDoesNothing(ReferenceBackend):
 
 
 @fault("DET-06")
-class DetachesViewsInPlace(ReferenceBackend):
+class DetachesViewsInPlace(Engine):
     """detach_() on a view is accepted, and cuts the view alone."""
 
-    def make_engine(self) -> Engine:
-        return _Permissive()
-
-
-class _Permissive(Engine):
     def detach_in_place(self, x: Tensor) -> Tensor:
         if not x.is_root:
             x.alone(untracked(x.node))
@@ -117,14 +112,9 @@ class DetachesViewsThenRefuses(ReferenceBackend):
 
 
 @fault("DET-13")
-class GradientArgumentsAreAveraged(ReferenceBackend):
+class GradientArgumentsAreAveraged(Engine):
     """Instead of the gradient argument its mean is multiplied in."""
 
-    def make_engine(self) -> Engine:
-        return _Averaging()
-
-
-class _Averaging(Engine):
     def _seeded(self, roots: Sequence[Tensor], gradients: Any) -> Any:
         found = Engine._seeded(self, roots, gradients)
         return [(node, Node(seed.array * 0 + seed.array.mean())) for node, seed in found]

@@ -17,14 +17,9 @@ from gradlaws.conformance.reference.tensor import Tensor, alias, fresh
 
 
 @fault("VAL-03")
-class ScalarsGrowADimension(ReferenceBackend):
+class ScalarsGrowADimension(Engine):
     """The gradient of a 0-d tensor has shape (1,)."""
 
-    def make_engine(self) -> Engine:
-        return _GrowingADimension()
-
-
-class _GrowingADimension(Engine):
     def _accumulate(self, x: Tensor, *rest: Any) -> None:  # type: ignore[override]
         Engine._accumulate(x, *rest)
         if x.grad is not None and x.grad.array.shape == ():
@@ -32,14 +27,9 @@ class _GrowingADimension(Engine):
 
 
 @fault("VAL-04")
-class KeepsTheWiderPrecision(ReferenceBackend):
+class KeepsTheWiderPrecision(Engine):
     """Gradients come in float64 whatever the dtype of the leaf."""
 
-    def make_engine(self) -> Engine:
-        return _KeepingPrecision()
-
-
-class _KeepingPrecision(Engine):
     def _accumulate(self, x: Tensor, *rest: Any) -> None:  # type: ignore[override]
         Engine._accumulate(x, *rest)
         if x.grad is not None and x.grad.array.dtype == np.float32:
@@ -47,14 +37,9 @@ class _KeepingPrecision(Engine):
 
 
 @fault("VAL-05")
-class AllocatesElsewhere(ReferenceBackend):
+class AllocatesElsewhere(Engine):
     """Gradients are allocated on a device of their own."""
 
-    def make_engine(self) -> Engine:
-        return _AllocatingElsewhere()
-
-
-class _AllocatingElsewhere(Engine):
     def _accumulate(self, x: Tensor, *rest: Any) -> None:  # type: ignore[override]
         Engine._accumulate(x, *rest)
         if x.grad is not None:
@@ -62,14 +47,9 @@ class _AllocatingElsewhere(Engine):
 
 
 @fault("VAL-11")
-class SharesTheArgument(ReferenceBackend):
+class SharesTheArgument(Engine):
     """A gradient argument that reaches a leaf unchanged is stored without a copy."""
 
-    def make_engine(self) -> Engine:
-        return _SharingTheArgument()
-
-
-class _SharingTheArgument(Engine):
     def backward(self, roots: Sequence[Tensor], gradients: Any = None, *rest: Any, **options: Any) -> None:
         _, _, receivers = self._plan(roots, gradients, None)
         new = [x for _, x in receivers if x.grad is None]
@@ -81,14 +61,9 @@ class _SharingTheArgument(Engine):
 
 
 @fault("VAL-11")
-class SharesBuffers(ReferenceBackend):
+class SharesBuffers(Engine):
     """Leaves that receive the same gradient share one buffer, so that adding to one adds to the other."""
 
-    def make_engine(self) -> Engine:
-        return _SharingBuffers()
-
-
-class _SharingBuffers(Engine):
     def backward(self, *args: Any, **options: Any) -> None:
         self.buffers: list[Tensor] = []
         super().backward(*args, **options)
@@ -104,14 +79,9 @@ class _SharingBuffers(Engine):
 
 
 @fault("VAL-12")
-class MultipliesIntoTheArgument(ReferenceBackend):
+class MultipliesIntoTheArgument(Engine):
     """The gradient of a product is computed in the memory of the gradient argument."""
 
-    def make_engine(self) -> Engine:
-        return _MultiplyingIntoTheArgument()
-
-
-class _MultiplyingIntoTheArgument(Engine):
     def backward(self, roots: Sequence[Tensor], gradients: Any = None, *rest: Any, **options: Any) -> None:
         super().backward(roots, gradients, *rest, **options)
         for root, g in zip(roots, gradients or (), strict=False):
@@ -122,14 +92,9 @@ class _MultiplyingIntoTheArgument(Engine):
 
 
 @fault("VAL-13")
-class AlwaysDifferentiable(ReferenceBackend):
+class AlwaysDifferentiable(Engine):
     """Gradients carry the graph of their computation although nobody asked for it."""
 
-    def make_engine(self) -> Engine:
-        return _AlwaysDifferentiable()
-
-
-class _AlwaysDifferentiable(Engine):
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
     ) -> list[Product]:
@@ -145,14 +110,9 @@ class WrapsAnew(ReferenceBackend):
 
 
 @fault("VAL-17")
-class Recurses(ReferenceBackend):
+class Recurses(Engine):
     """The graph is walked by a recursive function."""
 
-    def make_engine(self) -> Engine:
-        return _Recursing()
-
-
-class _Recursing(Engine):
     def _plan(self, roots: Sequence[Tensor], gradients: Any, inputs: Any) -> Any:
         seen: set[int] = set()
 

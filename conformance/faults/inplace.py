@@ -18,14 +18,9 @@ Blind = Callable[[Tensor, bool], bool]
 
 
 @fault("INP-01")
-class WritesToLeaves(ReferenceBackend):
+class WritesToLeaves(Engine):
     """A leaf that requires grad is quietly written to, as if under no_grad."""
 
-    def make_engine(self) -> Engine:
-        return _Careless()
-
-
-class _Careless(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         leaf = target.is_root and target.is_leaf and target.requires_grad
         with self.mode(self.modes.enabled and not leaf):
@@ -33,14 +28,9 @@ class _Careless(Engine):
 
 
 @fault("INP-01")
-class WritesBeforeItRefuses(ReferenceBackend):
+class WritesBeforeItRefuses(Engine):
     """An in-place op on a leaf that requires grad raises, but only after it has written."""
 
-    def make_engine(self) -> Engine:
-        return _Hasty()
-
-
-class _Hasty(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         try:
             Engine.inplace(self, op, target, *inputs, **params)
@@ -51,14 +41,9 @@ class _Hasty(Engine):
 
 
 @fault("INP-03")
-class UpdatedLeavesAreDetached(ReferenceBackend):
+class UpdatedLeavesAreDetached(Engine):
     """A leaf that is written to under no_grad does not require grad any more."""
 
-    def make_engine(self) -> Engine:
-        return _Detaching()
-
-
-class _Detaching(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         Engine.inplace(self, op, target, *inputs, **params)
         if not self.modes.enabled and target.is_leaf:
@@ -66,14 +51,9 @@ class _Detaching(Engine):
 
 
 @fault("INP-03")
-class LeavesAreAlwaysGuarded(ReferenceBackend):
+class LeavesAreAlwaysGuarded(Engine):
     """A leaf that requires grad may not be written to even under no_grad."""
 
-    def make_engine(self) -> Engine:
-        return _Guarding()
-
-
-class _Guarding(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         if target.is_leaf and target.requires_grad:
             raise ValueError("a leaf is constant")
@@ -81,14 +61,9 @@ class _Guarding(Engine):
 
 
 @fault("INP-04")
-class NoLeafIsWrittenTo(ReferenceBackend):
+class NoLeafIsWrittenTo(Engine):
     """In-place ops are refused on all leaves, whether they require grad or not."""
 
-    def make_engine(self) -> Engine:
-        return _Strict()
-
-
-class _Strict(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         if self.modes.enabled and target.is_leaf:
             raise ValueError("a leaf is constant")
@@ -96,14 +71,9 @@ class _Strict(Engine):
 
 
 @fault("INP-04")
-class WrittenLeavesGetNothing(ReferenceBackend):
+class WrittenLeavesGetNothing(Engine):
     """A leaf that was written to before it was made to require grad gets no gradient."""
 
-    def make_engine(self) -> Engine:
-        return _Suspicious()
-
-
-class _Suspicious(Engine):
     def _receivers(self, nodes: list[Node], inputs: Sequence[Tensor] | None) -> list[tuple[Node, Tensor]]:
         found = Engine._receivers(self, nodes, inputs)
         return [(node, x) for node, x in found if not (x.is_leaf and x.family.storage.version)]
@@ -204,14 +174,9 @@ class RereadsTheRest(ReferenceBackend):
 
 
 @fault("INP-08")
-class WritingForgetsThePast(ReferenceBackend):
+class WritingForgetsThePast(Engine):
     """In an in-place op the old value of the target counts as a constant."""
 
-    def make_engine(self) -> Engine:
-        return _Amnesiac()
-
-
-class _Amnesiac(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         Engine.inplace(self, op, target, *inputs, **params)
         node = target.anchor
@@ -220,14 +185,9 @@ class _Amnesiac(Engine):
 
 
 @fault("INP-14")
-class AssignedConstantsAreForgotten(ReferenceBackend):
+class AssignedConstantsAreForgotten(Engine):
     """Assigning untracked values is not recorded: what they replaced still gets its gradient."""
 
-    def make_engine(self) -> Engine:
-        return _Unrecording()
-
-
-class _Unrecording(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         assigns = op.startswith("set_") and not any(x.requires_grad for x in inputs)
         with self.mode(self.modes.enabled and not assigns):
@@ -235,14 +195,9 @@ class _Unrecording(Engine):
 
 
 @fault("INP-14")
-class AssignedTensorsGetNothing(ReferenceBackend):
+class AssignedTensorsGetNothing(Engine):
     """What is assigned to an item counts as a constant."""
 
-    def make_engine(self) -> Engine:
-        return _OneSided()
-
-
-class _OneSided(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         if op.startswith("set_"):
             inputs = tuple(alias(x, untracked(x.node)) for x in inputs)
@@ -250,14 +205,9 @@ class _OneSided(Engine):
 
 
 @fault("INP-05", "INP-06", "INP-10", "INP-11", "INP-17", strict=True)
-class KeepsOldValues(ReferenceBackend):
+class KeepsOldValues(Engine):
     """Backward over an overwritten value is right, since the old one was kept, instead of refused."""
 
-    def make_engine(self) -> Engine:
-        return _Keeping()
-
-
-class _Keeping(Engine):
     def _check_alive(self, path: Sequence[Node]) -> None:
         for node in path:
             node.kept = [kept for kept in node.kept if not kept.touched]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakSet
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.faults.inplace import _Unseeing
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.reference.engine import Engine
@@ -14,14 +13,9 @@ from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
 @fault("INP-02")
-class WritesToLeavesThroughViews(ReferenceBackend):
+class WritesToLeavesThroughViews(Engine):
     """Only the leaf itself is guarded; its views may be written to, as if under no_grad."""
 
-    def make_engine(self) -> Engine:
-        return _Circumvented()
-
-
-class _Circumvented(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         leaf = not target.is_root and target.family.anchor.owner is not None
         with self.mode(self.modes.enabled and not leaf):
@@ -29,14 +23,9 @@ class _Circumvented(Engine):
 
 
 @fault("INP-02")
-class WritesToLeavesThroughViewsThenRefuses(ReferenceBackend):
+class WritesToLeavesThroughViewsThenRefuses(Engine):
     """A write to a view of a leaf is refused after the leaf was changed."""
 
-    def make_engine(self) -> Engine:
-        return _Late()
-
-
-class _Late(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         leaf = not target.is_root and target.family.anchor.owner is not None
         if leaf and self.modes.enabled:
@@ -46,28 +35,18 @@ class _Late(Engine):
 
 
 @fault("INP-12")
-class BasesIgnoreTheirViews(ReferenceBackend):
+class BasesIgnoreTheirViews(Engine):
     """A write through a view changes the values of what it is a view of, but not the history."""
 
-    def make_engine(self) -> Engine:
-        return _Unconnected()
-
-
-class _Unconnected(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         with self.mode(self.modes.enabled and target.is_root):
             Engine.inplace(self, op, target, *inputs, **params)
 
 
 @fault("INP-12")
-class ViewsAreCopiesOnWrite(ReferenceBackend):
+class ViewsAreCopiesOnWrite(Engine):
     """A view gets memory of its own when it is written to."""
 
-    def make_engine(self) -> Engine:
-        return _Copying()
-
-
-class _Copying(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         if not target.is_root:
             own = fresh(target.node)
@@ -76,28 +55,18 @@ class _Copying(Engine):
 
 
 @fault("INP-13")
-class WritingDoesNotTrack(ReferenceBackend):
+class WritingDoesNotTrack(Engine):
     """An untracked tensor stays untracked, whatever is written into it."""
 
-    def make_engine(self) -> Engine:
-        return _Flagless()
-
-
-class _Flagless(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         with self.mode(self.modes.enabled and target.requires_grad):
             Engine.inplace(self, op, target, *inputs, **params)
 
 
 @fault("INP-13")
-class WritingTracksOnlyTheTarget(ReferenceBackend):
+class WritingTracksOnlyTheTarget(Engine):
     """A tracked value written through a view makes the view tracked, but not what it is a view of."""
 
-    def make_engine(self) -> Engine:
-        return _Local()
-
-
-class _Local(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         base = target.family
         before = untracked(base.node) if not target.requires_grad and not target.is_root else None
@@ -108,14 +77,9 @@ class _Local(Engine):
 
 
 @fault("INP-17")
-class DetachedTensorsCountForThemselves(ReferenceBackend):
+class DetachedTensorsCountForThemselves(_Unseeing):
     """detach() shares the memory but not the version counter."""
 
-    def make_engine(self) -> Engine:
-        return _Aside()
-
-
-class _Aside(_Unseeing):
     def __init__(self) -> None:
         super().__init__(lambda target, recorded: target in self.detached)
         self.detached: WeakSet[Tensor] = WeakSet()

@@ -86,14 +86,9 @@ class RemembersCreator(ReferenceBackend):
 
 
 @fault("LEAF-06", "REQ-15")
-class KeepsEveryGradient(ReferenceBackend):
+class KeepsEveryGradient(Engine):
     """Every tensor on the way gets its .grad, wanted or not."""
 
-    def make_engine(self) -> Engine:
-        return _Keeping()
-
-
-class _Keeping(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         made = super().apply(op, *inputs, **params)
         self._retaining.update(x for x in (made if isinstance(made, tuple) else (made,)) if x.requires_grad)
@@ -109,28 +104,18 @@ class FlagGoesWithGraph(ReferenceBackend):
 
 
 @fault("LEAF-10")
-class WritesUnrecorded(ReferenceBackend):
+class WritesUnrecorded(Engine):
     """A tracked value written into an untracked tensor leaves that untracked."""
 
-    def make_engine(self) -> Engine:
-        return _Unrecorded()
-
-
-class _Unrecorded(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         with self.mode(self.modes.enabled and target.requires_grad):
             super().inplace(op, target, *inputs, **params)
 
 
 @fault("LEAF-12")
-class ReplaysTape(ReferenceBackend):
+class ReplaysTape(Engine):
     """The tape is not emptied between forward passes: a backward goes through the one before once more."""
 
-    def make_engine(self) -> Engine:
-        return _Replaying()
-
-
-class _Replaying(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.last: list[tuple[Tensor, Node]] = []

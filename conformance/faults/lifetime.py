@@ -9,7 +9,6 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.faults.tape import TapeEngine
 from gradlaws.conformance.reference.engine import Engine
@@ -18,27 +17,17 @@ from gradlaws.conformance.reference.tensor import Tensor
 
 
 @fault("LIFE-01", "LIFE-06", strict=True)
-class NeverFrees(ReferenceBackend):
+class NeverFrees(Engine):
     """Graphs are kept although nobody asked for it, so that a mistaken second backward goes unnoticed."""
 
-    def make_engine(self) -> Engine:
-        return _NeverFreeing()
-
-
-class _NeverFreeing(Engine):
     def _freeing(self, path: Sequence[Node], _: bool) -> AbstractContextManager[None]:  # type: ignore[override]
         return Engine._freeing(path, True)
 
 
 @fault("LIFE-01", "LIFE-06")
-class ReadsWhatWasFreed(ReferenceBackend):
+class ReadsWhatWasFreed(TapeEngine):
     """A second backward goes on with whatever is left where saved values were freed: zeros."""
 
-    def make_engine(self) -> Engine:
-        return _ReadingFreed()
-
-
-class _ReadingFreed(TapeEngine):
     def __init__(self) -> None:
         super().__init__()
         self.gone: set[int] = set()
@@ -51,14 +40,9 @@ class _ReadingFreed(TapeEngine):
 
 
 @fault("LIFE-02")
-class StaleBuffers(ReferenceBackend):
+class StaleBuffers(TapeEngine):
     """The gradients of intermediate results survive in a kept graph and are added again."""
 
-    def make_engine(self) -> Engine:
-        return _StaleBuffers()
-
-
-class _StaleBuffers(TapeEngine):
     def __init__(self) -> None:
         super().__init__()
         self.buffers: dict[Node, Node] = {}
@@ -70,14 +54,9 @@ class _StaleBuffers(TapeEngine):
 
 
 @fault("LIFE-03")
-class CreateGraphFrees(ReferenceBackend):
+class CreateGraphFrees(Engine):
     """create_graph=True does not imply retain_graph=True."""
 
-    def make_engine(self) -> Engine:
-        return _CreateGraphFreeing()
-
-
-class _CreateGraphFreeing(Engine):
     def backward(self, *args: Any, **options: Any) -> None:
         super().backward(*args, **{**options, "retain_graph": bool(options.get("retain_graph"))})
 
@@ -86,41 +65,26 @@ class _CreateGraphFreeing(Engine):
 
 
 @fault("LIFE-03", strict=True)
-class CreateGraphKeepsAnyway(ReferenceBackend):
+class CreateGraphKeepsAnyway(Engine):
     """create_graph=True keeps the graph even with retain_graph=False."""
 
-    def make_engine(self) -> Engine:
-        return _CreateGraphKeeping()
-
-
-class _CreateGraphKeeping(Engine):
     def backward(self, *args: Any, **options: Any) -> None:
         keep = options.get("retain_graph") or options.get("create_graph")
         super().backward(*args, **{**options, "retain_graph": bool(keep)})
 
 
 @fault("LIFE-06", strict=True)
-class FreesTheRootOnly(ReferenceBackend):
+class FreesTheRootOnly(Engine):
     """A backward marks its root as used up, not the graph below, which other roots may share."""
 
-    def make_engine(self) -> Engine:
-        return _FreeingTheRootOnly()
-
-
-class _FreeingTheRootOnly(Engine):
     def _freeing(self, path: Sequence[Node], retain: bool) -> AbstractContextManager[None]:  # type: ignore[override]
         return Engine._freeing(path[-1:], retain)
 
 
 @fault("LIFE-09")
-class ClearsOnFailure(ReferenceBackend):
+class ClearsOnFailure(Engine):
     """Gradients are cleared before it turns out that the graph has been freed."""
 
-    def make_engine(self) -> Engine:
-        return _ClearingOnFailure()
-
-
-class _ClearingOnFailure(Engine):
     def _check_alive(self, path: Sequence[Node]) -> None:
         kept = [(node.owner, node.owner.grad) for node in path if node.owner is not None]
         for leaf, _ in kept:
@@ -131,14 +95,9 @@ class _ClearingOnFailure(Engine):
 
 
 @fault("LIFE-10")
-class HoldsWeakly(ReferenceBackend):
+class HoldsWeakly(Engine):
     """The graph refers to intermediate results weakly: where the program drops one, gradients stop."""
 
-    def make_engine(self) -> Engine:
-        return _HoldingWeakly()
-
-
-class _HoldingWeakly(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.held: dict[Node, ReferenceType[Tensor]] = {}
@@ -156,14 +115,9 @@ class _HoldingWeakly(Engine):
 
 
 @fault("LIFE-12")
-class SleepsUnderNoGrad(ReferenceBackend):
+class SleepsUnderNoGrad(Engine):
     """A backward within no_grad does nothing."""
 
-    def make_engine(self) -> Engine:
-        return _SleepingUnderNoGrad()
-
-
-class _SleepingUnderNoGrad(Engine):
     def backward(self, *args: Any, **options: Any) -> None:
         if self.modes.enabled:
             super().backward(*args, **options)

@@ -16,14 +16,9 @@ from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
 @fault("MODE-01")
-class RecordsViewsUnderNoGrad(ReferenceBackend):
+class RecordsViewsUnderNoGrad(Engine):
     """Under no_grad a view of a tracked tensor is tracked: it costs nothing, so nobody switched it off."""
 
-    def make_engine(self) -> Engine:
-        return _RecordingViews()
-
-
-class _RecordingViews(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         recorded = self.modes.enabled or op in (
             "view",
@@ -38,28 +33,18 @@ class _RecordingViews(Engine):
 
 
 @fault("MODE-01", "MODE-04", "MODE-11")
-class NoGradDoesNothing(ReferenceBackend):
+class NoGradDoesNothing(Engine):
     """The mode is noted, but ops are recorded all the same."""
 
-    def make_engine(self) -> Engine:
-        return _Recording()
-
-
-class _Recording(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         with self.mode(True):
             return Engine.apply(self, op, *inputs, **params)
 
 
 @fault("MODE-02")
-class NoGradUntracksOperands(ReferenceBackend):
+class NoGradUntracksOperands(Engine):
     """An op under no_grad cuts its operands off from their history, instead of working on copies."""
 
-    def make_engine(self) -> Engine:
-        return _Cutting()
-
-
-class _Cutting(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         made = Engine.apply(self, op, *inputs, **params)
         for x in () if self.modes.enabled else inputs:
@@ -69,14 +54,9 @@ class _Cutting(Engine):
 
 
 @fault("MODE-02")
-class NoGradUntracksLeaves(ReferenceBackend):
+class NoGradUntracksLeaves(Engine):
     """A leaf that is used under no_grad loses its flag."""
 
-    def make_engine(self) -> Engine:
-        return _Unflagging()
-
-
-class _Unflagging(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         made = Engine.apply(self, op, *inputs, **params)
         for x in () if self.modes.enabled else inputs:
@@ -102,14 +82,9 @@ class FlagsIgnoredUnderNoGrad(ReferenceBackend):
 
 
 @fault("MODE-04")
-class UnrecordedResultsStayOutside(ReferenceBackend):
+class UnrecordedResultsStayOutside(Engine):
     """A result of no_grad that is made to require grad never gets a gradient."""
 
-    def make_engine(self) -> Engine:
-        return _Excluding()
-
-
-class _Excluding(Engine):
     def set_requires_grad(self, x: Tensor, flag: bool) -> Tensor:
         outside = x.node.row is not None and not x.requires_grad
         made = Engine.set_requires_grad(self, x, flag)
@@ -127,14 +102,9 @@ class EnableGradDoesNothing(ReferenceBackend):
 
 
 @fault("MODE-06")
-class LeavingTurnsOn(ReferenceBackend):
+class LeavingTurnsOn(Engine):
     """Leaving a mode turns recording on, whatever was on before it."""
 
-    def make_engine(self) -> Engine:
-        return _TurningOn()
-
-
-class _TurningOn(Engine):
     @contextmanager
     def mode(self, enabled: bool) -> Iterator[None]:
         self.modes.enabled = enabled
@@ -145,14 +115,9 @@ class _TurningOn(Engine):
 
 
 @fault("MODE-06")
-class ExceptionsLeaveTheModeOn(ReferenceBackend):
+class ExceptionsLeaveTheModeOn(Engine):
     """A mode that is left by an exception is not restored."""
 
-    def make_engine(self) -> Engine:
-        return _Leaking()
-
-
-class _Leaking(Engine):
     @contextmanager
     def mode(self, enabled: bool) -> Iterator[None]:
         before, self.modes.enabled = self.modes.enabled, enabled
@@ -171,14 +136,9 @@ class OneModeForAllThreads(ReferenceBackend):
 
 
 @fault("MODE-11")
-class NoGradIsLessExact(ReferenceBackend):
+class NoGradIsLessExact(Engine):
     """Where nothing is recorded another kernel runs, which computes in single precision."""
 
-    def make_engine(self) -> Engine:
-        return _Hurried()
-
-
-class _Hurried(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         made = Engine.apply(self, op, *inputs, **params)
         if self.modes.enabled or isinstance(made, tuple) or made.array.dtype != "float64":

@@ -29,14 +29,9 @@ class BornWithZeros(ReferenceBackend):
 
 
 @fault("NONE-02")
-class ForwardPrepares(ReferenceBackend):
+class ForwardPrepares(Engine):
     """An op puts zeros into .grad of the leaves it uses, for backward to add to."""
 
-    def make_engine(self) -> Engine:
-        return _Preparing()
-
-
-class _Preparing(Engine):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         made = super().apply(op, *inputs, **params)
         for x in inputs:
@@ -46,14 +41,9 @@ class _Preparing(Engine):
 
 
 @fault("NONE-03", "ZERO-04")
-class ZerosForAll(ReferenceBackend):
+class ZerosForAll(Engine):
     """A backward leaves zeros, not None, in the leaves that it does not reach."""
 
-    def make_engine(self) -> Engine:
-        return _Filling()
-
-
-class _Filling(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.leaves: WeakSet[Tensor] = WeakSet()
@@ -72,27 +62,17 @@ class _Filling(Engine):
 
 
 @fault("NONE-04")
-class DetachKeepsHistory(ReferenceBackend):
+class DetachKeepsHistory(Engine):
     """detach() gives an alias that is still part of the graph."""
 
-    def make_engine(self) -> Engine:
-        return _Attached()
-
-
-class _Attached(Engine):
     def detach(self, x: Tensor) -> Tensor:
         return alias(x, Node(x.array, x.node.row, x.node.inputs, x.node.params, x.node.tracked, x.node.owner))
 
 
 @fault("NONE-05")
-class DropsEqualOperand(ReferenceBackend):
+class DropsEqualOperand(Engine):
     """A difference of a tensor and itself sends back the gradient of one operand only."""
 
-    def make_engine(self) -> Engine:
-        return _Dropping()
-
-
-class _Dropping(Engine):
     @staticmethod
     def _record(row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
         if row.name == "sub" and nodes[0] is nodes[1]:
@@ -101,14 +81,9 @@ class _Dropping(Engine):
 
 
 @fault("NONE-06")
-class GradientsComeLate(ReferenceBackend):
+class GradientsComeLate(Engine):
     """What a backward computes for a leaf without gradient is held back until the next one."""
 
-    def make_engine(self) -> Engine:
-        return _Late()
-
-
-class _Late(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.due: list[Callable[[], None]] = []

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.reference.engine import Engine
 
-T = TypeVar("T", bound=type[ReferenceBackend])
+T = TypeVar("T", bound=type[ReferenceBackend] | type[Engine])
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,31 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(*breaks: str, strict: bool = False) -> Callable[[T], T]:
-    """Register a backend class as a fault that these laws must catch; its docstring says what is wrong."""
+    """Register a faulty engine (or backend) as a fault that these laws must catch; its docstring says what is wrong."""
 
     def register(made: T) -> T:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", made.__name__).lower()
         if name in FAULTS:
             raise ValueError(f"fault {name} is registered twice")
-        made.name = name
-        FAULTS[name] = Fault(name, " ".join((made.__doc__ or "").split()), breaks, strict, made)
+        sentence = " ".join((made.__doc__ or "").split())
+        FAULTS[name] = Fault(name, sentence, breaks, strict, lambda: _backend(name, made))
         return made
 
     return register
+
+
+def _backend(name: str, made: type[ReferenceBackend] | type[Engine]) -> ReferenceBackend:
+    backend = made() if issubclass(made, ReferenceBackend) else _Speaking(made)
+    backend.name = name
+    return backend
+
+
+class _Speaking(ReferenceBackend):
+    """Speaks to an engine of the given class."""
+
+    def __init__(self, engine: type[Engine]) -> None:
+        self._made = engine
+        super().__init__()
+
+    def make_engine(self) -> Engine:
+        return self._made()

@@ -20,14 +20,9 @@ Nodes = tuple[Node, ...]
 
 
 @fault("REQ-01")
-class FirstOperandDecides(ReferenceBackend):
+class FirstOperandDecides(Engine):
     """A result requires grad if the first operand does, whatever the others do."""
 
-    def make_engine(self) -> Engine:
-        return _FirstDecides()
-
-
-class _FirstDecides(Engine):
     @staticmethod
     def _record(row: Op, nodes: Nodes, params: dict[str, Any]) -> Any:
         made = Engine._record(row, nodes, params)
@@ -101,14 +96,9 @@ class _TrackingIntegers(Engine):
 
 
 @fault("REQ-07")
-class IntegersCutTheGraph(ReferenceBackend):
+class IntegersCutTheGraph(Engine):
     """A result is not tracked if any operand is of a dtype that cannot be."""
 
-    def make_engine(self) -> Engine:
-        return _CutByIntegers()
-
-
-class _CutByIntegers(Engine):
     @staticmethod
     def _record(row: Op, nodes: Nodes, params: dict[str, Any]) -> Any:
         made = Engine._record(row, nodes, params)
@@ -119,28 +109,18 @@ class _CutByIntegers(Engine):
 
 
 @fault("REQ-08")
-class BackwardOfNothing(ReferenceBackend):
+class BackwardOfNothing(Engine):
     """A backward from a tensor without history does nothing, and says nothing."""
 
-    def make_engine(self) -> Engine:
-        return _Silent()
-
-
-class _Silent(Engine):
     def backward(self, roots: Sequence[Tensor], *args: Any, **options: Any) -> None:
         if all(root.requires_grad for root in roots):
             super().backward(roots, *args, **options)
 
 
 @fault("REQ-09")
-class ForgetsFrozenOperands(ReferenceBackend):
+class ForgetsFrozenOperands(Engine):
     """A product keeps the values of those operands only that require grad: the other factor is lost."""
 
-    def make_engine(self) -> Engine:
-        return _Forgetful()
-
-
-class _Forgetful(Engine):
     @staticmethod
     def _record(row: Op, nodes: Nodes, params: dict[str, Any]) -> Any:
         made = Engine._record(row, nodes, params)
@@ -150,14 +130,9 @@ class _Forgetful(Engine):
 
 
 @fault("REQ-10")
-class FlagsRetroactively(ReferenceBackend):
+class FlagsRetroactively(Engine):
     """Switching the flag on makes earlier uses of the tensor part of the graphs they are in."""
 
-    def make_engine(self) -> Engine:
-        return _Retroactive()
-
-
-class _Retroactive(Engine):
     def set_requires_grad(self, x: Tensor, flag: bool) -> Tensor:
         node = x.node
         if flag and not node.tracked and node.array.dtype.kind in "fc":
@@ -166,14 +141,9 @@ class _Retroactive(Engine):
 
 
 @fault("REQ-11")
-class GraphOutlivesFlag(ReferenceBackend):
+class GraphOutlivesFlag(Engine):
     """Who receives is settled when the graph is recorded: clearing the flag later stops nothing."""
 
-    def make_engine(self) -> Engine:
-        return _Settled()
-
-
-class _Settled(Engine):
     def _receivers(self, nodes: list[Node], inputs: Sequence[Tensor] | None) -> list[tuple[Node, Tensor]]:
         late = [(n, n.owner) for n in nodes if n.owner is not None and not n.owner.requires_grad]
         return super()._receivers(nodes, inputs) + (late if inputs is None else [])

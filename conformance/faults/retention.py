@@ -31,14 +31,9 @@ class _Forgetful(Engine):
 
 
 @fault("RET-02")
-class RetainsLeavesToo(ReferenceBackend):
+class RetainsLeavesToo(Engine):
     """A leaf that is told to retain its gradient gets it twice: as a leaf, and as one that retains."""
 
-    def make_engine(self) -> Engine:
-        return _RetainingLeaves()
-
-
-class _RetainingLeaves(Engine):
     def retain_grad(self, x: Tensor) -> None:
         Engine.retain_grad(self, x)
         self._retaining.add(x)
@@ -65,14 +60,9 @@ class MarksAllThatIsTracked(ReferenceBackend):
 
 
 @fault("RET-04")
-class RetainsOncePerCall(ReferenceBackend):
+class RetainsOncePerCall(Engine):
     """Each call of retain_grad() registers the tensor once more, and its gradient is added as many times."""
 
-    def make_engine(self) -> Engine:
-        return _Counting()
-
-
-class _Counting(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.calls: WeakKeyDictionary[Tensor, int] = WeakKeyDictionary()
@@ -116,14 +106,9 @@ class _Secretive(Engine):
 
 
 @fault("RET-11")
-class RetainsOnlyUnused(ReferenceBackend):
+class RetainsOnlyUnused(Engine):
     """retain_grad() comes too late once another tensor has been computed from the tensor."""
 
-    def make_engine(self) -> Engine:
-        return _Early()
-
-
-class _Early(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.used: WeakSet[Tensor] = WeakSet()
@@ -140,14 +125,9 @@ class _Early(Engine):
 
 
 @fault("RET-12")
-class RootsDoNotRetain(ReferenceBackend):
+class RootsDoNotRetain(Engine):
     """The gradient of the root itself is thrown away, as there is no op after it."""
 
-    def make_engine(self) -> Engine:
-        return _RootLess()
-
-
-class _RootLess(Engine):
     def _plan(self, roots: Sequence[Tensor], gradients: Any, inputs: Inputs) -> Any:
         seeded, path, receivers = Engine._plan(self, roots, gradients, inputs)
         return (
@@ -199,14 +179,9 @@ class ViewsRetainTheOldValue(ReferenceBackend):
 
 
 @fault("RET-17")
-class RetainingIsAHook(ReferenceBackend):
+class RetainingIsAHook(_Forgetful):
     """retain_grad() is one hook among others, so hooks registered after it have not yet been run."""
 
-    def make_engine(self) -> Engine:
-        return _Hooking()
-
-
-class _Hooking(_Forgetful):
     def retain_grad(self, x: Tensor) -> None:
         if not x.retains:
             Engine.retain_grad(self, x)
@@ -223,14 +198,9 @@ class _Hooking(_Forgetful):
 
 
 @fault("RET-19")
-class KeepsRetainingTensorsAlive(ReferenceBackend):
+class KeepsRetainingTensorsAlive(Engine):
     """The list of tensors that retain their gradient owns them."""
 
-    def make_engine(self) -> Engine:
-        return _Owning()
-
-
-class _Owning(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.owned: list[Tensor] = []
@@ -241,14 +211,9 @@ class _Owning(Engine):
 
 
 @fault("RET-20")
-class RetainingCutsTheGraph(ReferenceBackend):
+class RetainingCutsTheGraph(Engine):
     """A gradient that is retained goes no further: what the tensor was computed from gets nothing."""
 
-    def make_engine(self) -> Engine:
-        return _Cutting()
-
-
-class _Cutting(Engine):
     def _receivers(self, nodes: list[Node], inputs: Inputs) -> Receivers:
         found = Engine._receivers(self, nodes, inputs)
         below = {id(node) for place, x in found if not x.is_leaf for node in ancestors(place.inputs)}
@@ -256,14 +221,9 @@ class _Cutting(Engine):
 
 
 @fault("RET-20")
-class RetainingCountsForLeaves(ReferenceBackend):
+class RetainingCountsForLeaves(Engine):
     """Whatever is retained is also added to the leaves of the same shape."""
 
-    def make_engine(self) -> Engine:
-        return _Spilling()
-
-
-class _Spilling(Engine):
     def _receivers(self, nodes: list[Node], inputs: Inputs) -> Receivers:
         found = Engine._receivers(self, nodes, inputs)
         kept = [(node, x) for node, x in found if not x.is_leaf]

@@ -29,27 +29,17 @@ class _Arguments(Engine):
 
 
 @fault("ROOT-01", "ROOT-02", "ROOT-10")
-class OnesForEverything(ReferenceBackend):
+class OnesForEverything(_Arguments):
     """A gradient argument that is left out means ones, whatever the size of the root."""
 
-    def make_engine(self) -> Engine:
-        return _OnesForEverything()
-
-
-class _OnesForEverything(_Arguments):
     def prepared(self, root: Tensor, g: Any) -> Any:
         return fresh(Node(np.ones_like(root.array))) if g is None else g
 
 
 @fault("ROOT-02")
-class ScalarsHaveNoDimensions(ReferenceBackend):
+class ScalarsHaveNoDimensions(_Arguments):
     """A root of one element is refused unless it is 0-d."""
 
-    def make_engine(self) -> Engine:
-        return _ScalarsHaveNoDimensions()
-
-
-class _ScalarsHaveNoDimensions(_Arguments):
     def prepared(self, root: Tensor, g: Any) -> Any:
         if g is None and root.array.ndim:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -57,14 +47,9 @@ class _ScalarsHaveNoDimensions(_Arguments):
 
 
 @fault("ROOT-03")
-class BroadcastsTheArgument(ReferenceBackend):
+class BroadcastsTheArgument(_Arguments):
     """A gradient argument of another shape is broadcast, or else reshaped, to that of the root."""
 
-    def make_engine(self) -> Engine:
-        return _BroadcastingTheArgument()
-
-
-class _BroadcastingTheArgument(_Arguments):
     def prepared(self, root: Tensor, g: Any) -> Any:
         if isinstance(g, Tensor) and g.array.shape != root.array.shape:
             return fresh(Node(np.resize(g.array, root.array.shape)))
@@ -72,14 +57,9 @@ class _BroadcastingTheArgument(_Arguments):
 
 
 @fault("ROOT-05")
-class DropsTheImaginaryPart(ReferenceBackend):
+class DropsTheImaginaryPart(_Arguments):
     """A complex gradient argument for a real root loses its imaginary part; a real one becomes complex."""
 
-    def make_engine(self) -> Engine:
-        return _DroppingTheImaginaryPart()
-
-
-class _DroppingTheImaginaryPart(_Arguments):
     def prepared(self, root: Tensor, g: Any) -> Any:
         if isinstance(g, Tensor) and np.iscomplexobj(g.array) != np.iscomplexobj(root.array):
             return fresh(Node(g.array.real.astype(root.array.dtype)))
@@ -87,28 +67,18 @@ class _DroppingTheImaginaryPart(_Arguments):
 
 
 @fault("ROOT-06")
-class ComplexOne(ReferenceBackend):
+class ComplexOne(_Arguments):
     """The implicit gradient of a complex root is 1 + 0j."""
 
-    def make_engine(self) -> Engine:
-        return _ComplexOne()
-
-
-class _ComplexOne(_Arguments):
     def prepared(self, root: Tensor, g: Any) -> Any:
         implicit = g is None and root.array.size == 1 and np.iscomplexobj(root.array)
         return fresh(Node(np.ones_like(root.array))) if implicit else g
 
 
 @fault("ROOT-11")
-class ListsWillDo(ReferenceBackend):
+class ListsWillDo(_Arguments):
     """A gradient argument that is a list is converted to a tensor and broadcast."""
 
-    def make_engine(self) -> Engine:
-        return _ListsWillDo()
-
-
-class _ListsWillDo(_Arguments):
     def prepared(self, root: Tensor, g: Any) -> Any:
         if isinstance(g, list):
             return fresh(Node(np.resize(np.array(g, dtype=root.array.dtype), root.array.shape)))
@@ -116,28 +86,18 @@ class _ListsWillDo(_Arguments):
 
 
 @fault("ROOT-07")
-class UntrackedRootsAreIgnored(ReferenceBackend):
+class UntrackedRootsAreIgnored(Engine):
     """A backward from a root that does not require grad does nothing, silently."""
 
-    def make_engine(self) -> Engine:
-        return _IgnoringUntrackedRoots()
-
-
-class _IgnoringUntrackedRoots(Engine):
     def backward(self, roots: Sequence[Tensor], *args: Any, **options: Any) -> None:
         if all(root.requires_grad for root in roots):
             super().backward(roots, *args, **options)
 
 
 @fault("ROOT-09")
-class ZipsTheArguments(ReferenceBackend):
+class ZipsTheArguments(Engine):
     """Roots and gradient arguments are zipped: whatever is too many on either side is dropped."""
 
-    def make_engine(self) -> Engine:
-        return _ZippingTheArguments()
-
-
-class _ZippingTheArguments(Engine):
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
         count = len(roots) if gradients is None else min(len(roots), len(gradients))
         return super()._seeded(roots[:count], None if gradients is None else gradients[:count])
@@ -154,28 +114,18 @@ class ReturnsTheRoot(ReferenceBackend):
 
 
 @fault("ROOT-15")
-class IgnoresInputs(ReferenceBackend):
+class IgnoresInputs(Engine):
     """The inputs given are ignored: every leaf receives its gradient."""
 
-    def make_engine(self) -> Engine:
-        return _IgnoringInputs()
-
-
-class _IgnoringInputs(Engine):
     def backward(self, *args: Any, **options: Any) -> None:
         options.pop("inputs", None)
         super().backward(*args, **options)
 
 
 @fault("ROOT-18")
-class FillsUnreachableInputs(ReferenceBackend):
+class FillsUnreachableInputs(Engine):
     """An input that the root does not depend on gets zeros."""
 
-    def make_engine(self) -> Engine:
-        return _FillingUnreachableInputs()
-
-
-class _FillingUnreachableInputs(Engine):
     def backward(self, *args: Any, **options: Any) -> None:
         super().backward(*args, **options)
         for x in options.get("inputs") or ():
@@ -184,14 +134,9 @@ class _FillingUnreachableInputs(Engine):
 
 
 @fault("ROOT-18")
-class RefusesUnreachableInputs(ReferenceBackend):
+class RefusesUnreachableInputs(Engine):
     """An input that the root does not depend on is an error, as it is in the functional form."""
 
-    def make_engine(self) -> Engine:
-        return _RefusingUnreachableInputs()
-
-
-class _RefusingUnreachableInputs(Engine):
     def _plan(self, roots: Sequence[Tensor], gradients: Any, inputs: Any) -> Any:
         seeded, path, receivers = super()._plan(roots, gradients, inputs)
         known = {id(node) for node in path}

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.faults.tape import Product, TapeEngine, scattered
 from gradlaws.conformance.ops.movement import positions
@@ -19,14 +18,9 @@ from gradlaws.conformance.reference.tensor import Tensor
 
 
 @fault("VAL-01", "VAL-02")
-class SubtractsLikeItAdds(ReferenceBackend):
+class SubtractsLikeItAdds(TapeEngine):
     """The second operand of a subtraction gets the gradient without the minus sign."""
 
-    def make_engine(self) -> Engine:
-        return _SubtractingLikeAdding()
-
-
-class _SubtractingLikeAdding(TapeEngine):
     def pull(self, node: Node, g: Node) -> Sequence[Node | None]:
         parts = super().pull(node, g)
         if node.row and node.row.name == "sub" and parts[1] is not None:
@@ -35,40 +29,25 @@ class _SubtractingLikeAdding(TapeEngine):
 
 
 @fault("VAL-02")
-class IgnoresTheArgument(ReferenceBackend):
+class IgnoresTheArgument(Engine):
     """The gradient argument is checked, and then ones are used in its place."""
 
-    def make_engine(self) -> Engine:
-        return _IgnoringTheArgument()
-
-
-class _IgnoringTheArgument(Engine):
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
         return [(node, Node(np.ones_like(seed.array))) for node, seed in super()._seeded(roots, gradients)]
 
 
 @fault("VAL-06")
-class LastUseWins(ReferenceBackend):
+class LastUseWins(TapeEngine):
     """What arrives over a second path replaces what arrived over the first."""
 
-    def make_engine(self) -> Engine:
-        return _LastUseWinning()
-
-
-class _LastUseWinning(TapeEngine):
     def join(self, old: Node, new: Node) -> Node:
         return new
 
 
 @fault("VAL-07")
-class AssignsWhereItIndexes(ReferenceBackend):
+class AssignsWhereItIndexes(TapeEngine):
     """The gradient of indexing is assigned to the picked positions instead of added: repeats count once."""
 
-    def make_engine(self) -> Engine:
-        return _AssigningWhereIndexed()
-
-
-class _AssigningWhereIndexed(TapeEngine):
     def pull(self, node: Node, g: Node) -> Sequence[Node | None]:
         if node.row and node.row.name == "index":
             return (scattered(g, origins(node), node.inputs[0]),)
@@ -76,14 +55,9 @@ class _AssigningWhereIndexed(TapeEngine):
 
 
 @fault("VAL-08")
-class FillsUnusedParts(ReferenceBackend):
+class FillsUnusedParts(TapeEngine):
     """The gradient of one part of a split is written to both parts."""
 
-    def make_engine(self) -> Engine:
-        return _FillingUnusedParts()
-
-
-class _FillingUnusedParts(TapeEngine):
     def pull(self, node: Node, g: Node) -> Sequence[Node | None]:
         if node.row and node.row.name == "chunk":
             params = {name: value for name, value in node.params.items() if name != "part"}
@@ -96,28 +70,18 @@ class _FillingUnusedParts(TapeEngine):
 
 
 @fault("VAL-09")
-class ImplicitGradientUninitialised(ReferenceBackend):
+class ImplicitGradientUninitialised(Engine):
     """The memory of the implicit gradient is not set to one: it still holds the value of the root."""
 
-    def make_engine(self) -> Engine:
-        return _ImplicitUninitialised()
-
-
-class _ImplicitUninitialised(Engine):
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
         found = super()._seeded(roots, gradients)
         return found if gradients is not None else [(node, Node(node.array)) for node, _ in found]
 
 
 @fault("VAL-10")
-class SkipsLeafRoots(ReferenceBackend):
+class SkipsLeafRoots(Engine):
     """A leaf that is itself the root gets nothing: no op on the tape leads to it."""
 
-    def make_engine(self) -> Engine:
-        return _SkippingLeafRoots()
-
-
-class _SkippingLeafRoots(Engine):
     def _plan(self, roots: Sequence[Tensor], gradients: Any, inputs: Any) -> Any:
         seeded, path, receivers = super()._plan(roots, gradients, inputs)
         starts = {id(node) for node, _ in seeded}
@@ -125,14 +89,9 @@ class _SkippingLeafRoots(Engine):
 
 
 @fault("VAL-15", "VAL-16")
-class CleansNan(ReferenceBackend):
+class CleansNan(Engine):
     """Gradients that are not a number are replaced by zero, hiding what went wrong."""
 
-    def make_engine(self) -> Engine:
-        return _CleaningNan()
-
-
-class _CleaningNan(Engine):
     def _products(self, *args: Any) -> list[Product]:
         found = super()._products(*args)
         return [(None if g is None else Node(np.nan_to_num(g.array)), error) for g, error in found]

@@ -31,14 +31,9 @@ class ZeroingReplaces(ReferenceBackend):
 
 
 @fault("ZERO-01", "ZERO-03")
-class ZeroesTheCopy(ReferenceBackend):
+class ZeroesTheCopy(Engine):
     """Zeroing reaches the tensor that is shown, not the buffer that backward adds to."""
 
-    def make_engine(self) -> Engine:
-        return _Buffered()
-
-
-class _Buffered(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.buffers: WeakKeyDictionary[Tensor, Tensor] = WeakKeyDictionary()
@@ -79,14 +74,9 @@ class _Hiding(Engine):
 
 
 @fault("ZERO-02")
-class ReusesCleared(ReferenceBackend):
+class ReusesCleared(_Hiding):
     """The memory of a cleared gradient is taken for the next one, though the program still holds it."""
 
-    def make_engine(self) -> Engine:
-        return _Reusing()
-
-
-class _Reusing(_Hiding):
     def _accumulate(self, x: Tensor, *rest: Any) -> None:  # type: ignore[override]
         if x.grad is None and x in self.hidden:
             Engine.set_grad(self, x, self.hidden[x])
@@ -95,14 +85,9 @@ class _Reusing(_Hiding):
 
 
 @fault("ZERO-04")
-class ZerosAreNone(ReferenceBackend):
+class ZerosAreNone(Engine):
     """A backward takes a gradient that is all zeros for none, and drops it where nothing arrives."""
 
-    def make_engine(self) -> Engine:
-        return _Dropping()
-
-
-class _Dropping(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.zeroed: WeakKeyDictionary[Tensor, Tensor] = WeakKeyDictionary()
@@ -121,14 +106,9 @@ class _Dropping(Engine):
 
 
 @fault("ZERO-05")
-class ZeroesAlike(ReferenceBackend):
+class ZeroesAlike(Engine):
     """Gradients of one shape are zeroed together, as one group."""
 
-    def make_engine(self) -> Engine:
-        return _Grouping()
-
-
-class _Grouping(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.group: WeakKeyDictionary[Tensor, tuple[int, ...]] = WeakKeyDictionary()
