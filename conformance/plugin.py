@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--level",
         choices=("core", "full", "torch"),
-        help="the claim to check: core (the headline invariants), full (all portable laws, the default), torch",
+        help="the claim to check: core (the headline invariants), full (all portable laws, the default), "
+        "torch (the same, insisting on every refusal that PyTorch documents)",
     )
     group.addoption(
         "--profile",
