@@ -20,7 +20,7 @@ from gradlaws.conformance.known import KnownFailures, shipped
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.standing import root_cause, stand, unlawful
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
-from gradlaws.conformance.minimise import minimised
+from gradlaws.conformance.minimise import Contents, minimised
 from gradlaws.conformance.observe import Trace, described
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.oracle import believe
@@ -275,7 +275,9 @@ class _Run:
         small = program
         if program is not None:
             sound = in_domain(program, run(program, self.backend))
-            small = minimised(program, lambda p: self._alike(p, error, sound), self.effort.shrink)
+            small = minimised(
+                program, lambda p: self._alike(p, error, sound), self._contents, self.effort.shrink
+            )
             error = self._outcome(small) or error
         if isinstance(error, Broken):
             result.verdict = Verdict.FAIL
@@ -291,6 +293,15 @@ class _Run:
         if small is not None:
             result.finding.program = source(small.steps, self.backend.spellings)
             result.finding.steps = small
+
+    def _contents(self, program: Program) -> Contents:
+        found: Contents = {}
+        for moment in run(program, self.backend):
+            for var in moment.step.outs:
+                seen = moment.seen.get(var)
+                if seen is not None and seen.value is not None:
+                    found[var] = seen.value, bool(seen.requires_grad)
+        return found
 
     def _outcome(self, program: Program) -> Exception | None:
         try:

@@ -1,8 +1,8 @@
 """Makes a failing program small: structure first, then contents.
 
-A step is dropped with all that needs it, or bypassed by one of its operands; contents become ones, then
-small whole numbers. Each change is kept if the program still fails in the same way. Quicker and smaller than
-shrinking the bytes that the program was drawn from.
+A step is dropped with all that needs it, bypassed by one of its operands, or replaced by a leaf with the
+contents that it computed; contents become ones, then small whole numbers. Each change is kept if the program
+still fails in the same way. Quicker and smaller than shrinking the bytes that the program was drawn from.
 """
 
 from __future__ import annotations
@@ -15,19 +15,28 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Leaf, Literal, Step
+from gradlaws.conformance.steps import Apply, Backward, Leaf, Literal, Step, Var
+
+#: Contents by variable, and whether it requires grad.
+Contents = dict[Var, tuple[Array, bool]]
 
 
-def minimised(program: Program, fails: Callable[[Program], bool], seconds: float = 2.0) -> Program:
+def minimised(
+    program: Program,
+    fails: Callable[[Program], bool],
+    contents: Callable[[Program], Contents] = lambda _: {},
+    seconds: float = 2.0,
+) -> Program:
     """The smallest program found within `seconds` for which `fails` still holds.
 
-    `fails` is never called with the program given, and may raise nothing.
+    `fails` is never called with the program given, and may raise nothing; `contents` says what the variables
+    of a program hold when they are made.
     """
     deadline = monotonic() + seconds
     changed = True
     while changed:
         changed = False
-        for candidate in _smaller(program):
+        for candidate in _smaller(program, contents(program)):
             if monotonic() > deadline:
                 return program
             if fails(candidate):
@@ -36,7 +45,7 @@ def minimised(program: Program, fails: Callable[[Program], bool], seconds: float
     return program
 
 
-def _smaller(program: Program) -> Iterator[Program]:
+def _smaller(program: Program, contents: Contents) -> Iterator[Program]:
     steps = program.steps
     for index in reversed(range(len(steps))):
         yield program.without(index)
@@ -45,6 +54,10 @@ def _smaller(program: Program) -> Iterator[Program]:
             for operand in dict.fromkeys(step.inputs):
                 rest = tuple(s.rewired(step.outs[0], operand) for s in steps[index + 1 :])
                 yield Program(steps[:index] + rest)
+            if step.outs[0] in contents:
+                value, tracked = contents[step.outs[0]]
+                leaf = Leaf(Literal(value.copy()), tracked and value.dtype.kind in "fc", outs=step.outs)
+                yield Program((*steps[:index], leaf, *steps[index + 1 :]))
     for index, step in enumerate(steps):
         for simpler in _simpler(step):
             yield Program((*steps[:index], simpler, *steps[index + 1 :]))
