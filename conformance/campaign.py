@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import platform
 import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -74,6 +77,7 @@ class Campaign:
         folder = None if self.cache is None else Path(self.cache.mkdir("gradlaws"))
         self.journal = Journal(folder, self.is_worker, config)
         self.replay = Replay.of(option.replay, self.cache) if option.replay else None
+        self.timeout: float = option.law_timeout
         self.lines: list[dict[str, Any]] = []
         self._start = time.perf_counter()
         self._recorder: Recorder | None = None
@@ -165,6 +169,18 @@ class Campaign:
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
 
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """End this process if the block takes longer than --law-timeout; in worker processes only."""
+        if not (self.is_worker and self.timeout):
+            yield
+            return
+        faulthandler.dump_traceback_later(self.timeout, exit=True)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
     # -- what came of it --------------------------------------------------------------------------------------
 
     def line_of(self, result: Result) -> dict[str, Any]:
@@ -212,11 +228,13 @@ class Campaign:
         case = next((case for case in self.law_cases() if f"[{case.id}]" in report.nodeid), None)
         if case is None or not isinstance(case.subject, Law):
             return None
-        finding = self.journal.last_of(case.subject, case.backend)
+        finding, lasted = self.journal.last_of(case.subject, case.backend)
         result = Result(case.subject.id, case.backend.name, Verdict.CRASH, finding=finding)
-        result.message = (
-            f"the process died; {str(report.longrepr).splitlines()[0] if report.longrepr else ''}"
-        )
+        said = str(report.longrepr).splitlines()
+        result.message = f"the process died; {said[0] if said else ''}"
+        if self.timeout and lasted >= self.timeout:
+            result.verdict = Verdict.TIMEOUT
+            result.message = f"not finished after {self.timeout:g} s (--law-timeout)"
         return self.line_of(result)
 
     def summarise(self, terminal: Any) -> None:

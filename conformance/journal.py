@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ from gradlaws.conformance.printing import source
 from gradlaws.conformance.verdict import Finding
 
 _NAME = 64
-_WHOLE = 2 * _NAME + SIZE
+_TIME = struct.Struct("d")
+_HEAD = 2 * _NAME + _TIME.size
+_WHOLE = _HEAD + SIZE
 
 
 class Journal:
@@ -43,27 +47,27 @@ class Journal:
 
     def begin(self, backend: Backend) -> None:
         """Programs from here on are for `backend`."""
-        self._backend = backend.name.encode()[:_NAME]
+        self._backend = backend.name.encode()[:_NAME].ljust(_NAME, b"\0") + _TIME.pack(time.time())
 
     def write(self, law: str, data: bytes) -> None:
         """Note what runs next."""
         if self._map is not None:
-            self._map[:_WHOLE] = law.encode().ljust(_NAME, b"\0") + self._backend.ljust(_NAME, b"\0") + data
+            self._map[:_WHOLE] = law.encode().ljust(_NAME, b"\0") + self._backend + data
 
-    def last_of(self, law: Law, backend: Backend) -> Finding | None:
-        """The program that a dead worker was running for this law on this backend."""
+    def last_of(self, law: Law, backend: Backend) -> tuple[Finding | None, float]:
+        """The program that a dead worker was running for this law on this backend, and since when (seconds)."""
         if self._folder is None:
-            return None
+            return None, 0.0
         key = law.id.encode().ljust(_NAME, b"\0") + backend.name.encode()[:_NAME].ljust(_NAME, b"\0")
         for place in sorted(self._folder.glob("journal-*"), key=lambda p: p.stat().st_mtime):
             data = place.read_bytes()
             if data.startswith(key):
                 finding = Finding(law.id, "the process", "dead", "alive")
                 if law.leaning is not None:
-                    program = drawn(law, vocabulary_of(backend), data[2 * _NAME :])
+                    program = drawn(law, vocabulary_of(backend), data[_HEAD:])
                     finding.program, finding.steps = source(program, backend.spellings), program
-                return finding
-        return None
+                return finding, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0]
+        return None, 0.0
 
     def close(self) -> None:
         """Remove this process's journal: it ended in good order."""

@@ -57,6 +57,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="TOML list of what is known to fail, instead of the shipped one; repeatable",
     )
     group.addoption(
+        "--law-timeout",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="with worker processes (-n): a law that takes longer is a TIMEOUT, and its process is ended; 0 for none",
+    )
+    group.addoption(
         "--replay",
         metavar="ID",
         help="run again just the failing program that an earlier run reported under ID",

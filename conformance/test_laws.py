@@ -19,10 +19,13 @@ def test_law(law_case: Case, campaign: Campaign, record_property: Callable[[str,
     law, backend = law_case.subject, law_case.backend
     assert isinstance(law, Law)
     campaign.journal.begin(backend)
-    if campaign.replay is not None:
-        result = replayed(law, campaign.replay.program, backend, campaign.effort.strict)
-    else:
-        result = judge(law, backend, campaign.effort, campaign.known[backend.name], campaign.journal.write)
+    with campaign.watched():
+        if campaign.replay is not None:
+            result = replayed(law, campaign.replay.program, backend, campaign.effort.strict)
+        else:
+            result = judge(
+                law, backend, campaign.effort, campaign.known[backend.name], campaign.journal.write
+            )
     line = campaign.line_of(result)
     record_property(LINE, json.dumps(line))
     if result.verdict is Verdict.UNSUPPORTED:

@@ -47,6 +47,14 @@ class Dying(Toy):
         Dying.armed = Dying.armed or bool(options)
         super().backward(root, gradient, **options)
 
+class Hanging(Toy):
+    name = "hanging"
+    def backward(self, root, gradient=None, **options):
+        if options:
+            import time
+            time.sleep(1000)
+        super().backward(root, gradient, **options)
+
 class Lying(Toy):
     name = "lying"
     def numpy(self, x):
@@ -256,6 +264,15 @@ def test_a_crash_is_a_verdict_with_its_program(suite: Suite, toy: None, pytester
     assert result.ret == 1
     (line,) = [line for line in read(pytester.path / "r") if line["type"] == "result"]
     assert line["verdict"] == "CRASH"
+    assert ".backward(" in line["finding"]["program"]
+
+
+def test_a_hang_is_a_verdict_with_its_program(suite: Suite, toy: None, pytester: pytest.Pytester) -> None:
+    result = suite("--backend", "toy:Hanging", "-k", "ACC-01", "-n1", "--law-timeout", "2", "--record", "r")
+    assert result.ret == 1
+    (line,) = [line for line in read(pytester.path / "r") if line["type"] == "result"]
+    assert line["verdict"] == "TIMEOUT"
+    assert "--law-timeout" in line["message"]
     assert ".backward(" in line["finding"]["program"]
 
 
