@@ -190,6 +190,9 @@ class Campaign:
         finding = data["finding"]
         if finding is not None and result.finding is not None:
             program = result.finding.steps
+            blamed = LAWS.get(result.finding.law)
+            if blamed is not None:
+                finding["sentence"], finding["source"] = blamed.sentence, blamed.source
             finding["steps"] = None if program is None else dumped(program)
             finding["replay"] = (
                 None if program is None else remember(self.cache, law.id, result.backend, finding["steps"])

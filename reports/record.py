@@ -11,7 +11,8 @@ Schema 1, by line type and key:
     result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
              assertions, discarded, worst, seconds, missing, message, known, excused, after, finding
     example: name, backend, verdict, message
-    finding: law, thing, got, expected, step, program (source), steps (data), replay
+    finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
+             steps (data), replay
     footer:  results, verdicts {verdict: count}, seconds
 """
 

@@ -19,7 +19,8 @@ def failure(line: dict[str, Any]) -> str:
     seen = line["message"]
     if finding.get("step") and f"`{finding['step']}`" not in seen:
         seen = f"after `{finding['step']}`: {seen}"
-    parts += [seen, "", f"law:    {line['sentence']}", f"source: {line['source']}"]
+    sentence, source = (finding.get(key, line[key]) for key in ("sentence", "source"))
+    parts += [seen, "", f"law:    {sentence}", f"source: {source}"]
     if finding.get("program"):
         parts += ["", "program:", *("    " + text for text in finding["program"].splitlines())]
     parts += ["", f"again:  {again(line)}"]
