@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
+
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.observe import Env, Moment, Seen, Shared, Trace
 from gradlaws.conformance.ops import TABLE
@@ -209,8 +211,10 @@ class Interpreter:
             if effect == "raise":
                 raise Interruption
             if effect == "double":
-                return backend.apply("mul_scalar", g, value=2.0)
-            return backend.apply("neg", g) if effect == "negate" else None
+                return backend.apply("add", g, g)
+            if effect == "negate":
+                return backend.apply("mul", g, backend.tensor(-np.ones_like(backend.numpy(g))))
+            return None
 
         self.handles[handle] = backend.register_hook(x, hook)
 

@@ -275,7 +275,12 @@ class Draft:
         if not _broadcast(self.shape(a), self.shape(b)):
             a, b = self.total(a), self.total(b)
         if self.info[a].value.dtype != self.info[b].value.dtype and not (self.shape(a) and self.shape(b)):
-            b = self.must("cast", b, dtype=str(self.info[a].value.dtype))
+            dtype = str(self.info[a].value.dtype)
+            b = (
+                self.must("cast", b, dtype=dtype)
+                if self.has("cast")
+                else self.leaf(self.shape(b), dtype=dtype)
+            )
         for row in (self.entropy.pick(rows["exact"]), TABLE["add"]):
             made = self.apply(row.name, a, b)
             if made is not None:

@@ -88,3 +88,27 @@ def test_every_capability_is_asked_for(capability: str) -> None:
     if capability in later | extra:
         return
     assert any(capability in law.needs for law in LAWS.values())
+
+
+class FewOps(ReferenceBackend):
+    """Every capability, and hardly an op."""
+
+    name = "few ops"
+
+    def ops(self) -> list[str]:
+        return ["add", "mul", "sum", "view", "add_", "mul_scalar_"]
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        assert op in self.ops(), f"a program uses {op}, which the engine does not have"
+        return super().apply(op, *inputs, **params)
+
+    def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> None:
+        assert op in self.ops(), f"a program uses {op}, which the engine does not have"
+        super().inplace(op, target, *inputs, **params)
+
+
+def test_an_engine_with_few_ops() -> None:
+    found = {law.id: judge(law, FewOps(), Effort(40, shrink=0.0)) for law in LAWS.values()}
+    wrong = {law: f"{r.verdict} {r.message}" for law, r in found.items() if r.verdict not in GOOD}
+    assert wrong == {}
+    assert sum(r.verdict is Verdict.PASS for r in found.values()) >= 90
