@@ -213,7 +213,7 @@ class Interpreter:
             if effect == "double":
                 return backend.apply("add", g, g)
             if effect == "negate":
-                return backend.apply("mul", g, backend.tensor(-np.ones_like(backend.numpy(g))))
+                return backend.apply("mul", g, backend.tensor(np.full_like(backend.numpy(g), -1)))
             return None
 
         self.handles[handle] = backend.register_hook(x, hook)

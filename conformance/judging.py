@@ -18,7 +18,7 @@ from gradlaws.conformance.entropy import Array, Entropy, stretched
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import KnownFailures, shipped
 from gradlaws.conformance.laws.registry import Law
-from gradlaws.conformance.laws.standing import root_cause, stand, unlawful
+from gradlaws.conformance.laws.standing import apart, root_cause, stand, unlawful
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
 from gradlaws.conformance.minimise import Contents, minimised
 from gradlaws.conformance.observe import Trace, described
@@ -100,6 +100,7 @@ def examine(law: Law, program: Program, backend: Backend, tally: Judge, strict: 
         blamed, sentence = wrong
         if blamed:
             raise Broken(blamed, sentence.split(" was ")[0], "accepted", "an error", trial.want.derailed)
+        apart(trial)  # an engine that confused memories may well stumble over it
         raise EngineBroke(sentence)
 
 
