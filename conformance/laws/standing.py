@@ -5,10 +5,12 @@ A breach is blamed on the law that says so, not on the one whose program showed 
 
 from __future__ import annotations
 
-from gradlaws.conformance.laws.trial import Trial, excess
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, excess
 from gradlaws.conformance.observe import described
 from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.oracle import Expected
 from gradlaws.conformance.printing import name, statement
+from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, Backward, Detach, Leaf, ReadGrad, SetGrad, Var
 
 #: The laws that `stand` can find broken.
@@ -17,7 +19,7 @@ STANDING = ("VAL-03", "VAL-04", "VAL-11", "VAL-12", "NONE-03", "MODE-06", "META-
 
 def stand(trial: Trial) -> None:
     """Check one program."""
-    root_cause(trial)
+    apart(trial)
     shapes(trial)
     untouched(trial)
     if trial.want.derailed is None:
@@ -26,9 +28,16 @@ def stand(trial: Trial) -> None:
 
 
 def root_cause(trial: Trial) -> None:
-    """Blame a breach of whatever law on shared memory, where memory is shared that must not be."""
-    if trial.want.derailed is None:
-        apart(trial)
+    """Blame a breach of whatever law on shared memory, where memory was shared that must not be.
+
+    What is shared after one backward may be so no longer after the next, which has written to it.
+    """
+    apart(trial)
+    steps = trial.program.steps
+    for index, step in enumerate(steps[:-1]):
+        if isinstance(step, Backward):
+            start = Program(steps[: index + 1])
+            apart(Trial(trial.law, start, trial.backend, trial.rerun(start), Expected()))
 
 
 def shapes(trial: Trial) -> None:
@@ -115,13 +124,13 @@ def restored(trial: Trial) -> None:
     trial.assertions += 1
 
 
-def unlawful(trial: Trial) -> tuple[str, str] | None:
-    """(law, sentence) for an outcome that no law allows: a missing error, or one too many; None if all is well."""
+def lawful(trial: Trial) -> None:
+    """Each step ended as some law allows: an error is missing, or there is one too many."""
     index = trial.want.derailed
     if index is None:
-        return None
+        return
     got = trial.got.moments[index]
-    text = statement(got.step, trial.backend.spellings)
+    text = f"`{statement(got.step, trial.backend.spellings)}`"
     if got.raised is not None:
-        return "", f"`{text}` raised {described(got.raised)}, where there must be no error"
-    return trial.want.law, f"`{text}` was accepted, where there must be an error"
+        raise EngineBroke(f"{text} raised {described(got.raised)}, where there must be no error")
+    raise Broken(trial.want.law, text, "accepted", "an error", index)
