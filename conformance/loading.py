@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -48,8 +49,10 @@ def find(name: str) -> Backend:
     places = known()
     if name not in places:
         names = ", ".join(places)
+        near = get_close_matches(name, places, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
         raise BackendError(
-            f"unknown backend {name!r}. Known: {names}.\n"
+            f"unknown backend {name!r}.{hint} Known: {names}.\n"
             f"Another one is named by module:attribute (--backend my_adapter:MyBackend), or registered by an entry "
             f"point in its pyproject.toml:\n"
             f'    [project.entry-points."{GROUP}"]\n    {name} = "my_package.my_adapter:MyBackend"'

@@ -24,7 +24,7 @@ _ACTIVE: list[Campaign] = []
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the suite."""
-    group = parser.getgroup("gradlaws", "conformance of gradient access (.grad)")
+    group = parser.getgroup("gradlaws", "gradlaws: conformance of gradient access (.grad)")
     group.addoption(
         "--backend",
         action="append",
