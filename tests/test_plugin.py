@@ -94,7 +94,7 @@ def toy(pytester: pytest.Pytester) -> None:
     [
         (
             "tourch",
-            ["unknown backend 'tourch'", "reference", "torch", "gradlaws.backends", "module:attribute"],
+            ["unknown backend 'tourch'. Did you mean torch?", "reference", "torch", "gradlaws.backends", "module:attribute"],
         ),
         ("nowhere:Engine", ["there is no module 'nowhere'", "PYTHONPATH"]),
         ("toy:Missing", ["module toy has no attribute 'Missing'", "Toy"]),
