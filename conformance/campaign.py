@@ -79,6 +79,7 @@ class Campaign:
         self.replay = Replay.of(option.replay, self.cache) if option.replay else None
         self.timeout: float = option.law_timeout
         self.lines: list[dict[str, Any]] = []
+        self.exit_code = int(pytest.ExitCode.INTERRUPTED)
         self._start = time.perf_counter()
         self._recorder: Recorder | None = None
         if option.record is not None and not self.is_worker and not option.collectonly:
@@ -249,7 +250,7 @@ class Campaign:
         """Complete the record."""
         self.journal.close()
         if self._recorder is not None:
-            self._recorder.close(round(time.perf_counter() - self._start, 3))
+            self._recorder.close(round(time.perf_counter() - self._start, 3), self.exit_code)
 
 
 def _consistent(config: pytest.Config, names: list[str]) -> None:

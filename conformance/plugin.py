@@ -146,6 +146,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         config.stash[KEY].summarise(terminalreporter)
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Note how the run ended, for the record."""
+    if KEY in session.config.stash:
+        session.config.stash[KEY].exit_code = int(exitstatus)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Complete the record."""
     if KEY in config.stash:

@@ -13,7 +13,7 @@ Schema 1, by line type and key:
     example: name, backend, verdict, message
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
              steps (data), replay
-    footer:  results, verdicts {verdict: count}, seconds
+    footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds
 """
 
 from __future__ import annotations
@@ -48,12 +48,16 @@ class Recorder:
         self._verdicts[line["verdict"]] += 1
         self._write(line)
 
-    def close(self, seconds: float) -> None:
-        """Write the footer; the record is complete."""
+    def close(self, seconds: float, exit_code: int) -> None:
+        """Write the footer; with pytest's exit code 0 or 1 the record is complete."""
         verdicts = dict(sorted(self._verdicts.items()))
-        self._write(
-            {"type": "footer", "results": sum(verdicts.values()), "verdicts": verdicts, "seconds": seconds}
-        )
+        footer = {
+            "results": sum(verdicts.values()),
+            "verdicts": verdicts,
+            "exit": exit_code,
+            "seconds": seconds,
+        }
+        self._write({"type": "footer", **footer})
         self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:

@@ -94,7 +94,13 @@ def toy(pytester: pytest.Pytester) -> None:
     [
         (
             "tourch",
-            ["unknown backend 'tourch'. Did you mean torch?", "reference", "torch", "gradlaws.backends", "module:attribute"],
+            [
+                "unknown backend 'tourch'. Did you mean torch?",
+                "reference",
+                "torch",
+                "gradlaws.backends",
+                "module:attribute",
+            ],
         ),
         ("nowhere:Engine", ["there is no module 'nowhere'", "PYTHONPATH"]),
         ("toy:Missing", ["module toy has no attribute 'Missing'", "Toy"]),
@@ -181,6 +187,7 @@ def test_a_passing_run_has_header_table_and_record(suite: Suite, pytester: pytes
     assert [line["type"] for line in lines][:1] == ["header"]
     assert lines[-1]["type"] == "footer"
     assert lines[-1]["results"] == len(lines) - 2
+    assert lines[-1]["exit"] == 0
     assert {line["verdict"] for line in lines[1:-1]} == {"PASS"}
     assert all(line["assertions"] > 0 for line in lines[1:-1] if line["type"] == "result")
 
