@@ -8,8 +8,9 @@ The adapter never receives expected results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -89,9 +90,15 @@ class Backend:
         """Whether the engine has `op` with these parameters; programs keep to what it has."""
         return True
 
-    def session(self) -> AbstractContextManager[Any]:
-        """A context manager around many programs: filters for warnings that programs provoke on purpose."""
-        return nullcontext()
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """A block around many programs, in which an engine's warnings are ignored.
+
+        Programs provoke warnings on purpose, and under `-W error` they would look like refusals.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
 
     def version(self) -> str:
         """The version of the engine, for reports."""

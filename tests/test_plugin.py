@@ -301,3 +301,21 @@ def test_other_peoples_runs_are_left_alone(pytester: pytest.Pytester, suite: Sui
     result = pytester.runpytest_subprocess("-p", "gradlaws.conformance.plugin")
     assert result.ret == 0
     assert "gradlaws:" not in result.stdout.str()
+
+
+def test_an_engine_may_warn(suite: Suite, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        warner="""
+        import warnings
+        from gradlaws.conformance.backends.reference import ReferenceBackend
+
+        class Warner(ReferenceBackend):
+            name = "warner"
+
+            def backward(self, *args, **options):
+                warnings.warn("this engine is old", DeprecationWarning)
+                return super().backward(*args, **options)
+        """
+    )
+    result = suite("-W", "error", "--backend", "warner:Warner", "--max-examples", "5", "-k", "ACC or EX")
+    assert result.ret == 0

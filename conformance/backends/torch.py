@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,21 +25,14 @@ class TorchBackend(TorchLike):
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        with warnings.catch_warnings():
-            # Programs read .grad of non-leaves on purpose, and create reference cycles knowingly.
-            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
-            warnings.filterwarnings("ignore", message="Using backward.. with create_graph=True")
-            warnings.filterwarnings(
-                "ignore", message="grad and param do not obey the gradient layout contract"
-            )
-            threads = torch.get_num_threads()
-            torch.set_num_threads(
-                1
-            )  # for a handful of elements, waking a pool costs a thousand times the work
-            try:
+        threads = torch.get_num_threads()
+        # For a handful of elements, waking a pool of threads costs a thousand times the work.
+        torch.set_num_threads(1)
+        try:
+            with super().session():
                 yield
-            finally:
-                torch.set_num_threads(threads)
+        finally:
+            torch.set_num_threads(threads)
 
     def numpy(self, x: Any) -> Array:
         plain = x.detach()
