@@ -71,9 +71,10 @@ class Interpreter:
     def do(self, index: int, step: Step) -> Moment:
         """Run one step and observe."""
         moment = Moment(index, step)
-        if any(var not in self.env for var in step.uses()):
-            moment.skipped = True
-            return moment
+        for var in step.uses():
+            if var not in self.env:
+                moment.skipped = True
+                return moment
         if isinstance(step, ZeroGrad) and self.backend.grad(self.env[step.x]) is None:
             moment.skipped = True
             return moment

@@ -160,17 +160,18 @@ class Draft:
     def apply(self, op: str, *inputs: Var, **params: Any) -> Any:
         """Append an op; its result (a tuple where it has several), or None where it does not fit the values."""
         row = TABLE[op]
-        values = [self.info[v].value for v in inputs]
+        infos = [self.info[v] for v in inputs]
+        values = [info.value for info in infos]
         if (
             not self._fits(row, values, params)
             or _mixed(row, values)
             or not self.vocabulary.accepts(op, **params)
         ):
             return None
-        known = all(self.info[v].known for v in inputs)
+        known = all([info.known for info in infos])
         if row.domain is not None and not known:
             return None
-        even = all(self.info[v].contiguous for v in inputs)
+        even = all([info.contiguous for info in infos])
         if "contiguous" in row.tags and not even:
             return None
         try:
@@ -182,8 +183,8 @@ class Draft:
         if any(r.size > MOST or not (self.wild or modest(r)) for r in results):
             return None
         differentiable = not isinstance(row.rule, Constant)
-        tracked = self.recording[-1] and differentiable and any(self.info[v].tracked for v in inputs)
-        source = self.info[inputs[0]]
+        tracked = self.recording[-1] and differentiable and any([info.tracked for info in infos])
+        source = infos[0]
         outs = []
         for result in results:
             value = np.asarray(result)

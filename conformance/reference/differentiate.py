@@ -57,7 +57,7 @@ def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> l
         with np.errstate(divide="raise", over="raise", invalid="raise"):
             for node in nodes:
                 t = (
-                    push(node, tuple(tangents.get(id(x)) for x in node.inputs))
+                    push(node, tuple([tangents.get(id(x)) for x in node.inputs]))
                     if node.row is not None
                     else None
                 )

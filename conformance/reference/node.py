@@ -166,16 +166,17 @@ def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> A
         return row.rule.body(RECORDED, *inputs, **params)
     if row.passive:
         inputs = tuple(untracked(node) if k in row.passive else node for k, node in enumerate(inputs))
-    arrays = tuple(node.array for node in inputs)
-    if len(inputs) > 1 and any(a.dtype != arrays[0].dtype for a in arrays[1:]):
+    arrays = tuple([node.array for node in inputs])
+    if len(inputs) > 1 and any([a.dtype != arrays[0].dtype for a in arrays[1:]]):
         wide = promoted(arrays, row.passive)
         inputs = tuple(
             node if node.array.dtype == a.dtype else record(TABLE["cast"], (node,), {"dtype": str(a.dtype)})
             for node, a in zip(inputs, wide, strict=True)
         )
         arrays = wide
-    tracked = any(node.tracked for node in inputs)
-    value = row(*arrays, **params)
+    tracked = any([node.tracked for node in inputs])
+    assert row.forward is not None, f"{row.name} is no composite and has no forward"
+    value = row.forward(*arrays, **params)
     if row.many:
         return tuple(Node(part, row, inputs, {**params, "part": k}, tracked) for k, part in enumerate(value))
     return Node(np.asarray(value), row, inputs, params, tracked)
