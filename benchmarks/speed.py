@@ -41,8 +41,9 @@ from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from gradlaws.conformance.backend import Backend  # noqa: E402
+from gradlaws.conformance.examining import SIZE, drawn, vocabulary_of  # noqa: E402
 from gradlaws.conformance.interpreter import Interpreter, run  # noqa: E402
-from gradlaws.conformance.judging import SIZE, Effort, drawn, judge, vocabulary_of  # noqa: E402
+from gradlaws.conformance.judging import Effort, judge  # noqa: E402
 from gradlaws.conformance.known import shipped  # noqa: E402
 from gradlaws.conformance.laws import LAWS, Broken, Law, Trial  # noqa: E402
 from gradlaws.conformance.laws.standing import stand  # noqa: E402

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.judging import SIZE, drawn, vocabulary_of
+from gradlaws.conformance.examining import SIZE, drawn, vocabulary_of
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.printing import source
 from gradlaws.conformance.verdict import Finding

@@ -14,24 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.entropy import Array, Entropy, stretched
+from gradlaws.conformance.examining import SIZE, ask, drawn, examine, in_domain, show, vocabulary_of
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import KnownFailures, shipped
 from gradlaws.conformance.laws.registry import Law
-from gradlaws.conformance.laws.standing import lawful, root_cause, stand
-from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Trial
 from gradlaws.conformance.minimise import Contents, minimised
 from gradlaws.conformance.observe import Trace, described
-from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.printing import source, statement
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, InPlace, Var
 from gradlaws.conformance.verdict import Finding, Result, Verdict
-from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
+from gradlaws.strategies.builder import DeadEnd
 
-#: Bytes that one program is drawn from.
-SIZE = 16
 #: Programs per test case of Hypothesis, whose bookkeeping costs as much as two or three small programs.
 BATCH = 25
 
@@ -52,52 +47,6 @@ class Effort:
     strict: bool = False
 
 
-def vocabulary_of(backend: Backend) -> Vocabulary:
-    """What programs for this backend may use."""
-    return Vocabulary(frozenset(backend.ops()), backend.capabilities, backend.accepts)
-
-
-def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
-    """The program that `data` decodes to under the law's leaning."""
-    assert law.leaning is not None
-    builder = Builder(Entropy(stretched(data)), vocabulary)
-    law.leaning(builder)
-    return builder.program()
-
-
-def in_domain(program: Program, trace: Trace) -> bool:
-    """Whether each op is defined, and of one mind with itself, at the values that it met."""
-    values: dict[Var, Array] = {}
-    for step, moment in zip(program, trace, strict=True):
-        if isinstance(step, Apply | InPlace) and not moment.skipped:
-            row = TABLE[step.op] if isinstance(step, Apply) else INPLACE[step.op].row
-            operands = step.inputs if isinstance(step, Apply) else (step.target, *step.inputs)
-            met = [values[v] for v in operands if v in values]
-            whole = row.domain is not None and len(met) == len(operands)
-            if whole and row.domain and not row.domain(*met, **dict(step.params)):
-                return False
-        values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
-    return True
-
-
-def examine(law: Law, program: Program, backend: Backend, tally: Judge, strict: bool = False) -> None:
-    """Run one program and ask the law; raises `Broken` or `EngineBroke`."""
-    got = run(program, backend)
-    trial = Trial(law.id, program, backend, got, believe(program, got, strict))
-    try:
-        try:
-            law.check(trial)
-        finally:
-            # The law's own assertions: those that are made on every program count for no law.
-            tally.assertions += trial.assertions
-            tally.worst = max(tally.worst, trial.worst)
-        stand(trial)
-        lawful(trial)
-    except (Broken, EngineBroke):
-        root_cause(trial)
-        raise
-
-
 @contextmanager
 def collected_later() -> Iterator[None]:
     """Cyclic garbage waits until the end of the block: programs make little of it, and much that is not."""
@@ -109,16 +58,6 @@ def collected_later() -> Iterator[None]:
         if was:
             gc.enable()
         gc.collect(1)
-
-
-def show(law: Law, backend: Backend, data: bytes, tally: Judge) -> None:
-    """Put an exhibit on stage; raises `Broken`."""
-    stage = Stage(law.id, backend, Entropy(stretched(data)))
-    try:
-        law.check(stage)
-    finally:
-        tally.assertions += stage.assertions
-        tally.worst = max(tally.worst, stage.worst)
 
 
 def judge(
@@ -189,39 +128,82 @@ class _Run:
     def case(self, data: bytes) -> None:
         """One test case of Hypothesis: several programs."""
         again = self.failure is not None  # Hypothesis runs a failing case once more, to see if it is stable
+        tally = Judge(self.law.id) if again else self.tally
         wanted = BATCH if again else min(BATCH, self.effort.examples - self.programs)
         with collected_later():
-            for number in range(256):
-                if wanted <= 0:
-                    return
-                wanted -= self.once(data + bytes([number]), Judge(self.law.id) if again else self.tally)
+            if self.law.leaning is None:
+                for number in range(wanted):
+                    self.settle(None, self.shown(data + bytes([number]), tally), tally)
+            else:
+                self.batch(data, wanted, tally)
 
-    def once(self, data: bytes, tally: Judge) -> bool:
-        """One program, or one scene of an exhibit; whether the bytes led to one."""
+    def batch(self, data: bytes, wanted: int, tally: Judge) -> None:
+        """Draw, run, predict and judge: each for all programs, so that caches stay warm."""
+        programs: list[tuple[bytes, Program]] = []
+        for number in range(256):
+            if len(programs) == wanted:
+                break
+            draw = data + bytes([number])
+            try:
+                programs.append((draw, drawn(self.law, self.vocabulary, draw)))
+            except DeadEnd:
+                self.discarded += tally is self.tally
+        seen = [self.observed(draw, program) for draw, program in programs]
+        trials = [self.expected(program, got) for (_, program), got in zip(programs, seen, strict=True)]
+        for (_, program), trial in zip(programs, trials, strict=True):
+            self.settle(program, self.asked(trial, tally), tally)
+
+    def shown(self, data: bytes, tally: Judge) -> Exception | None:
+        """How one scene of an exhibit ended."""
         if self.journal is not None:
             self.journal(self.law.id, data)
-        program: Program | None = None
         try:
-            if self.law.leaning is None:
-                show(self.law, self.backend, data, tally)
-            else:
-                program = drawn(self.law, self.vocabulary, data)
-                examine(self.law, program, self.backend, tally, self.effort.strict)
-        except DeadEnd:
-            self.discarded += tally is self.tally
-            return False
+            show(self.law, self.backend, data, tally)
         except Exception as error:
-            entry = self.known.excuse(error.law, program) if isinstance(error, Broken) else None
-            if entry is None or not isinstance(error, Broken):
-                self.programs += tally is self.tally
-                self.failure = (program, error)
-                raise
-            if error.law == self.law.id:
-                self.listed = True
-            else:
-                self.excused[error.law] = self.excused.get(error.law, 0) + 1
+            return error
+        return None
+
+    def observed(self, draw: bytes, program: Program) -> Trace | Exception:
+        """The trace of a program, or how running it ended."""
+        if self.journal is not None:
+            self.journal(self.law.id, draw)
+        try:
+            return run(program, self.backend)
+        except Exception as error:
+            return error
+
+    def expected(self, program: Program, got: Trace | Exception) -> Trial | Exception:
+        """The observed trace beside the expected one."""
+        if isinstance(got, Exception):
+            return got
+        try:
+            return Trial(self.law.id, program, self.backend, got, believe(program, got, self.effort.strict))
+        except Exception as error:
+            return error
+
+    def asked(self, trial: Trial | Exception, tally: Judge) -> Exception | None:
+        """What the law says."""
+        if isinstance(trial, Exception):
+            return trial
+        try:
+            ask(self.law, trial, tally)
+        except Exception as error:
+            return error
+        return None
+
+    def settle(self, program: Program | None, error: Exception | None, tally: Judge) -> None:
+        """Count the program; raise what is neither lawful nor listed."""
         self.programs += tally is self.tally
-        return True
+        if error is None:
+            return
+        entry = self.known.excuse(error.law, program) if isinstance(error, Broken) else None
+        if entry is None or not isinstance(error, Broken):
+            self.failure = (program, error)
+            raise error
+        if error.law == self.law.id:
+            self.listed = True
+        else:
+            self.excused[error.law] = self.excused.get(error.law, 0) + 1
 
     def go(self, result: Result) -> None:
         """Run the examples and fill in the result."""

@@ -31,7 +31,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("conformance.backends", "conformance.interpreter"),
     ("conformance.oracle",),
     ("conformance.laws", "conformance.faults"),
-    ("conformance.judging", "conformance.checking", "conformance.loading", "conformance.scripts"),
+    ("conformance.examining",),
+    (
+        "conformance.judging",
+        "conformance.checking",
+        "conformance.loading",
+        "conformance.scripts",
+    ),
     ("conformance.journal", "conformance.examples", "reports"),
     ("conformance.plugin conformance.campaign conformance.replaying",),
 )

@@ -1,0 +1,79 @@
+"""Puts one program, or one scene of an exhibit, before a law."""
+
+from __future__ import annotations
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.entropy import Array, Entropy, stretched
+from gradlaws.conformance.interpreter import run
+from gradlaws.conformance.laws.registry import Law
+from gradlaws.conformance.laws.standing import lawful, root_cause, stand
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
+from gradlaws.conformance.observe import Trace
+from gradlaws.conformance.ops import INPLACE, TABLE
+from gradlaws.conformance.oracle import believe
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.steps import Apply, InPlace, Var
+from gradlaws.strategies.builder import Builder, Vocabulary
+
+#: Bytes that one program is drawn from.
+SIZE = 16
+
+
+def vocabulary_of(backend: Backend) -> Vocabulary:
+    """What programs for this backend may use."""
+    return Vocabulary(frozenset(backend.ops()), backend.capabilities, backend.accepts)
+
+
+def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
+    """The program that `data` decodes to under the law's leaning."""
+    assert law.leaning is not None
+    builder = Builder(Entropy(stretched(data)), vocabulary)
+    law.leaning(builder)
+    return builder.program()
+
+
+def in_domain(program: Program, trace: Trace) -> bool:
+    """Whether each op is defined, and of one mind with itself, at the values that it met."""
+    values: dict[Var, Array] = {}
+    for step, moment in zip(program, trace, strict=True):
+        if isinstance(step, Apply | InPlace) and not moment.skipped:
+            row = TABLE[step.op] if isinstance(step, Apply) else INPLACE[step.op].row
+            operands = step.inputs if isinstance(step, Apply) else (step.target, *step.inputs)
+            met = [values[v] for v in operands if v in values]
+            whole = row.domain is not None and len(met) == len(operands)
+            if whole and row.domain and not row.domain(*met, **dict(step.params)):
+                return False
+        values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
+    return True
+
+
+def examine(law: Law, program: Program, backend: Backend, tally: Judge, strict: bool = False) -> None:
+    """Run one program and ask the law; raises `Broken` or `EngineBroke`."""
+    got = run(program, backend)
+    ask(law, Trial(law.id, program, backend, got, believe(program, got, strict)), tally)
+
+
+def ask(law: Law, trial: Trial, tally: Judge) -> None:
+    """Ask the law about a program that ran; raises `Broken` or `EngineBroke`."""
+    try:
+        try:
+            law.check(trial)
+        finally:
+            # The law's own assertions: those that are made on every program count for no law.
+            tally.assertions += trial.assertions
+            tally.worst = max(tally.worst, trial.worst)
+        stand(trial)
+        lawful(trial)
+    except (Broken, EngineBroke):
+        root_cause(trial)
+        raise
+
+
+def show(law: Law, backend: Backend, data: bytes, tally: Judge) -> None:
+    """Put an exhibit on stage; raises `Broken`."""
+    stage = Stage(law.id, backend, Entropy(stretched(data)))
+    try:
+        law.check(stage)
+    finally:
+        tally.assertions += stage.assertions
+        tally.worst = max(tally.worst, stage.worst)
