@@ -150,7 +150,9 @@ class _Run:
                 self.discarded += tally is self.tally
         seen = [self.observed(draw, program) for draw, program in programs]
         trials = [self.expected(program, got) for (_, program), got in zip(programs, seen, strict=True)]
-        for (_, program), trial in zip(programs, trials, strict=True):
+        for (draw, program), trial in zip(programs, trials, strict=True):
+            if self.journal is not None:
+                self.journal(self.law.id, draw)  # a law may run its program again
             self.settle(program, self.asked(trial, tally), tally)
 
     def shown(self, data: bytes, tally: Judge) -> Exception | None:
