@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import faulthandler
 import json
-import platform
 import random
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +20,12 @@ from gradlaws.conformance.examples import EXAMPLES
 from gradlaws.conformance.journal import Journal
 from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures, KnownFailuresError, load, shipped
-from gradlaws.conformance.laws import LAWS, LEVELS, Law
+from gradlaws.conformance.laws import LAWS, Law
+from gradlaws.conformance.lines import header, result_line
 from gradlaws.conformance.loading import BackendError, default, find
 from gradlaws.conformance.replaying import Replay, ReplayError, remember
 from gradlaws.conformance.scripts import Example
-from gradlaws.conformance.serial import dumped
+from gradlaws.conformance.selection import Selection, SelectionError
 from gradlaws.conformance.verdict import Result, Verdict
 from gradlaws.reports.record import Recorder, RecordError
 from gradlaws.reports.terminal import summary
@@ -66,6 +64,7 @@ class Campaign:
         self.backends = backends
         self.known = known
         self.level = option.level or "full"
+        self.selection = Selection.of(self.level, option.laws, option.shard)
         self.profile = option.profile or "ci"
         examples, roving = PROFILES[self.profile]
         chosen = option.seed if option.seed is not None else random.randrange(2**31) if roving else 0
@@ -79,11 +78,15 @@ class Campaign:
         self.replay = Replay.of(option.replay, self.cache) if option.replay else None
         self.timeout: float = option.law_timeout
         self.lines: list[dict[str, Any]] = []
+        #: Called with each line as it comes; for those who show progress.
+        self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
         self._start = time.perf_counter()
         self._recorder: Recorder | None = None
         if option.record is not None and not self.is_worker and not option.collectonly:
-            self._recorder = Recorder(option.record, self._head())
+            self._recorder = Recorder(
+                option.record, header(backends, self.selection, self.effort, self.profile)
+            )
 
     @classmethod
     def of(cls, config: pytest.Config) -> Campaign:
@@ -101,24 +104,22 @@ class Campaign:
                         f"{listed}"
                     )
             return cls(config, backends, _known(config, backends))
-        except (BackendError, KnownFailuresError, RecordError, ReplayError) as error:
+        except (BackendError, KnownFailuresError, RecordError, ReplayError, SelectionError) as error:
             raise CampaignError(str(error)) from error
 
     # -- what is tried ----------------------------------------------------------------------------------------
 
     def law_cases(self) -> list[Case]:
         """The laws of the level, on each backend."""
-        included = LEVELS[: LEVELS.index(self.level) + 1]
-        laws = [law for law in LAWS.values() if law.level in included]
-        if self.replay is not None:
-            laws = [LAWS[self.replay.law]]
+        laws = self.selection.laws() if self.replay is None else [LAWS[self.replay.law]]
         return [Case(backend, law) for backend in self.backends for law in laws]
 
     def example_cases(self) -> list[Case]:
         """The documented examples, on each backend."""
-        if self.replay is not None:
+        if self.replay is not None or self.selection.names:
             return []
-        return [Case(backend, example) for backend in self.backends for example in EXAMPLES.values()]
+        examples = self.selection.shared(list(EXAMPLES.values()))
+        return [Case(backend, example) for backend in self.backends for example in examples]
 
     def header(self) -> list[str]:
         """Lines for the top of the run."""
@@ -138,37 +139,13 @@ class Campaign:
                 )
             )
         count = len(self.law_cases()) // max(len(self.backends), 1)
+        part = "" if self.selection.whole else f" of {len(self.selection.of_level())}"
         note = "" if self.effort.examples == PROFILES[self.profile][0] else " (--max-examples)"
         lines.append(
-            f"gradlaws: level {self.level}, {count} laws, profile {self.profile}: {self.effort.examples} programs a law"
-            f"{note}, seed {self.seed}"
+            f"gradlaws: level {self.level}, {count}{part} laws, profile {self.profile}: {self.effort.examples} "
+            f"programs a law{note}, seed {self.seed}"
         )
         return lines
-
-    def _head(self) -> dict[str, Any]:
-        try:
-            own = version("gradlaws")
-        except PackageNotFoundError:
-            own = "checkout"
-        return {
-            "gradlaws": own,
-            "backends": [
-                {
-                    "name": b.name,
-                    "version": b.version(),
-                    "capabilities": sorted(b.capabilities),
-                    "ops": sorted(b.ops()),
-                }
-                for b in self.backends
-            ],
-            "seed": self.seed,
-            "profile": self.profile,
-            "examples": self.effort.examples,
-            "level": self.level,
-            "python": platform.python_version(),
-            "platform": sys.platform,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -185,31 +162,13 @@ class Campaign:
     # -- what came of it --------------------------------------------------------------------------------------
 
     def line_of(self, result: Result) -> dict[str, Any]:
-        """The record's line about a result."""
-        law = LAWS[result.law]
-        data = asdict(result)
-        finding = data["finding"]
-        if finding is not None and result.finding is not None:
-            program = result.finding.steps
-            blamed = LAWS.get(result.finding.law)
-            if blamed is not None:
-                finding["sentence"], finding["source"] = blamed.sentence, blamed.source
-            finding["steps"] = None if program is None else dumped(program)
-            finding["replay"] = (
-                None if program is None else remember(self.cache, law.id, result.backend, finding["steps"])
-            )
-        return {
-            "type": "result",
-            **data,
-            "given": next((b.given for b in self.backends if b.name == result.backend), result.backend),
-            "verdict": str(result.verdict),
-            "family": law.family,
-            "level": law.level,
-            "sentence": law.sentence,
-            "source": law.source,
-            "after": list(law.after),
-            "missing": list(result.missing),
-        }
+        """The record's line about a result; a failing program is remembered for --replay."""
+        backend = next(b for b in self.backends if b.name == result.backend)
+        line = result_line(result, backend)
+        finding = line["finding"]
+        if finding is not None and finding["steps"] is not None:
+            finding["replay"] = remember(self.cache, result.law, result.backend, finding["steps"])
+        return line
 
     def note(self, report: pytest.TestReport) -> None:
         """Take a test's line from its report, or notice that its process died."""
@@ -227,6 +186,7 @@ class Campaign:
             self.lines.append(line)
             if self._recorder is not None:
                 self._recorder.add(line)
+            self.told(line)
 
     def _crash(self, report: pytest.TestReport) -> dict[str, Any] | None:
         case = next((case for case in self.law_cases() if f"[{case.id}]" in report.nodeid), None)
@@ -260,7 +220,7 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
     if option.replay:
         idle = [
             "--" + name.replace("_", "-")
-            for name in ("level", "profile", "max_examples", "seed", "known_failures")
+            for name in ("level", "laws", "shard", "profile", "max_examples", "seed", "known_failures")
             if getattr(option, name) is not None
         ]
         if idle:

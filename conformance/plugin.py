@@ -38,6 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "torch (the same, insisting on every refusal that PyTorch documents)",
     )
     group.addoption(
+        "--laws", metavar="ID,...", help="only these laws, by id (ACC-01) or family (ACC); comma-separated"
+    )
+    group.addoption(
+        "--shard",
+        metavar="I/N",
+        help="only every N-th law, from the I-th; `gradlaws merge` joins the records",
+    )
+    group.addoption(
         "--profile",
         choices=tuple(PROFILES),
         help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law",
@@ -80,7 +88,8 @@ def _count(text: str) -> int:
 def _wanted(config: pytest.Config) -> bool:
     """Whether this run asks for the suite: by an option, by --pyargs, or by a path."""
     option = config.option
-    if any((option.backend, option.record, option.known_failures, option.replay)) or option.seed is not None:
+    asked = (option.backend, option.laws, option.shard, option.record, option.known_failures, option.replay)
+    if any(asked) or option.seed is not None:
         return True
     for argument in config.args:
         place = argument.split("::")[0]

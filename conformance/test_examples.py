@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from gradlaws.conformance.campaign import LINE, Case
+from gradlaws.conformance.lines import example_line
 from gradlaws.conformance.printing import source
 from gradlaws.conformance.scripts import Example
-from gradlaws.conformance.verdict import Verdict
 
 
 def test_example(example_case: Case, record_property: Callable[[str, object], None]) -> None:
@@ -20,15 +20,7 @@ def test_example(example_case: Case, record_property: Callable[[str, object], No
     missing = example.missing(backend)
     with backend.session():
         breaches = [] if missing else list(example.breaches(backend))
-    verdict = Verdict.UNSUPPORTED if missing else Verdict.FAIL if breaches else Verdict.PASS
-    line = {
-        "type": "example",
-        "name": f"{example.id}-{example.name}",
-        "backend": backend.name,
-        "verdict": str(verdict),
-        "message": breaches[0] if breaches else "",
-    }
-    record_property(LINE, json.dumps(line))
+    record_property(LINE, json.dumps(example_line(example, backend, breaches, missing)))
     if missing:
         pytest.skip(f"UNSUPPORTED: needs {', '.join(missing)}")
     if breaches:

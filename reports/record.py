@@ -7,7 +7,7 @@ without a footer is truncated. Under pytest-xdist the order of results follows c
 Schema 1, by line type and key:
 
     header:  schema, gradlaws, backends [{name, version, capabilities, ops}], seed, profile, examples, level,
-             python, platform, started
+             laws {law: level} (all that the level has, tried or not), python, platform, started
     result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
              assertions, discarded, worst, seconds, missing, message, known, excused, after, finding
     example: name, backend, verdict, message

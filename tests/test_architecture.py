@@ -38,8 +38,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "conformance.loading",
         "conformance.scripts",
     ),
-    ("conformance.journal", "conformance.examples", "reports"),
+    ("conformance.journal", "conformance.examples", "conformance.selection", "reports"),
+    ("conformance.lines",),
     ("conformance.plugin conformance.campaign conformance.replaying",),
+    ("commands",),
 )
 #: Modules that may import less than all that is below them.
 ONLY: dict[str, tuple[str, ...]] = {
@@ -73,18 +75,24 @@ ONLY: dict[str, tuple[str, ...]] = {
 #: Who may import what belongs to others.
 GUESTS = {
     "torch": ("conformance.backends.torch",),
-    "pytest": ("conformance.plugin", "conformance.campaign", "conformance.replaying"),
+    "pytest": (
+        "conformance.plugin",
+        "conformance.campaign",
+        "conformance.replaying",
+        "commands.driving",
+    ),
     "hypothesis": ("strategies", "conformance.judging", "conformance.plugin", "conformance.campaign"),
 }
 
 
 class Module:
-    """One source file of the three halls."""
+    """One source file of the three halls, or of the command line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.shown = path.relative_to(ROOT).as_posix()
         parts = path.relative_to(ROOT).with_suffix("").parts
+        parts = parts[2:] if parts[:2] == ("src", "gradlaws") else parts
         self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         self.text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
@@ -124,8 +132,13 @@ def place(name: str) -> tuple[int, str] | None:
     return next(((k, room) for k, rooms in enumerate(LAYERS) for room in rooms if within(name, room)), None)
 
 
+#: The command line lies beside the facade.
+COMMANDS = ROOT / "src" / "gradlaws" / "commands"
 MODULES = [
-    Module(p) for hall in HALLS for p in sorted((ROOT / hall).rglob("*.py")) if "__pycache__" not in p.parts
+    Module(p)
+    for room in (*(ROOT / hall for hall in HALLS), COMMANDS)
+    for p in sorted(room.rglob("*.py"))
+    if "__pycache__" not in p.parts
 ]
 INNER = [m for m in MODULES if not m.is_test and m.name not in HALLS]
 TESTS = [Module(p) for p in sorted((ROOT / "tests").rglob("*.py"))]

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HALLS = ("conformance", "strategies", "reports")
+FACADE = ROOT / "src" / "gradlaws"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -21,6 +22,12 @@ def belongs(path: Path) -> bool:
     """Whether a file under a hall is part of the project, and not a trace of running it."""
     hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(ROOT).parts)
     return path.is_file() and not hidden and path.suffix not in (".pyc", ".pyo")
+
+
+def facade() -> list[Path]:
+    """What lies in src/gradlaws beside the links to the halls: the facade and the command line."""
+    halls = [FACADE / hall for hall in HALLS]
+    return [p for p in FACADE.rglob("*") if belongs(p) and not any(h == p or h in p.parents for h in halls)]
 
 
 def shipped_name(path: Path) -> str:
@@ -54,7 +61,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_every_file_of_the_halls_is_shipped(wheel: zipfile.ZipFile) -> None:
     expected = {shipped_name(p) for hall in HALLS for p in (ROOT / hall).rglob("*") if belongs(p)}
-    expected |= {"gradlaws/__init__.py", "gradlaws/py.typed"}
+    expected |= {f"gradlaws/{p.relative_to(FACADE).as_posix()}" for p in facade()}
     shipped = {name for name in wheel.namelist() if name.startswith("gradlaws/")}
     assert expected - shipped == set(), (
         "missing from the wheel: list the package, or the data, in pyproject.toml"
@@ -80,7 +87,7 @@ def test_the_licence_is_shipped(wheel: zipfile.ZipFile) -> None:
 
 def test_every_package_is_listed() -> None:
     listed = set(PROJECT["tool"]["setuptools"]["packages"])
-    found = {"gradlaws"}
+    found = {"gradlaws", "gradlaws.commands"}
     for hall in HALLS:
         for init in (ROOT / hall).rglob("__init__.py"):
             found.add("gradlaws." + ".".join(init.parent.relative_to(ROOT).parts))

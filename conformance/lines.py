@@ -1,0 +1,94 @@
+"""The lines of a record, made from what was judged; their schema is in `gradlaws.reports.record`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.judging import Effort
+from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.scripts import Example
+from gradlaws.conformance.selection import Selection
+from gradlaws.conformance.serial import dumped
+from gradlaws.conformance.verdict import Result, Verdict
+
+
+def header(backends: Sequence[Backend], selection: Selection, effort: Effort, profile: str) -> dict[str, Any]:
+    """What is known before anything is judged."""
+    try:
+        own = version("gradlaws")
+    except PackageNotFoundError:
+        own = "checkout"
+    return {
+        "gradlaws": own,
+        "backends": [
+            {
+                "name": b.name,
+                "version": b.version(),
+                "capabilities": sorted(b.capabilities),
+                "ops": sorted(b.ops()),
+            }
+            for b in backends
+        ],
+        "seed": effort.seed,
+        "profile": profile,
+        "examples": effort.examples,
+        "level": selection.level,
+        "laws": {law.id: law.level for law in selection.of_level()},
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def result_line(result: Result, backend: Backend) -> dict[str, Any]:
+    """The verdict on a law."""
+    law = LAWS[result.law]
+    data = asdict(result)
+    finding = data["finding"]
+    if finding is not None and result.finding is not None:
+        program = result.finding.steps
+        blamed = LAWS.get(result.finding.law)
+        if blamed is not None:
+            finding["sentence"], finding["source"] = blamed.sentence, blamed.source
+        finding["steps"] = None if program is None else dumped(program)
+        finding["replay"] = None if program is None else identity(law.id, finding["steps"])
+    return {
+        "type": "result",
+        **data,
+        "given": backend.given or backend.name,
+        "verdict": str(result.verdict),
+        "family": law.family,
+        "level": law.level,
+        "sentence": law.sentence,
+        "source": law.source,
+        "after": list(law.after),
+        "missing": list(result.missing),
+    }
+
+
+def identity(law: str, steps: list[dict[str, Any]]) -> str:
+    """The short id under which a failing program is known."""
+    return f"{law}-{hashlib.sha256(json.dumps([law, steps]).encode()).hexdigest()[:8]}"
+
+
+def example_line(
+    example: Example, backend: Backend, breaches: list[str], missing: list[str]
+) -> dict[str, Any]:
+    """The verdict on a documented example."""
+    verdict = Verdict.UNSUPPORTED if missing else Verdict.FAIL if breaches else Verdict.PASS
+    return {
+        "type": "example",
+        "name": f"{example.id}-{example.name}",
+        "backend": backend.name,
+        "verdict": str(verdict),
+        "message": breaches[0] if breaches else "",
+    }

@@ -1,0 +1,163 @@
+"""Runs the suite under pytest without its user having to know: progress on a line, failures as they come.
+
+pytest does the work (worker processes that contain crashes, the record, replay); its own output is put aside,
+and shown only where pytest itself could not go on.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+from gradlaws.commands import CommandError
+from gradlaws.conformance import plugin
+from gradlaws.reports.terminal import failure
+
+#: Verdicts that are shown in full as they come.
+SHOWN = ("FAIL", "ERROR", "CRASH", "TIMEOUT", "STALE", "UNKNOWN")
+
+
+def declare(parser: ArgumentParser) -> None:
+    """The options that say what is judged, by what and where; those of the pytest plugin."""
+    add = parser.add_argument
+    add(
+        "--backend",
+        action="append",
+        metavar="NAME|module:attribute",
+        help="engine to judge; repeatable. Default: torch where it is installed, else reference",
+    )
+    add("--laws", metavar="ID,...", help="only these laws or families, for example ACC,RET-13")
+    add("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
+    add("--known-failures", action="append", type=Path, metavar="FILE", help="what is known to fail (TOML)")
+    add("--law-timeout", type=float, metavar="SECONDS", help="a law that takes longer is a TIMEOUT")
+    add(
+        "--workers",
+        default="auto",
+        metavar="N",
+        help="processes, so that a crash ends one law and not the run; 0 for this process, auto (the default) "
+        "for as many as there are cores, at most 8",
+    )
+
+
+def arguments(options: Namespace) -> list[str]:
+    """The options of the pytest plugin that the parsed ones stand for."""
+    given: list[str] = []
+    for name in ("backend", "laws", "shard", "level", "profile", "max_examples", "seed", "known_failures"):
+        value = getattr(options, name, None)
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        given += [f"--{name.replace('_', '-')}={one}" for one in values]
+    if options.law_timeout is not None:
+        given.append(f"--law-timeout={options.law_timeout}")
+    workers = min(os.cpu_count() or 1, 8) if options.workers == "auto" else _number(options.workers)
+    return [*given, f"-n{workers}"]
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise CommandError(f"--workers {text}: write a number of processes, or auto")
+    return int(text)
+
+
+class Progress:
+    """Says how far a run is: on one line of a terminal, now and then elsewhere."""
+
+    def __init__(self, out: Any, seconds: float = 10.0) -> None:
+        self.out = out
+        self.live = out.isatty()
+        self.total = 0
+        self.verdicts: Counter[str] = Counter()
+        self._every = 0.2 if self.live else seconds
+        self._start = self._last = time.perf_counter()
+
+    def line(self, line: dict[str, Any]) -> None:
+        """Take one line of the record."""
+        self.verdicts[line["verdict"]] += 1
+        if line["verdict"] in SHOWN:
+            self._clear()
+            shown = failure(line) if line["type"] == "result" else f"FAIL {line['name']}\n{line['message']}"
+            print(f"\n{shown}\n", file=self.out)
+        now = time.perf_counter()
+        if now - self._last >= self._every:
+            self._last = now
+            self._show(now, line.get("law", line.get("name", "")))
+
+    def _show(self, now: float, what: str) -> None:
+        done = sum(self.verdicts.values())
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in sorted(self.verdicts.items()))
+        text = f"{done} of {self.total}  {counts}  {now - self._start:.0f} s  {what}"
+        self._clear()
+        print(text[:100], end="" if self.live else "\n", file=self.out, flush=True)
+
+    def _clear(self) -> None:
+        if self.live:
+            print("\r\x1b[K", end="", file=self.out)
+
+    def end(self) -> None:
+        """Leave a clean line."""
+        self._clear()
+        self.out.flush()
+
+
+class _Driver:
+    """The plugin that turns what pytest tells into progress."""
+
+    def __init__(self, progress: Progress, aside: io.StringIO) -> None:
+        self.progress = progress
+        self.aside = aside
+        self.header: list[str] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Put pytest's own output aside, and listen to the campaign."""
+        standard = config.pluginmanager.getplugin("terminalreporter")
+        if standard is not None:
+            config.pluginmanager.unregister(standard)
+            config.pluginmanager.register(TerminalReporter(config, file=self.aside), "terminalreporter")
+        campaign = plugin.campaign_of(config)
+        campaign.told = self.progress.line
+        self.progress.total = len(campaign.law_cases()) + len(campaign.example_cases())
+        for text in campaign.header():
+            print(text, file=self.progress.out)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """A polite request to end (SIGTERM, as CI sends it) leaves a valid record, as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def drive(given: list[str], record: Path) -> int:
+    """Run the suite with options of the plugin; pytest's exit code. The record is written to `record`."""
+    progress, aside = Progress(sys.stdout), io.StringIO()
+    fixed = [
+        *("-p", "gradlaws.conformance.plugin", "--pyargs", "gradlaws.conformance"),
+        *("-c", os.devnull, "--rootdir", str(Path.cwd()), "--noconftest"),
+    ]
+    driver = _Driver(progress, aside)
+    with _terminated_as_interrupted():
+        code = int(pytest.main([*fixed, *given, f"--record={record}"], plugins=[driver]))
+    progress.end()
+    if code == pytest.ExitCode.INTERNAL_ERROR:
+        print(aside.getvalue(), file=sys.stderr)
+    return code

@@ -1,0 +1,89 @@
+"""List the laws, or show one with its source.
+
+Without an argument every law is listed with its level and sentence; with an id (ACC-01) that law is shown in
+full, with a family (ACC) all of that family are listed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from argparse import ArgumentParser, Namespace
+from difflib import get_close_matches
+from typing import Any
+
+from gradlaws.commands import CommandError, Exit
+
+EXAMPLE = """
+gradlaws laws                 # all of them
+gradlaws laws RET --level core
+gradlaws laws ACC-01          # one, with its source and its check"""
+
+
+def options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("law", nargs="?", metavar="ID|FAMILY", help="a law (ACC-01) or a family (ACC)")
+    parser.add_argument(
+        "--level", choices=("core", "full", "torch"), help="list only the laws of this level and below"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+def execute(options: Namespace) -> int:
+    """Print what was asked for."""
+    from gradlaws.conformance.laws import LAWS, LEVELS, Law
+
+    wanted = (options.law or "").upper()
+    included = LEVELS[: LEVELS.index(options.level) + 1] if options.level else LEVELS
+    found = [
+        law
+        for law in LAWS.values()
+        if law.level in included and (not wanted or wanted in (law.id, law.family))
+    ]
+    if not found:
+        names = [*LAWS, *dict.fromkeys(law.family for law in LAWS.values())]
+        near = get_close_matches(wanted, names, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise CommandError(f"there is no law {options.law}: {hint}`gradlaws laws` lists them")
+
+    def data(law: Law) -> dict[str, Any]:
+        return {
+            "id": law.id,
+            "name": law.name,
+            "family": law.family,
+            "level": law.level,
+            "sentence": law.sentence,
+            "source": law.source,
+            "needs": sorted(law.needs),
+            "after": list(law.after),
+        }
+
+    if options.json:
+        print(json.dumps([data(law) for law in found], indent=2, ensure_ascii=False))
+    elif wanted in LAWS:
+        print(_shown(found[0]))
+    else:
+        for law in found:
+            print(f"{law.id:8} {law.level:5}  {law.sentence}")
+        print(f"\n{len(found)} laws; `gradlaws laws {found[0].id}` shows one with its source")
+    return Exit.CONFORMS
+
+
+def _shown(law: Any) -> str:
+    from gradlaws.conformance.faults import FAULTS
+
+    rows = [
+        ("sentence", law.sentence),
+        ("source", law.source),
+        ("level", law.level),
+        ("needs", ", ".join(sorted(law.needs)) or "nothing that is not required of every adapter"),
+        ("drawn", _explained(law.leaning) if law.leaning else "an exhibit: no program can say this"),
+        ("caught", ", ".join(fault.name for fault in FAULTS.values() if law.id in fault.breaks)),
+        ("after", ", ".join(law.after)),
+    ]
+    lines = [f"{law.id}  {law.name}", "", *(f"{name + ':':10}{text}" for name, text in rows if text)]
+    return "\n".join([*lines, "", inspect.getsource(law.check).rstrip()])
+
+
+def _explained(leaning: Any) -> str:
+    return " ".join(str(inspect.getdoc(leaning) or getattr(leaning, "__name__", "")).split("\n\n")[0].split())

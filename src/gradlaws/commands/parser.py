@@ -1,0 +1,72 @@
+"""Reads the command line and hands over to a subcommand."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from gradlaws.commands import COMMANDS, CommandError, Exit
+
+CODES = """\
+exit codes: 0 conforms, 1 does not, 2 unknown or incomplete, 3 the suite broke, 4 wrong usage or input"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that ends with exit code 4 for wrong usage, as pytest does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where help is."""
+        self.exit(Exit.USAGE, f"error: {message}\n       `{self.prog} --help` shows an example\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _overview()
+    if not given or given[0] in ("-h", "--help"):
+        parser.print_help()
+        return Exit.CONFORMS
+    name = parser.parse_args(given[:1]).command
+    module = import_module(f"gradlaws.commands.{name.replace('-', '_')}")
+    inner = Parser(
+        prog=f"gradlaws {name}",
+        description=module.__doc__,
+        epilog=f"example:\n{_indented(module.EXAMPLE)}\n\n{CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.options(inner)
+    try:
+        return int(module.execute(inner.parse_args(given[1:])))
+    except CommandError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return Exit.UNKNOWN
+    except BrokenPipeError:  # `gradlaws laws | head`
+        sys.stderr.close()
+        return Exit.CONFORMS
+
+
+def _overview() -> Parser:
+    from gradlaws import __version__
+
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"{name.ljust(width)}  {what}" for name, what in COMMANDS.items())
+    parser = Parser(
+        prog="gradlaws",
+        description="Judges gradient access (.grad) of autograd engines by documented laws.",
+        epilog=f"commands:\n{_indented(listed)}\n\n`gradlaws COMMAND --help` shows options and an example.\n\n"
+        f"example:\n  gradlaws run --backend torch --profile smoke\n\n{CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gradlaws {__version__}")
+    parser.add_argument("command", choices=tuple(COMMANDS), metavar="COMMAND", help="what to do; see below")
+    return parser
+
+
+def _indented(text: str) -> str:
+    return "\n".join("  " + line for line in text.strip().splitlines())

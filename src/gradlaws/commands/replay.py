@@ -1,0 +1,55 @@
+"""Run just the program that an earlier failure was reported with.
+
+The program is taken from the record of the run, which may come from another machine: download the record that
+CI kept, and replay what failed there.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from gradlaws.commands import CommandError, Exit
+
+EXAMPLE = """
+gradlaws replay ACC-01-e2fdc759
+gradlaws replay ACC-01-e2fdc759 --record from-ci.jsonl --backend my_adapter:MyBackend"""
+
+
+def options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("id", metavar="ID", help="as printed with the failure, after `again:`")
+    add(
+        "--record",
+        type=Path,
+        default=Path("gradlaws.jsonl"),
+        metavar="FILE",
+        help="the record of the run (default: gradlaws.jsonl)",
+    )
+    add("--backend", metavar="NAME|module:attribute", help="another engine than the one that failed")
+
+
+def execute(options: Namespace) -> int:
+    """Run the program; 1 if it still breaks the law."""
+    from gradlaws.conformance.judging import replayed
+    from gradlaws.conformance.lines import result_line
+    from gradlaws.conformance.loading import BackendError, find
+    from gradlaws.conformance.replaying import ReplayError, recorded
+    from gradlaws.conformance.verdict import Verdict
+    from gradlaws.reports.record import RecordError
+    from gradlaws.reports.terminal import failure
+
+    try:
+        law, program, given, strict = recorded(options.record, options.id)
+        backend = find(options.backend or given)
+    except (RecordError, ReplayError, BackendError) as error:
+        raise CommandError(str(error)) from error
+    faulthandler.enable()
+    line = result_line(replayed(law, program, backend, strict), backend)
+    if line["verdict"] == Verdict.PASS:
+        print(f"PASS {law.id} on {backend.name}: {law.sentence}\nThe program of {options.id} keeps the law.")
+        return Exit.CONFORMS
+    print(failure(line))
+    return Exit.FAILS

@@ -1,0 +1,41 @@
+"""Judge an engine by all laws, and write the record from which reports are made.
+
+Every law is tried on random programs, beside an executable specification of what PyTorch documents. Failures are
+shown as they come, with the smallest program found. Ctrl-C ends the run and leaves a valid record.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from gradlaws.commands import driving
+from gradlaws.conformance.plugin import PROFILES
+
+EXAMPLE = """
+gradlaws run --backend my_adapter:MyBackend --record gradlaws.jsonl
+gradlaws run --backend torch --level core --laws ACC,RET-13 --max-examples 1000"""
+
+
+def options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    driving.declare(parser)
+    add = parser.add_argument
+    add("--level", choices=("core", "full", "torch"), help="the claim to check (default: full)")
+    add("--profile", choices=tuple(PROFILES), help="10, 100 (ci, the default) or 2000 programs a law")
+    add("--max-examples", type=int, metavar="N", help="programs a law, instead of the profile's")
+    add(
+        "--shard", metavar="I/N", help="only every N-th law from the I-th; `gradlaws merge` joins the records"
+    )
+    add(
+        "--record",
+        type=Path,
+        default=Path("gradlaws.jsonl"),
+        metavar="FILE",
+        help="where the record goes (default: gradlaws.jsonl)",
+    )
+
+
+def execute(options: Namespace) -> int:
+    """Run the suite."""
+    return driving.drive(driving.arguments(options), options.record)
