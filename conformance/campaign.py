@@ -27,8 +27,10 @@ from gradlaws.conformance.replaying import Replay, ReplayError, remember
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection, SelectionError
 from gradlaws.conformance.verdict import Result, Verdict
-from gradlaws.reports.record import Recorder, RecordError
-from gradlaws.reports.terminal import summary
+from gradlaws.reports.reader import Record, parsed
+from gradlaws.reports.record import Recorder, RecordError, footer, headed
+from gradlaws.reports.terminal import causes, standing, table
+from gradlaws.reports.view import views
 
 #: The property of a test report under which its line of the record travels.
 LINE = "gradlaws"
@@ -82,11 +84,10 @@ class Campaign:
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
         self._start = time.perf_counter()
+        self.header_line = headed(header(backends, self.selection, self.effort, self.profile))
         self._recorder: Recorder | None = None
         if option.record is not None and not self.is_worker and not option.collectonly:
-            self._recorder = Recorder(
-                option.record, header(backends, self.selection, self.effort, self.profile)
-            )
+            self._recorder = Recorder(option.record, self.header_line)
 
     @classmethod
     def of(cls, config: pytest.Config) -> Campaign:
@@ -201,16 +202,29 @@ class Campaign:
             result.message = f"not finished after {self.timeout:g} s (--law-timeout)"
         return self.line_of(result)
 
+    def record(self) -> Record:
+        """What has come of the run so far."""
+        end = footer(self.lines, self.exit_code, self._elapsed())
+        return parsed([self.header_line, *self.lines, end])
+
     def summarise(self, terminal: Any) -> None:
-        """Print the table per family."""
-        if self.lines and not self.is_worker:
-            summary(self.lines, terminal)
+        """Print the table per family, the level reached, and the root causes."""
+        if not self.lines or self.is_worker or self.replay is not None:
+            return
+        for view in views([self.record()]):
+            if view.results or view.documented:
+                terminal.section(f"gradlaws: {view.engine.name}", sep="-")
+                for text in (*table(view), *standing(view), *causes(view)):
+                    terminal.write_line(text)
+
+    def _elapsed(self) -> float:
+        return round(time.perf_counter() - self._start, 3)
 
     def close(self) -> None:
         """Complete the record."""
         self.journal.close()
         if self._recorder is not None:
-            self._recorder.close(round(time.perf_counter() - self._start, 3), self.exit_code)
+            self._recorder.close(footer(self.lines, self.exit_code, self._elapsed()))
 
 
 def _consistent(config: pytest.Config, names: list[str]) -> None:

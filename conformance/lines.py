@@ -43,6 +43,7 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
         "examples": effort.examples,
         "level": selection.level,
         "laws": {law.id: law.level for law in selection.of_level()},
+        "tried": None if selection.whole else [law.id for law in selection.laws()],
         "python": platform.python_version(),
         "platform": sys.platform,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -149,9 +149,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         campaign.note(report)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The table per family."""
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """The table per family, the level reached, the root causes."""
     if KEY in config.stash:
+        config.stash[KEY].exit_code = int(exitstatus)
         config.stash[KEY].summarise(terminalreporter)
 
 

@@ -11,6 +11,7 @@ from gradlaws.conformance.campaign import LINE, Campaign, Case
 from gradlaws.conformance.judging import judge, replayed
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.reader import result_of
 from gradlaws.reports.terminal import failure
 
 
@@ -33,4 +34,4 @@ def test_law(law_case: Case, campaign: Campaign, record_property: Callable[[str,
     if result.verdict is Verdict.KNOWN:
         pytest.xfail(f"KNOWN: {result.known}")
     if result.verdict is not Verdict.PASS:
-        pytest.fail(failure(line), pytrace=False)
+        pytest.fail(failure(result_of(line)), pytrace=False)

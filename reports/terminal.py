@@ -1,118 +1,200 @@
-"""What the terminal shows: a failure that fits a screen, and a table per family at the end."""
+"""What the terminal shows: a failure that fits a screen, and for each engine level, table and root causes."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-#: Verdicts by column of the summary, in order.
-COLUMNS = ("PASS", "FAIL", "KNOWN", "UNSUPPORTED", "UNKNOWN", "other")
+from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.reader import LawResult
+from gradlaws.reports.view import BREAKS, Family, State, View, plural
+
+#: Verdicts by column of the table, in order; the rest is `other`.
+COLUMNS = (Verdict.PASS, Verdict.FAIL, Verdict.KNOWN, Verdict.UNSUPPORTED, Verdict.UNKNOWN)
+HEAD = (
+    *("family", "laws", "pass", "fail", "known", "unsup", "unknown", "other"),
+    *("programs", "assertions", "worst", "s"),
+)
+#: How many names a line of the terminal lists.
+FEW = 12
 
 
-def failure(line: dict[str, Any]) -> str:
+def failure(result: LawResult, record: Path | None = None) -> str:
     """One failing law: what was seen, the sentence and its source, the program, and how to run just that."""
-    finding = line["finding"] or {}
-    parts = [f"{line['verdict']} {line['law']} on {line['backend']}"]
-    blamed = finding.get("law", line["law"])
-    if blamed != line["law"]:
-        parts[0] += f": its programs break {blamed}"
-    seen = line["message"]
-    if finding.get("step") and f"`{finding['step']}`" not in seen:
-        seen = f"after `{finding['step']}`: {seen}"
-    sentence, source = (finding.get(key, line[key]) for key in ("sentence", "source"))
-    parts += [seen, "", f"law:    {sentence}", f"source: {source}"]
-    if finding.get("program"):
-        parts += ["", "program:", *("    " + text for text in finding["program"].splitlines())]
-    parts += ["", f"again:  {again(line)}"]
+    finding = result.finding
+    parts = [f"{result.verdict} {result.law} on {result.backend}"]
+    if finding is not None and finding.law != result.law:
+        parts[0] += f": its programs break {finding.law}"
+    seen = result.message
+    if finding is not None and finding.step and f"`{finding.step}`" not in seen:
+        seen = f"after `{finding.step}`: {seen}"
+    told = finding or result
+    parts += [seen, "", f"law:    {told.sentence}", f"source: {told.source}"]
+    if finding is not None and finding.program:
+        parts += ["", "program:", *("    " + text for text in finding.program.splitlines())]
+    parts += ["", f"again:  {again(result, record)}"]
     return "\n".join(parts)
 
 
-def again(line: dict[str, Any]) -> str:
-    """The command that runs just this again."""
-    finding = line["finding"] or {}
-    if finding.get("replay"):
-        return f"pytest --backend {line['given']} --replay {finding['replay']}"
-    return f"pytest --backend {line['given']} -k {line['law']}"
+def again(result: LawResult, record: Path | None = None) -> str:
+    """The command that runs just this again: from a record, or from what pytest remembers."""
+    replay = result.finding.replay if result.finding else None
+    if record is None:
+        what = f"--replay {replay}" if replay else f"-k {result.law}"
+        return f"pytest --backend {result.given} {what}"
+    if replay:
+        return f"gradlaws replay {replay} --record {record.name}"
+    return f"gradlaws run --backend {result.given} --laws {result.law}"
 
 
-def consequences(lines: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    """(backend, law) of each failure that another failing law explains, with that law."""
-    failing = {
-        (line["backend"], line["law"])
-        for line in lines
-        if line["type"] == "result" and line["verdict"] == "FAIL"
-    }
-    found = {}
-    for line in lines:
-        if line["type"] != "result" or line["verdict"] != "FAIL":
-            continue
-        blamed = (line["finding"] or {}).get("law", line["law"])
-        causes = (
-            [blamed]
-            if blamed != line["law"]
-            else [c for c in line["after"] if (line["backend"], c) in failing]
-        )
-        if causes:
-            found[line["backend"], line["law"]] = causes[0]
-    return found
-
-
-def summary(lines: list[dict[str, Any]], terminal: Any) -> None:
-    """A table per backend: families against verdicts, with what was really run."""
-    for backend in dict.fromkeys(line["backend"] for line in lines):
-        own = [line for line in lines if line["backend"] == backend]
-        terminal.section(f"gradlaws: {backend}", sep="-")
-        for text in table(own):
-            terminal.write_line(text)
-        for (_, law), cause in sorted(consequences(own).items()):
-            terminal.write_line(f"{law} fails as a consequence of {cause}")
-
-
-def table(lines: list[dict[str, Any]]) -> list[str]:
-    """The lines of the table for one backend."""
-    results = [line for line in lines if line["type"] == "result"]
-    examples = [line for line in lines if line["type"] == "example"]
-    head = (
-        "family",
-        "laws",
-        "pass",
-        "fail",
-        "known",
-        "unsup",
-        "unknown",
-        "other",
-        "programs",
-        "assertions",
-        "worst",
-        "s",
-    )
-    rows = [
-        _row(family, [r for r in results if r["family"] == family])
-        for family in dict.fromkeys(r["family"] for r in results)
-    ]
-    if examples:
-        rows.append(_row("examples", examples))
+def table(view: View) -> list[str]:
+    """The lines of the table of one engine: families against verdicts, with what was really run."""
+    rows = [_row(family) for family in view.families]
+    if view.documented:
+        rows.append(_row(Family("examples", view.documented)))
     if len(rows) > 1:
-        rows.append(_row("all", lines))
-    widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
+        rows.append(_row(view.total))
+    return columns([HEAD, *rows])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the others to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return [
         "  ".join(
-            cell.ljust(w) if k == 0 else cell.rjust(w)
-            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in (head, *rows)
+            cell.ljust(width) if k == 0 else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
     ]
 
 
-def _row(name: str, lines: list[dict[str, Any]]) -> tuple[str, ...]:
-    verdicts = Counter(line["verdict"] if line["verdict"] in COLUMNS else "other" for line in lines)
-    worst = max((line.get("worst", 0.0) for line in lines), default=0.0)
+def _row(family: Family) -> tuple[str, ...]:
+    counts = [family.verdicts[column] for column in COLUMNS]
+    counts.append(len(family.results) - sum(counts))
     return (
-        name,
-        str(len(lines)),
-        *(str(verdicts[column]) if verdicts[column] else "." for column in COLUMNS),
-        f"{sum(line.get('programs', 0) for line in lines):,}",
-        f"{sum(line.get('assertions', 0) for line in lines):,}",
-        f"{worst:.2g}" if worst else "exact",
-        f"{sum(line.get('seconds', 0.0) for line in lines):.1f}",
+        family.name,
+        str(len(family.results)),
+        *(str(count) if count else "." for count in counts),
+        f"{family.programs:,}",
+        f"{family.assertions:,}",
+        ratio(family.worst),
+        f"{family.seconds:.1f}",
     )
+
+
+def ratio(worst: float) -> str:
+    """A ratio of error to error bound."""
+    return f"{worst:.2g}" if worst else "exact"
+
+
+def standing(view: View) -> Iterator[str]:
+    """The level reached, what stands in the way of the next, and what is declared and listed."""
+    best = view.reached
+    yield f"level reached: {best.sentence if best else 'none'}"
+    for claim in view.claims:
+        if claim.state is not State.HOLDS:
+            yield claim.sentence
+        for verdict in Verdict:
+            laws = [obstacle.law for obstacle in claim.obstacles if obstacle.verdict == verdict]
+            if laws:
+                yield f"    {verdict}: {some(laws)}"
+    for convention, laws in view.waived.items():
+        value = view.engine.conventions.get(convention, "")
+        yield f"declared: {convention} = {value}" + (
+            f" (waives something in {', '.join(laws)})" if laws else ""
+        )
+    if view.known:
+        yield f"known failures: {', '.join(result.law for result in view.known)}"
+    if coverage := covered(view):
+        yield coverage
+    if not view.record.finished:
+        yield f"incomplete: the run was cut short, {plural(len(view.untried), 'law')} not tried"
+
+
+def covered(view: View) -> str:
+    """How many ops of the engine were in programs; empty where the record does not say."""
+    if not view.record.ops:
+        return ""
+    used = [op for op, said in view.record.ops.items() if said.get("programs")]
+    return f"ops: {len(used)} of {len(view.engine.ops)} that the engine has were in programs"
+
+
+def causes(view: View) -> Iterator[str]:
+    """Failures by root cause, in a line each."""
+    if view.causes:
+        failing = sum(len(cause.laws) for cause in view.causes)
+        yield f"{plural(failing, 'law')} fail from {plural(len(view.causes), 'root cause')}:"
+    for cause in view.causes:
+        yield f"    {cause.law}: {cause.sentence}"
+        if others := [law for law in cause.laws if law != cause.law]:
+            yield f"        explains {', '.join(others)} too"
+    for result in view.stale:
+        yield f"    {result.law} STALE: {result.message}"
+    for example in view.documented:
+        if example.verdict in BREAKS:
+            yield f"    {example.name}: {example.message}"
+
+
+def report(views: Sequence[View]) -> Iterator[str]:
+    """Everything about one engine, or several side by side."""
+    if len(views) > 1:
+        yield from columns(side_by_side(views))
+        yield ""
+    for view in views:
+        record = view.record
+        yield f"----- {view.name} -----"
+        yield (
+            f"profile {record.profile}: {record.examples} programs a law, seed {record.seed}, gradlaws "
+            f"{record.gradlaws}, Python {record.python} on {record.platform}, {record.started}"
+            + (f", judged as {record.judged}" if record.judged else "")
+        )
+        yield from standing(view)
+        yield ""
+        yield from table(view)
+        if view.causes or view.stale or view.total.broken:
+            yield ""
+            yield from causes(view)
+        yield ""
+
+
+def side_by_side(views: Sequence[View]) -> list[list[str]]:
+    """Families by engine: how many laws pass of how many, and what else there is."""
+    names = sorted({family.name for view in views for family in view.families})
+    rows = [["", *(view.name for view in views)]]
+    rows.append(["level", *(view.reached.level if view.reached else "none" for view in views)])
+    for name in names:
+        row = [name]
+        for view in views:
+            family = next((f for f in view.families if f.name == name), None)
+            row.append(cell(family) if family else "-")
+        rows.append(row)
+    rows.append(["all", *(cell(view.total) for view in views)])
+    return rows
+
+
+def cell(family: Family) -> str:
+    """`5/8 2 fail 1 known`: what is behind a number of laws."""
+    rest = {
+        "fail": sum(family.verdicts[v] for v in BREAKS),
+        "known": family.verdicts[Verdict.KNOWN],
+        "unsup": family.verdicts[Verdict.UNSUPPORTED],
+        "unknown": family.verdicts[Verdict.UNKNOWN],
+    }
+    return " ".join(
+        [
+            f"{family.kept}/{len(family.results)}",
+            *(f"{count} {name}" for name, count in rest.items() if count),
+        ]
+    )
+
+
+def some(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+
+
+def short(text: str, width: int = 100) -> str:
+    """The first line of a text, cut to a width."""
+    line = text.splitlines()[0] if text else ""
+    return line if len(line) <= width else line[: width - 1] + "…"

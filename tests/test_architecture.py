@@ -81,6 +81,7 @@ GUESTS = {
         "conformance.replaying",
         "commands.driving",
     ),
+    "jinja2": ("reports.html",),
     "hypothesis": ("strategies", "conformance.judging", "conformance.plugin", "conformance.campaign"),
 }
 

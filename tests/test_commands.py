@@ -11,8 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from records import PASSING, lines, written
 
 from gradlaws.commands import COMMANDS
+from gradlaws.commands.parser import main
+from gradlaws.reports.formats import FORMATS
 from gradlaws.reports.record import read
 
 SRC = Path(__file__).resolve().parent.parent / "src"
@@ -45,15 +48,21 @@ class Slow(ReferenceBackend):
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `gradlaws ARGS` in an empty directory with a few engines in it."""
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `gradlaws ARGS` in an empty directory with a few engines in it; what judges, in a process of its own."""
     (tmp_path / "engines.py").write_text(ENGINES)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SRC), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.chdir(tmp_path)
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "gradlaws", *args], cwd=tmp_path, capture_output=True, text=True
-        )
+        if args[0] in ("run", "smoke", "replay"):
+            return subprocess.run([sys.executable, "-m", "gradlaws", *args], capture_output=True, text=True)
+        try:
+            code = main(args)
+        except SystemExit as error:
+            code = int(error.code or 0)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(args, code, said.out, said.err)
 
     return run
 
@@ -159,3 +168,119 @@ def test_an_interrupted_run_leaves_a_valid_record(
     lines = list(read(record))
     assert lines[-1]["exit"] == 2
     assert lines[-1]["results"] == len(lines) - 2
+
+
+# -- reports and the gate -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def passing(tmp_path: Path) -> Path:
+    return written(tmp_path / "passing.jsonl", lines(PASSING))
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Path:
+    return written(tmp_path / "failing.jsonl", lines(PASSING | {"ACC-01": "FAIL"}))
+
+
+def test_a_run_ends_with_report_files_and_decision(command: Command, tmp_path: Path) -> None:
+    arguments = ("--backend", "reference", "--max-examples", "2", "--workers", "0", "--report", "out")
+    done = command("run", *arguments, "--require-level", "full")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "level reached: full holds" in done.stdout
+    assert done.stdout.rstrip().endswith("gate: conforms (exit code 0)")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"report.html", "report.md", "report.txt", "junit.xml", "badge.json"}
+    assert command("run", *arguments, "--require-level", "torch", "--laws", "ACC-01").returncode == 2
+
+
+def test_a_run_is_gated_against_its_baseline(command: Command, tmp_path: Path) -> None:
+    arguments = ("run", "--max-examples", "2", "--workers", "0", "--laws", "ACC-01,ACC-06,DET-01")
+    assert command(*arguments, "--backend", "reference", "--record", "old.jsonl").returncode == 0
+    gate = ("--fail-on", "regressed", "--baseline", "old.jsonl")
+    worse = command(*arguments, "--backend", "engines:Overwriting", *gate)
+    assert worse.returncode == 1
+    assert "1 law regressed: ACC-01 (PASS to FAIL)" in worse.stdout
+    same = command(
+        *arguments, "--backend", "engines:Overwriting", *gate[:-1], "gradlaws.jsonl", "--record", "new"
+    )
+    assert same.returncode == 0, same.stdout
+    over = command(*arguments, "--backend", "reference", "--baseline", "gradlaws.jsonl")
+    assert over.returncode == 4
+    assert "is the file that this run would write" in over.stderr
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_record_is_rendered(
+    command: Command, passing: Path, failing: Path, tmp_path: Path, form: str
+) -> None:
+    done = command("report", str(passing), str(failing), "--format", form, "--output", "out")
+    assert done.returncode == 1
+    assert "toy 1.0: 1 FAIL: ACC-01" in done.stdout
+    assert (tmp_path / "out").exists()
+
+
+def test_on_github_there_are_annotations_and_a_summary(
+    command: Command, failing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    done = command("report", str(failing), "--github")
+    assert done.stdout.count("::error ") == 1
+    assert "#### ❌ ACC-01" in (tmp_path / "summary.md").read_text()
+
+
+def test_differences_have_an_exit_code(command: Command, passing: Path, failing: Path) -> None:
+    assert command("diff", str(passing), str(failing)).returncode == 1
+    better = command("diff", str(failing), str(passing), "--format", "markdown")
+    assert better.returncode == 0
+    assert "1 changed (1 improved, 0 regressed)" in better.stdout
+
+
+def test_shards_are_run_merged_and_gated(command: Command, tmp_path: Path) -> None:
+    arguments = ("run", "--backend", "reference", "--max-examples", "4", "--workers", "0")
+    for number in (1, 2):
+        done = command(*arguments, "--shard", f"{number}/2", "--record", f"{number}.jsonl")
+        assert done.returncode == 0, done.stdout
+    done = command("merge", "1.jsonl", "2.jsonl", "--output", "whole.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert command("report", "whole.jsonl", "--require-level", "full").returncode == 0
+    assert command("report", "1.jsonl", "--require-level", "full").returncode == 2
+    done = command("merge", "1.jsonl", "1.jsonl", "--output", "other.jsonl")
+    assert done.returncode == 4
+    assert "both judge ACC-01 on reference" in done.stderr
+    assert not (tmp_path / "other.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "BAD"],
+        ["report", "nowhere.jsonl"],
+        ["report", "GOOD", "--output", "/proc/nowhere/report"],
+        ["report", "GOOD", "--report", "/proc/nowhere"],
+        ["report", "GOOD", "--report", "GOOD"],
+        ["report", "GOOD", "--fail-on", "regressed"],
+        ["report", "GOOD", "--baseline", "BAD"],
+        ["diff", "GOOD", "BAD"],
+        ["merge", "GOOD", "BAD", "--output", "GOOD"],
+        ["merge", "GOOD"],
+    ],
+)
+def test_bad_input_is_four_and_overwrites_nothing(
+    command: Command, passing: Path, failing: Path, arguments: list[str]
+) -> None:
+    failing.write_text(failing.read_text()[:-40])
+    before = passing.read_text()
+    named = {"GOOD": str(passing), "BAD": str(failing)}
+    done = command(*(named.get(argument, argument) for argument in arguments))
+    assert done.returncode == 4, done.stdout
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert passing.read_text() == before
+
+
+def test_what_there_is_of_a_truncated_record_is_reported_as_unknown(command: Command, passing: Path) -> None:
+    passing.write_text(passing.read_text()[:-40])
+    done = command("report", str(passing), "--partial")
+    assert done.returncode == 2
+    assert "the run was cut short" in done.stdout

@@ -13,6 +13,9 @@ COMMANDS = {
     "smoke": "look at an adapter step by step, then judge every law on a few programs",
     "run": "judge an engine by all laws, and write the record",
     "replay": "run just the program that an earlier failure was reported with",
+    "report": "render a record, or several side by side, and decide on a release",
+    "diff": "compare two records law by law",
+    "merge": "join the records of a run that was split over several machines",
     "laws": "list the laws, or show one with its source",
 }
 

@@ -24,7 +24,9 @@ from _pytest.terminal import TerminalReporter
 
 from gradlaws.commands import CommandError
 from gradlaws.conformance import plugin
-from gradlaws.reports.terminal import failure
+from gradlaws.reports.reader import load, result_of
+from gradlaws.reports.terminal import failure, report
+from gradlaws.reports.view import View, views
 
 #: Verdicts that are shown in full as they come.
 SHOWN = ("FAIL", "ERROR", "CRASH", "TIMEOUT", "STALE", "UNKNOWN")
@@ -74,8 +76,9 @@ def _number(text: str) -> int:
 class Progress:
     """Says how far a run is: on one line of a terminal, now and then elsewhere."""
 
-    def __init__(self, out: Any, seconds: float = 10.0) -> None:
+    def __init__(self, out: Any, record: Path, seconds: float = 10.0) -> None:
         self.out = out
+        self.record = record
         self.live = out.isatty()
         self.total = 0
         self.verdicts: Counter[str] = Counter()
@@ -87,7 +90,11 @@ class Progress:
         self.verdicts[line["verdict"]] += 1
         if line["verdict"] in SHOWN:
             self._clear()
-            shown = failure(line) if line["type"] == "result" else f"FAIL {line['name']}\n{line['message']}"
+            shown = (
+                failure(result_of(line), self.record)
+                if line["type"] == "result"
+                else f"FAIL {line['name']}\n{line['message']}"
+            )
             print(f"\n{shown}\n", file=self.out)
         now = time.perf_counter()
         if now - self._last >= self._every:
@@ -147,9 +154,12 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def drive(given: list[str], record: Path) -> int:
-    """Run the suite with options of the plugin; pytest's exit code. The record is written to `record`."""
-    progress, aside = Progress(sys.stdout), io.StringIO()
+def drive(given: list[str], record: Path) -> list[View] | int:
+    """Run the suite with options of the plugin, and show the report.
+
+    Returns the engines as the record has them, or the exit code of a run that did not begin.
+    """
+    progress, aside = Progress(sys.stdout, record), io.StringIO()
     fixed = [
         *("-p", "gradlaws.conformance.plugin", "--pyargs", "gradlaws.conformance"),
         *("-c", os.devnull, "--rootdir", str(Path.cwd()), "--noconftest"),
@@ -158,6 +168,10 @@ def drive(given: list[str], record: Path) -> int:
     with _terminated_as_interrupted():
         code = int(pytest.main([*fixed, *given, f"--record={record}"], plugins=[driver]))
     progress.end()
-    if code == pytest.ExitCode.INTERNAL_ERROR:
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         print(aside.getvalue(), file=sys.stderr)
-    return code
+        return code
+    shown = views([load(record)])
+    print("\n" + "\n".join(report(shown)))
+    print(f"record: {record}")
+    return shown

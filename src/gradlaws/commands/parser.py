@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from gradlaws.commands import COMMANDS, CommandError, Exit
+from gradlaws.reports.record import RecordError
 
 CODES = """\
 exit codes: 0 conforms, 1 does not, 2 unknown or incomplete, 3 the suite broke, 4 wrong usage or input"""
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.options(inner)
     try:
         return int(module.execute(inner.parse_args(given[1:])))
-    except CommandError as error:
+    except (CommandError, RecordError) as error:
         print(f"error: {error}", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:

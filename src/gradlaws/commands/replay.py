@@ -38,6 +38,7 @@ def execute(options: Namespace) -> int:
     from gradlaws.conformance.loading import BackendError, find
     from gradlaws.conformance.replaying import ReplayError, recorded
     from gradlaws.conformance.verdict import Verdict
+    from gradlaws.reports.reader import result_of
     from gradlaws.reports.record import RecordError
     from gradlaws.reports.terminal import failure
 
@@ -51,5 +52,5 @@ def execute(options: Namespace) -> int:
     if line["verdict"] == Verdict.PASS:
         print(f"PASS {law.id} on {backend.name}: {law.sentence}\nThe program of {options.id} keeps the law.")
         return Exit.CONFORMS
-    print(failure(line))
+    print(failure(result_of(line)))
     return Exit.FAILS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import driving
+from gradlaws.commands import CommandError, driving, outputs
 from gradlaws.conformance.plugin import PROFILES
 
 EXAMPLE = """
@@ -20,6 +20,7 @@ gradlaws run --backend torch --level core --laws ACC,RET-13 --max-examples 1000"
 def options(parser: ArgumentParser) -> None:
     """Declare the options."""
     driving.declare(parser)
+    outputs.declare(parser)
     add = parser.add_argument
     add("--level", choices=("core", "full", "torch"), help="the claim to check (default: full)")
     add("--profile", choices=tuple(PROFILES), help="10, 100 (ci, the default) or 2000 programs a law")
@@ -37,5 +38,11 @@ def options(parser: ArgumentParser) -> None:
 
 
 def execute(options: Namespace) -> int:
-    """Run the suite."""
-    return driving.drive(driving.arguments(options), options.record)
+    """Run the suite, show what came of it, decide."""
+    before = outputs.baseline(options)
+    if options.baseline is not None and options.baseline.resolve() == options.record.resolve():
+        raise CommandError(
+            f"--baseline {options.baseline} is the file that this run would write; name another by --record"
+        )
+    shown = driving.drive(driving.arguments(options), options.record)
+    return shown if isinstance(shown, int) else outputs.conclude(shown, before, options)

@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit, driving
+from gradlaws.reports.gate import decide
 
 EXAMPLE = """
 gradlaws smoke --backend my_adapter:MyBackend"""
@@ -35,7 +36,12 @@ def execute(options: Namespace) -> int:
         if not _looked_at(name):
             return Exit.USAGE
     options.profile = "smoke"
-    return driving.drive(driving.arguments(options), options.record)
+    shown = driving.drive(driving.arguments(options), options.record)
+    if isinstance(shown, int):
+        return shown
+    decision = decide(shown)
+    print(decision.sentence)
+    return decision.code
 
 
 def _looked_at(name: str) -> bool:

@@ -1,0 +1,53 @@
+"""The forms in which a report comes, and the files that they make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gradlaws.reports.annotations import annotated
+from gradlaws.reports.badge import badge
+from gradlaws.reports.html import html
+from gradlaws.reports.junit import junit
+from gradlaws.reports.markdown import markdown
+from gradlaws.reports.record import RecordError
+from gradlaws.reports.terminal import report
+from gradlaws.reports.view import View
+
+
+def text(views: Sequence[View]) -> str:
+    """As on the terminal."""
+    return "\n".join(report(views)) + "\n"
+
+
+#: A form of the report: what makes it, and the file that a directory of reports has it in.
+FORMATS: dict[str, tuple[Callable[[Sequence[View]], str], str]] = {
+    "text": (text, "report.txt"),
+    "markdown": (markdown, "report.md"),
+    "html": (html, "report.html"),
+    "junit": (junit, "junit.xml"),
+    "badge": (badge, "badge.json"),
+    "annotations": (annotated, ""),
+}
+
+
+def write(path: Path, content: str) -> None:
+    """Write a file whole or not at all; raises RecordError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(content, "utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def write_all(folder: Path, views: Sequence[View]) -> list[Path]:
+    """All forms that are files, in a directory; raises RecordError."""
+    made = []
+    for render, name in FORMATS.values():
+        if name:
+            write(folder / name, render(views))
+            made.append(folder / name)
+    return made

@@ -1,0 +1,102 @@
+"""The report as one self-contained HTML file. Layout, style and behaviour are in `page/`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.reader import LawResult
+from gradlaws.reports.script import script
+from gradlaws.reports.terminal import again, covered, ratio
+from gradlaws.reports.view import BREAKS, Cause, Family, State, View, plural
+
+
+@dataclass(frozen=True)
+class Row:
+    """One law, with its result for each engine (None where it was not tried)."""
+
+    law: str
+    family: str
+    level: str
+    sentence: str
+    source: str
+    results: tuple[LawResult | None, ...]
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The distinct verdicts, for the filter."""
+        return tuple(dict.fromkeys(str(result.verdict) if result else "untried" for result in self.results))
+
+
+def html(views: Sequence[View]) -> str:
+    """The page."""
+    page = files("gradlaws.reports") / "page"
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    environment.filters.update(ratio=ratio, shown=_shown, link=_link)
+    environment.globals.update(plural=plural, again=again, covered=covered)
+    rows = _rows(views)
+    return environment.from_string((page / "page.html.jinja").read_text("utf-8")).render(
+        style=Markup((page / "page.css").read_text("utf-8")),
+        behaviour=Markup((page / "page.js").read_text("utf-8")),
+        views=views,
+        several=len(views) > 1,
+        rows=rows,
+        families=sorted({row.family for row in rows}),
+        levels=[level for level in ("core", "full", "torch") if any(row.level == level for row in rows)],
+        verdicts=[v for v in (*Verdict, "untried") if any(v in row.verdicts for row in rows)],
+        heat=_heat,
+        longest=max((family.seconds for view in views for family in view.families), default=0.0) or 1.0,
+        script=_script,
+        broken=BREAKS,
+        holds=State.HOLDS,
+        known=Verdict.KNOWN,
+        unsupported=Verdict.UNSUPPORTED,
+    )
+
+
+def _rows(views: Sequence[View]) -> list[Row]:
+    by_view = [{result.law: result for result in view.results} for view in views]
+    found = {result.law: result for view in views for result in view.ordered}
+    rows = [
+        Row(r.law, r.family, r.level, r.sentence, r.source, tuple(own.get(r.law) for own in by_view))
+        for r in found.values()
+    ]
+    return sorted(rows, key=lambda row: (row.family, int(row.law.rpartition("-")[2])))
+
+
+def _heat(view: View, name: str) -> tuple[str, int, Family | None]:
+    """How a cell of the matrix is coloured: its kind, and how strongly, in percent."""
+    family = next((f for f in view.families if f.name == name), None)
+    if family is None:
+        return "untried", 0, None
+    total = len(family.results)
+    failing = sum(family.verdicts[v] for v in BREAKS)
+    for kind, count in (
+        ("broken", failing),
+        ("unknown", family.verdicts[Verdict.UNKNOWN]),
+        ("known", family.verdicts[Verdict.KNOWN]),
+        ("unsupported", family.verdicts[Verdict.UNSUPPORTED]),
+    ):
+        if count:
+            return kind, 25 + 75 * count // total, family
+    return "kept", 100, family
+
+
+def _script(cause: Cause, view: View) -> str:
+    return script(cause.finding, view.name) if cause.finding else ""
+
+
+def _shown(number: float) -> str:
+    return f"{number:,.{2 if number < 10 else 0}f}"
+
+
+def _link(url: str) -> str:
+    """A link that may be followed; anything else, which a record may hold, leads nowhere."""
+    return url if url.startswith(("https://", "http://")) else "#"

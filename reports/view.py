@@ -1,0 +1,303 @@
+"""What a record says about one engine: the level reached, families, root causes, totals.
+
+Every renderer shows a list of these; none of them counts anything itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.reader import Engine, ExampleResult, Finding, LawResult, Record
+
+LEVELS = ("core", "full", "torch")
+#: Verdicts with which an engine does not conform.
+BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})
+#: Verdicts with which a claim holds. A stale entry is an error in the list, not in the engine.
+KEPT = frozenset({Verdict.PASS, Verdict.KNOWN, Verdict.STALE})
+
+
+class State(StrEnum):
+    """What is known of a claim."""
+
+    HOLDS = "holds"
+    BROKEN = "does not hold"
+    #: Not all of its laws could be tried: the engine does not offer what they need.
+    PARTIAL = "not offered in full"
+    OPEN = "not known"
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """One thing that stands in the way of a claim."""
+
+    law: str
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is known of one level for one engine."""
+
+    level: str
+    state: State
+    laws: int
+    kept: int
+    known: tuple[str, ...]
+    obstacles: tuple[Obstacle, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The claim in a line."""
+        if self.state is State.HOLDS:
+            but = f", but for {plural(len(self.known), 'known failure')}" if self.known else ""
+            return f"{self.level} holds{but}: {self.kept} of {plural(self.laws, 'law')}"
+        if not self.laws:
+            return f"{self.level} not tried: run with --level {self.level}"
+        return f"{self.level} {self.state}: {self.kept} of {plural(self.laws, 'law')} kept"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Failures that have one explanation: the law that is broken, and a minimal program that shows it.
+
+    shown: the failure whose program is the shortest.
+    laws:  all laws that fail because of it, the shown one's first.
+    """
+
+    law: str
+    sentence: str
+    source: str
+    shown: LawResult
+    laws: tuple[str, ...]
+
+    @property
+    def finding(self) -> Finding | None:
+        """What was seen."""
+        return self.shown.finding
+
+
+@dataclass(frozen=True)
+class Family:
+    """The laws of one family; `name` is the first part of their ids."""
+
+    name: str
+    results: tuple[LawResult | ExampleResult, ...]
+
+    @cached_property
+    def verdicts(self) -> Counter[str]:
+        """How many laws have each verdict."""
+        return Counter(str(result.verdict) for result in self.results)
+
+    @property
+    def kept(self) -> int:
+        """How many pass."""
+        return self.verdicts[Verdict.PASS]
+
+    @property
+    def broken(self) -> int:
+        """How many break, listed or not."""
+        return sum(self.verdicts[v] for v in BREAKS | {Verdict.KNOWN})
+
+    @property
+    def programs(self) -> int:
+        """How many programs ran."""
+        return sum(result.programs for result in self._laws)
+
+    @property
+    def assertions(self) -> int:
+        """How many claims were examined."""
+        return sum(result.assertions for result in self._laws)
+
+    @property
+    def worst(self) -> float:
+        """The worst ratio of error to error bound."""
+        return max((result.worst for result in self._laws), default=0.0)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time."""
+        return sum(result.seconds for result in self._laws)
+
+    @property
+    def _laws(self) -> list[LawResult]:
+        return [result for result in self.results if isinstance(result, LawResult)]
+
+
+class View:
+    """One engine in one record."""
+
+    def __init__(self, record: Record, engine: Engine) -> None:
+        self.record = record
+        self.engine = engine
+        self.results = tuple(r for r in record.results if r.backend == engine.name)
+        self.documented = tuple(e for e in record.documented if e.backend == engine.name)
+
+    @property
+    def name(self) -> str:
+        """Engine and version."""
+        return f"{self.engine.name} {self.engine.version}".strip()
+
+    @cached_property
+    def families(self) -> tuple[Family, ...]:
+        """The families, in the record's order of first appearance sorted by name."""
+        names = sorted({result.family for result in self.results})
+        return tuple(Family(n, tuple(r for r in self.ordered if r.family == n)) for n in names)
+
+    @cached_property
+    def ordered(self) -> tuple[LawResult, ...]:
+        """The results by law."""
+        return tuple(sorted(self.results, key=lambda r: (r.family, int(r.law.rpartition("-")[2]))))
+
+    @cached_property
+    def total(self) -> Family:
+        """All laws and documented examples."""
+        return Family("all", (*self.results, *self.documented))
+
+    @property
+    def untried(self) -> tuple[str, ...]:
+        """Laws that were to be tried, and were not: the run ended before."""
+        seen = {result.law for result in self.results}
+        return tuple(law for law in self.record.tried if law not in seen)
+
+    @property
+    def known(self) -> tuple[LawResult, ...]:
+        """What fails as listed."""
+        return tuple(r for r in self.ordered if r.verdict is Verdict.KNOWN)
+
+    @property
+    def waived(self) -> dict[str, list[str]]:
+        """Declared convention -> laws in which it waived something."""
+        found: dict[str, list[str]] = {str(name): [] for name in self.engine.conventions}
+        for result in self.ordered:
+            for convention in result.waived:
+                found.setdefault(convention, []).append(result.law)
+        return found
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """What is known of each level, weakest first."""
+        return tuple(self._claim(level) for level in LEVELS)
+
+    @property
+    def reached(self) -> Claim | None:
+        """The strongest claim that holds, with all weaker ones; None if not even the weakest does."""
+        best = None
+        for claim in self.claims:
+            if claim.state is not State.HOLDS:
+                break
+            best = claim
+        return best
+
+    def _claim(self, level: str) -> Claim:
+        if LEVELS.index(level) > LEVELS.index(self.record.level):
+            return Claim(level, State.OPEN, 0, 0, (), ())
+        included = LEVELS[: LEVELS.index(level) + 1]
+        by_law = {result.law: result for result in self.results}
+        levels = self.record.laws or {result.law: result.level for result in self.results}
+        laws = [law for law, its in levels.items() if its in included]
+        obstacles = [
+            Obstacle(law, result.verdict, _why(result)) if (result := by_law.get(law)) else _untried(law)
+            for law in laws
+            if law not in by_law or by_law[law].verdict not in KEPT
+        ]
+        obstacles += [Obstacle(e.name, e.verdict, e.message) for e in self.documented if e.verdict in BREAKS]
+        kinds = {obstacle.verdict for obstacle in obstacles}
+        if kinds & BREAKS:
+            state = State.BROKEN
+        elif kinds - {Verdict.UNSUPPORTED} or not laws or not self.record.finished:
+            state = State.OPEN
+        else:
+            state = State.PARTIAL if kinds else State.HOLDS
+        known = tuple(law for law in laws if law in by_law and by_law[law].verdict is Verdict.KNOWN)
+        kept = sum(law in by_law and by_law[law].verdict in KEPT - {Verdict.KNOWN} for law in laws)
+        return Claim(level, state, len(laws), kept, known, tuple(obstacles))
+
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """Failures grouped by root cause, the one that explains most first."""
+        failing = {r.law: r for r in self.results if r.verdict in BREAKS - {Verdict.STALE}}
+        groups: dict[str, list[LawResult]] = {}
+        for result in failing.values():
+            groups.setdefault(_root(result, failing), []).append(result)
+        causes = [cause for law, results in groups.items() for cause in _split(law, results)]
+        return tuple(sorted(causes, key=lambda cause: (-len(cause.laws), cause.law)))
+
+    @property
+    def stale(self) -> tuple[LawResult, ...]:
+        """What is listed as known to fail, and does not."""
+        return tuple(r for r in self.ordered if r.verdict is Verdict.STALE)
+
+
+def views(records: Iterable[Record]) -> list[View]:
+    """Every engine of every record."""
+    return [View(record, engine) for record in records for engine in record.engines]
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 law`, `2 laws`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _why(result: LawResult) -> str:
+    return f"needs {', '.join(result.missing)}" if result.missing else result.message
+
+
+def _untried(law: str) -> Obstacle:
+    return Obstacle(law, Verdict.UNKNOWN, "not tried in this run")
+
+
+def _root(result: LawResult, failing: dict[str, LawResult]) -> str:
+    """The law that explains this failure, followed to its own explanation."""
+    seen = {result.law}
+    while True:
+        blamed = result.finding.law if result.finding else result.law
+        causes = [blamed] if blamed != result.law else [law for law in result.after if law in failing]
+        if not causes or causes[0] in seen:
+            return blamed if blamed != result.law else result.law
+        if causes[0] not in failing:
+            return causes[0]
+        result = failing[causes[0]]
+        seen.add(result.law)
+
+
+def _split(law: str, results: list[LawResult]) -> list[Cause]:
+    """Failures blamed on one law, taken apart where their minimal programs use different ops.
+
+    A program that uses all the ops of a smaller one shows nothing new. What the law explains without being
+    blamed for it (a consequence) goes with the first.
+    """
+    direct = [r for r in results if r.finding is not None and r.finding.law == law]
+    direct.sort(key=lambda r: _size(r.finding))
+    leaders: list[list[LawResult]] = []
+    for result in direct:
+        used = result.finding.used if result.finding else frozenset()
+        home = next((g for g in leaders if g[0].finding and g[0].finding.used <= used), None)
+        if home is None:
+            leaders.append([result])
+        else:
+            home.append(result)
+    others = [r for r in results if r not in direct]
+    if leaders:
+        leaders[0] += others
+    else:
+        leaders = [others]
+    return [_cause(law, group) for group in leaders]
+
+
+def _cause(law: str, group: list[LawResult]) -> Cause:
+    shown, finding = group[0], group[0].finding
+    blamed = finding is not None and finding.law == law
+    sentence, source = (
+        (finding.sentence, finding.source) if finding and blamed else (shown.sentence, shown.source)
+    )
+    return Cause(law if blamed else shown.law, sentence, source, shown, tuple(r.law for r in group))
+
+
+def _size(finding: Finding | None) -> tuple[int, int]:
+    return (0, 0) if finding is None else (len(finding.steps), len(finding.program))

@@ -1,0 +1,48 @@
+"""Join the records of a run that was split over several machines into one.
+
+The parts must belong together: the same suite, engine, seed and effort, and no law judged twice. Otherwise nothing
+is written.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from gradlaws.commands import CommandError, Exit
+from gradlaws.reports.formats import write
+from gradlaws.reports.merging import merged
+from gradlaws.reports.reader import load
+from gradlaws.reports.view import plural
+
+EXAMPLE = """
+gradlaws merge 1.jsonl 2.jsonl --output gradlaws.jsonl
+
+where the parts come from two machines:
+gradlaws run --shard 1/2 --record 1.jsonl
+gradlaws run --shard 2/2 --record 2.jsonl"""
+
+
+def options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("records", nargs="+", type=Path, metavar="RECORD", help="the parts")
+    add(
+        "--output",
+        type=Path,
+        default=Path("gradlaws.jsonl"),
+        metavar="FILE",
+        help="where the whole goes (default: gradlaws.jsonl)",
+    )
+
+
+def execute(options: Namespace) -> int:
+    """Join and write."""
+    if len(options.records) < 2:
+        raise CommandError("merge needs two records or more")
+    text, whole = merged([load(path) for path in options.records])
+    write(options.output, text)
+    missing = len(whole.tried) - len({result.law for result in whole.results})
+    rest = f"; {plural(missing, 'law')} still to come" if missing else ""
+    print(f"{options.output}: {plural(len(whole.results), 'result')} of {len(options.records)} records{rest}")
+    return Exit.CONFORMS if whole.finished and not missing else Exit.UNKNOWN

@@ -1,0 +1,86 @@
+"""What `run` and `report` have in common: the gate, and where reports go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradlaws.commands import CommandError
+from gradlaws.reports.annotations import annotated
+from gradlaws.reports.difference import Difference, as_markdown, as_text, compare
+from gradlaws.reports.formats import write_all
+from gradlaws.reports.gate import decide
+from gradlaws.reports.markdown import markdown
+from gradlaws.reports.reader import load
+from gradlaws.reports.record import RecordError
+from gradlaws.reports.view import LEVELS, View, views
+
+
+def declare(parser: ArgumentParser) -> None:
+    """The options of the gate."""
+    gate = parser.add_argument_group("gate")
+    gate.add_argument("--require-level", choices=LEVELS, help="fail unless this claim holds")
+    gate.add_argument(
+        "--fail-on",
+        choices=("failed", "regressed"),
+        default="failed",
+        help="fail if any law does (the default), or only if one has become worse than in the baseline",
+    )
+    gate.add_argument("--baseline", type=Path, metavar="RECORD", help="the record of the last release")
+    out = parser.add_argument_group("output")
+    out.add_argument(
+        "--report", type=Path, metavar="DIR", help="write report.html, .md and .txt, junit.xml, badge.json"
+    )
+    out.add_argument(
+        "--github",
+        action="store_true",
+        help="in GitHub Actions: annotations, and the report in the summary of the step",
+    )
+
+
+def baseline(options: Namespace) -> list[View]:
+    """The views of the baseline; raises CommandError. Also sees that the options make sense together."""
+    if options.fail_on == "regressed" and options.baseline is None:
+        raise CommandError("--fail-on regressed needs --baseline RECORD, the record to compare with")
+    if options.report is not None and options.report.exists() and not options.report.is_dir():
+        raise CommandError(f"--report {options.report}: is a file; give a directory")
+    if options.report is not None and not _writable(options.report):
+        raise CommandError(f"--report {options.report}: cannot be written to")
+    return [] if options.baseline is None else views([load(options.baseline)])
+
+
+def _writable(folder: Path) -> bool:
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
+
+
+def conclude(shown: Sequence[View], before: Sequence[View], options: Namespace) -> int:
+    """Write the reports, say what the gate decides; the exit code."""
+    differences: list[Difference] | None = compare(before, shown) if before else None
+    if differences:
+        print("\n".join(as_text(differences)))
+    if options.report is not None:
+        made = write_all(options.report, shown)
+        print(f"reports: {', '.join(str(path) for path in made)}")
+    if options.github:
+        print(annotated(shown), end="")
+        _summarise(markdown(shown) + "\n".join(as_markdown(differences or [])))
+    decision = decide(shown, options.require_level, differences if options.fail_on == "regressed" else None)
+    print(decision.sentence)
+    sys.stdout.flush()
+    return decision.code
+
+
+def _summarise(text: str) -> None:
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        print("--github: GITHUB_STEP_SUMMARY is not set, so the summary is left out", file=sys.stderr)
+        return
+    try:
+        with Path(place).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise RecordError(f"{place}: cannot be written: {error.strerror}") from error
