@@ -23,6 +23,7 @@ from gradlaws.conformance.steps import (
     Hook,
     InPlace,
     Leaf,
+    Look,
     Mode,
     ReadGrad,
     RemoveHook,
@@ -144,6 +145,8 @@ class Interpreter:
                 self._mode(kind)
             case Forget(x=x):
                 del env[x]
+            case Look():
+                pass  # what is looked at is up to `_observe`
             case Hook():
                 self._hook(step)
             case RemoveHook(handle=handle):
@@ -202,7 +205,11 @@ class Interpreter:
         if step.kind == "post_accumulate":
 
             def after(p: Any) -> None:
-                self.calls.append((handle, backend.numpy(backend.grad(p))))
+                grad = backend.grad(p)
+                if grad is not None:  # another hook may have cleared it
+                    self.calls.append((handle, backend.numpy(grad)))
+                if effect == "clear":
+                    backend.set_grad(p, None)
 
             self.handles[handle] = backend.register_post_accumulate_hook(x, after)
             return

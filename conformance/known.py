@@ -5,6 +5,7 @@
     reason = "the gradient of a view aliases the gradient argument"
     link = "https://github.com/..."
     ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
+    steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds
     script = '''...'''               # optional: a few lines that raise AssertionError while the defect is there
 
 A listed law that passes is STALE, and an error: the list must say what is true today.
@@ -22,7 +23,7 @@ from typing import Any
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, InPlace, Mode
 
-FIELDS = {"law": str, "reason": str, "link": str, "ops": list, "modes": list, "script": str}
+FIELDS = {"law": str, "reason": str, "link": str, "ops": list, "modes": list, "steps": list, "script": str}
 
 
 class KnownFailuresError(Exception):
@@ -34,6 +35,7 @@ class Known:
     """One entry.
 
     ops, modes: if given, the entry covers only programs with one of these ops (grad modes).
+    steps:  if given, the entry covers only programs with steps of all these kinds.
     script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone.
     """
 
@@ -42,16 +44,20 @@ class Known:
     link: str
     ops: frozenset[str] = frozenset()
     modes: frozenset[str] = frozenset()
+    steps: frozenset[str] = frozenset()
     script: str = ""
 
     def covers(self, program: Program | None) -> bool:
         """Whether a breach shown by this program is what the entry is about."""
         if program is None:
-            return not (self.ops or self.modes)
+            return not (self.ops or self.modes or self.steps)
         used = {step.op for step in program if isinstance(step, Apply | InPlace)}
         entered = {step.kind for step in program if isinstance(step, Mode)}
-        return (not self.ops or not self.ops.isdisjoint(used)) and (
-            not self.modes or not self.modes.isdisjoint(entered)
+        kinds = {type(step).__name__ for step in program}
+        return (
+            self.steps <= kinds
+            and (not self.ops or not self.ops.isdisjoint(used))
+            and (not self.modes or not self.modes.isdisjoint(entered))
         )
 
     def reproduces(self) -> bool | None:
@@ -145,5 +151,6 @@ def _entry(entry: dict[str, Any], number: int, where: str) -> Known:
         entry["link"],
         frozenset(entry.get("ops", ())),
         frozenset(entry.get("modes", ())),
+        frozenset(entry.get("steps", ())),
         entry.get("script", ""),
     )

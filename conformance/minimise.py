@@ -71,7 +71,7 @@ def _simpler(step: Step) -> Iterator[Step]:
         whole = np.trunc(array) if array.dtype.kind == "f" else array
         for other in (ones, counted, whole):
             if _plainness(other) < _plainness(array):
-                yield replace(step, value=Literal(other.copy()))
+                yield replace(step, value=Literal(np.array(other)))  # trunc makes scalars of 0-d arrays
     if isinstance(step, Backward):
         if step.retain_graph is not None:
             yield replace(step, retain_graph=None)

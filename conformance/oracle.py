@@ -35,13 +35,16 @@ class Expected(Trace):
     law: str = ""
 
 
-def believe(program: Program, observed: Trace, strict: bool = False) -> Expected:
+def believe(
+    program: Program, observed: Trace, strict: bool = False, reference: ReferenceBackend | None = None
+) -> Expected:
     """The trace that the reference engine expects, given what the subject showed.
 
     strict: where PyTorch documents that a freed or overwritten value is refused, nothing else will do;
     otherwise the right gradient will, too.
+    reference: speaks to the reference engine; a new one by default.
     """
-    oracle = _Oracle(ReferenceBackend(), strict)
+    oracle = _Oracle(reference or ReferenceBackend(), strict)
     expected = Expected()
     try:
         for moment in observed:

@@ -26,6 +26,7 @@ from gradlaws.conformance.steps import (
     Hook,
     InPlace,
     Leaf,
+    Look,
     Mode,
     ReadGrad,
     RemoveHook,
@@ -160,8 +161,11 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             return _grad(step)
         case Hook(x=x, handle=handle, kind="tensor", effect=effect):
             return f"h{handle} = {name(x)}.register_hook(lambda g: {_EFFECTS[effect]})"
-        case Hook(x=x, handle=handle):
-            return f"h{handle} = {name(x)}.register_post_accumulate_grad_hook(lambda p: None)"
+        case Hook(x=x, handle=handle, effect=effect):
+            body = "setattr(p, 'grad', None)" if effect == "clear" else "None"
+            return f"h{handle} = {name(x)}.register_post_accumulate_grad_hook(lambda p: {body})"
+        case Look():
+            return "# everything is looked at: contents, .grad and flags"
         case RemoveHook(handle=handle):
             return f"h{handle}.remove()"
         case Mode(kind="exit"):

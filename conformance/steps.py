@@ -226,7 +226,8 @@ class Grad(Step):
 class Hook(_OnTensor):
     """A hook on x, known by number `handle`: `kind` is `tensor` or `post_accumulate`.
 
-    effect: what a tensor hook returns for a gradient g: `none`, `double` (2 g), `negate` (-g), `raise`.
+    effect: what a tensor hook returns for a gradient g: `none`, `double` (2 g), `negate` (-g), `raise`; what a
+        post-accumulate hook does with the leaf p: `none`, `clear` (p.grad = None).
     """
 
     handle: int
@@ -239,6 +240,11 @@ class RemoveHook(Step):
     """Removes the hook known by number `handle`."""
 
     handle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Step):
+    """Everything is looked at: contents, gradients and flags of all live tensors."""
 
 
 def literal(values: Any, dtype: str = "float64") -> Literal:

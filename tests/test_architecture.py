@@ -31,7 +31,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("conformance.backends", "conformance.interpreter"),
     ("conformance.oracle",),
     ("conformance.laws", "conformance.faults"),
-    ("conformance.examining",),
+    ("conformance.examining", "conformance.promises", "conformance.watching"),
+    ("conformance.blame",),
+    ("conformance.comparing",),
+    ("conformance.reducing", "conformance.standalone"),
+    ("conformance.soaking",),
+    ("conformance.soakfile",),
     (
         "conformance.judging",
         "conformance.checking",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +43,12 @@ class TorchBackend(TorchLike):
         return bool(
             a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() and a.numel() and b.numel()
         )
+
+    def register_hook(self, x: Any, hook: Callable[[Any], Any]) -> Any:
+        # The first hook on a view that was written to through another alias kills the process up to 2.14
+        # (pytorch#196459, listed as a known failure); reading grad_fn brings the view up to date.
+        _ = x.grad_fn
+        return x.register_hook(hook)
 
     def parameter(self, array: Array) -> Any:
         return torch.nn.Parameter(torch.from_numpy(array.copy()))

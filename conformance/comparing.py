@@ -1,0 +1,263 @@
+"""Compares a whole program's trace with what the reference expects: everything that was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.backends.reference import Handle, ReferenceBackend
+from gradlaws.conformance.blame import Blame
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.laws.standing import apart, held, root_cause
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, excess, shown
+from gradlaws.conformance.observe import Moment, Seen, Trace, described
+from gradlaws.conformance.oracle import believe
+from gradlaws.conformance.printing import name, statement
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.reference.bounds import Bounds
+from gradlaws.conformance.reference.tensor import Tensor
+from gradlaws.conformance.steps import Backward, ClearGrad, Grad, Hook, ReadGrad, SetGrad, Var, ZeroGrad
+from gradlaws.conformance.watching import watch
+
+#: What stands for the law on trial, where it is all of them.
+WHOLE = "WHOLE"
+
+#: Steps after which a gradient that was read may be another object than the one that is there now.
+_UNTYING = (Backward, Grad, ClearGrad, SetGrad, ZeroGrad)
+_FLAGS = ("requires_grad", "is_leaf", "retains", "grad_tracked")
+#: A look at an unrecorded view is refused once it was written to: law and part of the message.
+_REFUSED_LOOKS = {"MODE-01": "was created in no_grad mode"}
+_SHOWN = {"retains": "retains_grad", "grad_tracked": "grad.requires_grad"}
+
+
+class Noting(ReferenceBackend):
+    """The reference, noting the error bounds of the gradients that hooks are shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: By the id of an array that a hook was shown: the array, and what computes its bound.
+        self.notes: dict[int, tuple[Array, Callable[[], Array] | None]] = {}
+        self._leaf: Tensor | None = None
+
+    def numpy(self, x: Tensor) -> Array:
+        """A copy of the contents, whose bound is noted."""
+        array, leaf = super().numpy(x), self._leaf
+        self.notes[id(array)] = array, (leaf.error if leaf is not None else lambda: Bounds().of(x.node))
+        return array
+
+    def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Tensor], None]) -> Handle:
+        """The hook is shown the .grad of a leaf, which has a bound of its own."""
+
+        def noted(p: Tensor) -> None:
+            self._leaf = p
+            try:
+                hook(p)
+            finally:
+                self._leaf = None
+
+        return super().register_post_accumulate_hook(x, noted)
+
+
+class WholeTrial(Trial):
+    """A whole program on one engine, beside what the reference expects of it."""
+
+    def __init__(self, program: Program, backend: Backend, got: Trace, strict: bool = False) -> None:
+        reference = Noting()
+        super().__init__(WHOLE, program, backend, got, believe(program, got, strict, reference))
+        self.notes = reference.notes
+
+
+def compare(trial: WholeTrial) -> None:
+    """Check everything; raises `Broken` with the law that is broken, or `EngineBroke` where no law speaks of it."""
+    untied: set[Var] = set()
+    lenient: set[Var] = set()
+    known = False
+    for got, want in zip(trial.got.moments, trial.want.moments, strict=False):
+        if got.index == trial.want.derailed:
+            _outcome(trial, got, want)
+            return
+        if got.mode is not want.mode and got.mode is not None and want.mode is not None:
+            _break(trial, got.index, "MODE-06", "grad mode", got.mode, want.mode)
+        if got.same or want.same:
+            _identity(trial, got, want)
+        if (got.calls or want.calls) and got.raised is None:
+            _calls(trial, got, want)
+        if got.seen:
+            if not known:
+                untied, lenient, known = held(trial), higher(trial.program), True
+            for var, seen in want.seen.items():
+                other = got.seen.get(var)
+                if other is not None and not _alike(other, seen):
+                    _tensor(trial, got.index, var, other, seen, untied, var in lenient)
+            trial.assertions += len(want.seen)
+    apart(trial)
+
+
+def _break(trial: Trial, index: int, law: str, thing: str, got: object, want: object) -> None:
+    step = trial.program.steps[index]
+    if not law:
+        raise EngineBroke(f"after `{statement(step)}` {thing} is {shown(got)}, expected {shown(want)}")
+    raise Broken(law, thing, shown(got), shown(want), index)
+
+
+def _alike(got: Seen, want: Seen) -> bool:
+    """Whether two snapshots are the same to the bit: the common case, in as few looks as possible."""
+    a, b = got.value, want.value
+    if a is not b and (
+        a is None or b is None or a.dtype != b.dtype or a.shape != b.shape or a.tobytes() != b.tobytes()
+    ):
+        return False
+    a, b = got.grad, want.grad
+    if a is not b and (
+        a is None or b is None or a.dtype != b.dtype or a.shape != b.shape or a.tobytes() != b.tobytes()
+    ):
+        return False
+    return (
+        got.requires_grad is want.requires_grad
+        and got.is_leaf is want.is_leaf
+        and got.retains is want.retains
+        and got.grad_tracked is want.grad_tracked
+    )
+
+
+def higher(program: Program) -> set[Var]:
+    """What was computed with create_graph, and from that: an engine may track it where the derivative is constant."""
+    found: set[Var] = set()
+    grads: set[Var] = set()
+    for step in program:
+        if isinstance(step, Grad) and step.create_graph:
+            found.update(step.outs)
+        elif isinstance(step, Backward) and step.create_graph:
+            grads.add(-1)
+        elif (isinstance(step, ReadGrad) and grads) or not found.isdisjoint(step.uses()):
+            found.update(step.outs or step.uses())
+    return found
+
+
+def _tensor(
+    trial: Trial, index: int, var: Var, got: Seen, want: Seen, untied: set[Var], lenient: bool
+) -> None:
+    blame = Blame(trial.program, index)
+    label = name(var)
+    for flag in _FLAGS[:3]:
+        seen, wanted = getattr(got, flag), getattr(want, flag)
+        if seen is not None and wanted is not None and seen is not wanted and not lenient:
+            _break(trial, index, blame.flag(var, flag), f"{label}.{_SHOWN.get(flag, flag)}", seen, wanted)
+    _gradient(trial, blame, var, got, want)
+    if got.grad is not None and want.grad is not None:
+        tracked, wanted = got.grad_tracked, want.grad_tracked
+        free = any(isinstance(s, Backward) and s.create_graph for s in blame.steps)
+        if tracked is not None and wanted is not None and tracked is not wanted and not free:
+            law = blame.flag(var, "grad_tracked")
+            _break(trial, index, law, f"{label}.grad.requires_grad", tracked, wanted)
+    if got.value is not None and want.value is not None:
+        ratio = excess(got.value, want.value, want.value_error)
+        if ratio <= 1:
+            trial.worst = max(trial.worst, ratio)
+        elif var not in untied or not blame.before(*_UNTYING):
+            _break(trial, index, blame.value(var), label, got.value, want.value)
+
+
+def _gradient(trial: Trial, blame: Blame, var: Var, got: Seen, want: Seen) -> None:
+    before = trial.got.before(blame.index, var)
+    old = None if before is None else before.grad
+    if got.grad is None and want.grad is None:
+        return
+    if got.grad is None or want.grad is None:
+        # Where the derivative is zero, an engine may as well send nothing.
+        nothing = got.grad is None and want.grad is not None and not want.grad.any() and old is None
+        also = (
+            got.grad is not None
+            and want.also is not None
+            and excess(got.grad, want.also, want.also_error) <= 1
+        )
+        cleared = got.grad is None and want.also is not None and blame.cleared(var)
+        if not nothing and not also and not cleared:
+            law = blame.grad(var, got.grad, want.grad, old)
+            _break(trial, blame.index, law, f"{name(var)}.grad", got.grad, want.grad)
+        return
+    if want.also is not None and excess(got.grad, want.also, want.also_error) <= 1:
+        return
+    ratio = excess(got.grad, want.grad, want.error)
+    if ratio <= 1:
+        trial.worst = max(trial.worst, ratio)
+        return
+    law = blame.grad(var, got.grad, want.grad, old)
+    _break(trial, blame.index, law, f"{name(var)}.grad", got.grad, want.grad)
+
+
+def _outcome(trial: Trial, got: Moment, want: Moment) -> None:
+    """The first outcome that is not as it should be."""
+    text = f"`{statement(got.step, trial.backend.spellings)}`"
+    if got.raised is not None:
+        blame = Blame(trial.program, got.index)
+        raise Broken(blame.refused(), text, f"refused: {described(got.raised)}", "no error", got.index)
+    if got.skipped == want.skipped and (higher(trial.program).isdisjoint(got.step.uses())):
+        raise Broken(trial.want.law, text, "accepted", "an error", got.index)
+    # A gradient that is zero may be None: what the program goes on to do with it does not happen then.
+
+
+def _identity(trial: Trial, got: Moment, want: Moment) -> None:
+    if "same_object" not in trial.backend.capabilities or got.raised is not None:
+        return
+    for question, answer in want.same.items():
+        if got.same.get(question, answer) is not answer:
+            law = Blame(trial.program, got.index).identity(question)
+            _break(trial, got.index, law, f"`{statement(got.step)}`: {question}", not answer, answer)
+
+
+def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
+    """Each hook is called as often, with the same gradients; those on one tensor in the same order."""
+    mine: dict[int, list[Array]] = {}
+    theirs: dict[int, list[Array]] = {}
+    for handle, g in got.calls:
+        mine.setdefault(handle, []).append(g)
+    for handle, g in want.calls:
+        theirs.setdefault(handle, []).append(g)
+    for handle in sorted(mine.keys() | theirs.keys()):
+        a, b = mine.get(handle, []), theirs.get(handle, [])
+        trial.assertions += 1
+        if len(a) == len(b):
+            ratios = [excess(x, y, trial.notes[id(y)][1]) for x, y in zip(a, b, strict=True)]
+            if max(ratios) <= 1:
+                trial.worst = max(trial.worst, *ratios)
+                continue
+        hook = next((s for s in trial.program if isinstance(s, Hook) and s.handle == handle), None)
+        if not b and hook is not None and isinstance(got.step, Backward | Grad) and hook.x in got.step.roots:
+            continue  # a root's gradient is there anyhow; whether hooks see it if no other is wanted, nothing says
+        if not a and all(not y.any() for y in b):
+            continue  # no gradient is as good as a gradient of zeros
+        law = Blame(trial.program, got.index).calls(handle, a, b)
+        said = "calls with " + (", ".join(map(shown, a)) or "nothing: none")
+        wanted = "calls with " + (", ".join(map(shown, b)) or "nothing: none")
+        _break(trial, got.index, law, f"hook h{handle}", said, wanted)
+
+
+def breach(program: Program, backend: Backend, strict: bool = False) -> Exception | None:
+    """What is wrong with a whole program on an engine: `Broken`, `EngineBroke`, or None."""
+    try:
+        got = watch(program, backend)
+    except Exception as error:
+        return unlooked(program, error)
+    return verdict(WholeTrial(program, backend, got, strict))
+
+
+def unlooked(program: Program, error: Exception) -> Exception:
+    """What it means that looking at a tensor raised."""
+    for law, text in _REFUSED_LOOKS.items():
+        if text in str(error):
+            return Broken(law, "a look at a tensor", f"refused: {described(error)}", "no error")
+    return EngineBroke(f"looking at a tensor raised {described(error)}")
+
+
+def verdict(trial: WholeTrial) -> Exception | None:
+    """What is wrong with a program that ran; shared memory is blamed before all that it leads to."""
+    try:
+        compare(trial)
+    except (Broken, EngineBroke) as error:
+        try:
+            root_cause(trial)
+        except Broken as cause:
+            return cause
+        return error
+    return None

@@ -1,0 +1,290 @@
+"""Soaks an engine in whole programs: as many as there is time for, each finding told once.
+
+Program number n under a seed is always the same, so that a soak can be stopped, resumed, and split. What it
+finds is appended to a file as it comes (`gradlaws.conformance.soakfile`).
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic, process_time
+from typing import Any
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.comparing import WholeTrial, unlooked, verdict
+from gradlaws.conformance.examining import vocabulary_of
+from gradlaws.conformance.known import KnownFailures, shipped
+from gradlaws.conformance.laws.trial import Broken, EngineBroke
+from gradlaws.conformance.observe import Trace, described
+from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.printing import source, statement
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.promises import promise
+from gradlaws.conformance.reducing import Reducer
+from gradlaws.conformance.serial import dumped
+from gradlaws.conformance.steps import Apply, Hook, Leaf, Look, Mode
+from gradlaws.conformance.verdict import Finding
+from gradlaws.conformance.watching import watch, watchful
+from gradlaws.strategies.interplay import LEAST, MOST, whole_program
+
+#: Programs that are drawn, run, predicted and compared together, so that caches stay warm.
+BATCH = 50
+#: How many different minimal programs are kept per law; what comes after is counted.
+MOST_PER_LAW = 12
+#: Of the programs excused by a known failure, the first so many per law, and one in so many of the rest, are made
+#: small all the same, to see whether it is that failure.
+AUDITED, ONE_IN = 3, 200
+
+
+def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, most: int = MOST) -> Program:
+    """Program number `number` under a seed."""
+    return whole_program(f"{seed}:{number}".encode(), vocabulary_of(backend), least, most)
+
+
+@dataclass
+class Found:
+    """One finding: a law, or an error of the engine, and the smallest program that shows it.
+
+    number: of the first program that showed it.
+    times:  how many did.
+    """
+
+    id: str
+    finding: Finding
+    number: int
+    times: int = 1
+
+
+@dataclass
+class Tally:
+    """How far a soak has come.
+
+    number:   the next program.
+    excused:  programs that showed a known failure, by law; what came after it in them was not looked at.
+    crashes:  programs that ended the process.
+    seconds:  processor seconds by part: draw, run, predict, compare, reduce.
+    """
+
+    number: int = 0
+    programs: int = 0
+    steps: int = 0
+    assertions: int = 0
+    worst: float = 0.0
+    excused: Counter[str] = field(default_factory=Counter)
+    unreduced: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    wall: float = 0.0
+
+
+class Soak:
+    """Whole programs, one after another, on one engine."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        seed: int = 0,
+        known: KnownFailures | None = None,
+        strict: bool = False,
+        shrink: float = 2.0,
+        lengths: tuple[int, int] = (LEAST, MOST),
+    ) -> None:
+        self.backend = backend
+        self.seed = seed
+        self.known = shipped(backend.name) if known is None else known
+        self.strict = strict
+        self.lengths = lengths
+        self.reducer = Reducer(backend, shrink, strict)
+        self.tally = Tally()
+        self.found: dict[str, Found] = {}
+        #: Called before each program runs, with its number: what a crash leaves behind.
+        self.journal: Callable[[int], None] = lambda number: None
+        #: Called with each new finding.
+        self.tell: Callable[[Found], None] = lambda found: None
+        self._vocabulary = vocabulary_of(backend)
+
+    def run(
+        self,
+        programs: int | None = None,
+        seconds: float | None = None,
+        progress: Callable[[Tally], None] = lambda tally: None,
+    ) -> Tally:
+        """Go on until `programs` in all, or for so many seconds, or until interrupted; returns the tally.
+
+        A KeyboardInterrupt is passed on, with the tally and the findings of all complete batches kept.
+        """
+        start = last = monotonic()
+        with self.backend.session():
+            while (programs is None or self.tally.number < programs) and (
+                seconds is None or last - start < seconds
+            ):
+                size = BATCH if programs is None else min(BATCH, programs - self.tally.number)
+                self._batch(range(self.tally.number, self.tally.number + size))
+                self.tally.wall += monotonic() - last
+                last = monotonic()
+                progress(self.tally)
+        return self.tally
+
+    def _batch(self, numbers: range) -> None:
+        was, clock = gc.isenabled(), process_time()
+        gc.disable()  # programs make little cyclic garbage, and much that is not
+        try:
+            drawn = [self._draw(n) for n in numbers]
+            clock = self._spent("draw", clock)
+            seen = [self._watch(n, program) for n, program in zip(numbers, drawn, strict=True)]
+            clock = self._spent("run", clock)
+            trials = [self._predict(program, got) for program, got in zip(drawn, seen, strict=True)]
+            clock = self._spent("predict", clock)
+            breaches = [
+                (n, program, error)
+                for n, program, trial in zip(numbers, drawn, trials, strict=True)
+                if (error := self._compare(trial)) is not None
+            ]
+            clock = self._spent("compare", clock)
+            for n, program, error in breaches:
+                self.settle(n, program, error)
+            clock = self._spent("reduce", clock)
+        finally:
+            if was:
+                gc.enable()
+        del seen, trials
+        gc.collect(1)
+        self._spent("free", clock)
+        self.tally.number = numbers.stop
+        self.tally.programs += len(numbers)
+        self.tally.steps += sum(map(len, drawn))
+
+    def _spent(self, part: str, since: float) -> float:
+        now = process_time()
+        self.tally.seconds[part] = self.tally.seconds.get(part, 0.0) + now - since
+        return now
+
+    def _draw(self, number: int) -> Program:
+        return whole_program(f"{self.seed}:{number}".encode(), self._vocabulary, *self.lengths)
+
+    def _watch(self, number: int, program: Program) -> Trace | Exception:
+        self.journal(number)
+        try:
+            return watch(program, self.backend)
+        except Exception as error:
+            return unlooked(program, error)
+
+    def _predict(self, program: Program, got: Trace | Exception) -> WholeTrial | Exception:
+        return got if isinstance(got, Exception) else WholeTrial(program, self.backend, got, self.strict)
+
+    def _compare(self, trial: WholeTrial | Exception) -> Exception | None:
+        if isinstance(trial, Exception):
+            return trial
+        error = verdict(trial)
+        self.tally.assertions += trial.assertions
+        self.tally.worst = max(self.tally.worst, trial.worst)
+        return error
+
+    # -- findings ---------------------------------------------------------------------------------------------
+
+    def settle(self, number: int, program: Program, error: Exception) -> None:
+        """Excuse a breach that is listed; make any other small, and keep it unless it is there already."""
+        self.journal(number)
+        located = self.reducer.error(watchful(program)) or error
+        law = _law(located)
+        listed = self.known.excuse(law, program) is not None
+        if listed:
+            self.tally.excused[law] += 1
+            times = self.tally.excused[law]
+            if times > AUDITED and times % ONE_IN:
+                return
+        elif sum(found.finding.law == law for found in self.found.values()) >= MOST_PER_LAW:
+            self.tally.unreduced[law] += 1
+            return
+        small = self.reducer.reduce(program, error)
+        if self.known.excuse(_law(small.error), small.program) is not None:
+            if not listed:
+                self.tally.excused[_law(small.error)] += 1
+            return
+        self.keep(number, small.program, small.error)
+
+    def keep(self, number: int, program: Program, error: Exception) -> None:
+        """Keep a finding, or count it where its like is there."""
+        law = _law(error)
+        identity = f"{law}-{hashlib.sha256(repr(skeleton(program)).encode()).hexdigest()[:8]}"
+        if identity in self.found:
+            self.found[identity].times += 1
+            return
+        finding = described_finding(program, error, self.backend)
+        self.found[identity] = Found(identity, finding, number)
+        self.tell(self.found[identity])
+
+
+def _law(error: Exception) -> str:
+    return error.law if isinstance(error, Broken) else "ENGINE"
+
+
+def described_finding(program: Program, error: Exception, backend: Backend) -> Finding:
+    """A finding with its program as source in the engine's own API."""
+    text = source(program.steps, backend.spellings)
+    if not isinstance(error, Broken):
+        said = str(error) if isinstance(error, EngineBroke) else described(error)
+        return Finding("ENGINE", "the engine", said, "no error", "", text, program)
+    steps = [s for s in program.steps[: (error.index or 0) + 1] if not isinstance(s, Look)]
+    step = statement(steps[-1], backend.spellings) if error.index is not None and steps else ""
+    return Finding(error.law, error.thing, error.got, error.expected, step, text, program)
+
+
+def skeleton(program: Program) -> tuple[str, ...]:
+    """What two findings have in common if they are one: the steps by kind, ops by what they do to memory."""
+    shape: list[str] = []
+    for step in program:
+        if isinstance(step, Apply):
+            kind = "view" if TABLE[step.op].alias else "op"
+        elif isinstance(step, Hook | Mode):
+            kind = f"{type(step).__name__} {step.kind}"
+        else:
+            kind = type(step).__name__
+        if not isinstance(step, Leaf | Look) and shape[-1:] != [kind]:
+            shape.append(kind)
+    return tuple(shape)
+
+
+def told(found: Found) -> str:
+    """A finding: what was seen, the law and its source, the program, and the command that runs it again."""
+    f = found.finding
+    sentence, link = promise(f.law)
+    after = f"after `{f.step}`: " if f.step and f"`{f.step}`" not in f.thing else ""
+    parts = [
+        f"{f.law} ({found.id}, program {found.number:,})",
+        f"{after}{f.thing} is {f.got}, expected {f.expected}",
+    ]
+    parts += [f"law:    {sentence}", f"source: {link}"] if sentence else []
+    parts += ["program:", *("    " + text for text in f.program.splitlines())]
+    return "\n".join([*parts, f"again:  gradlaws soak --replay {found.id}"])
+
+
+def lines(soak: Soak) -> Iterator[str]:
+    """What came of a soak, in a few lines."""
+    t = soak.tally
+    rate = t.programs / t.wall if t.wall else 0.0
+    yield (
+        f"{t.programs:,} programs of mean length {t.steps / max(t.programs, 1):.1f} on {soak.backend.name}, "
+        f"seed {soak.seed}, numbers up to {t.number:,}: {rate:.0f} a second, {t.assertions:,} snapshots compared, "
+        f"worst ratio of error to bound {t.worst:.2g}"
+    )
+    if t.excused:
+        told = ", ".join(f"{law} {n:,}" for law, n in t.excused.most_common())
+        yield f"programs cut short by a known failure: {sum(t.excused.values()):,} ({told})"
+    whole = sum(t.seconds.values()) or 1.0
+    yield "time: " + ", ".join(
+        f"{part} {100 * s / whole:.0f} %" for part, s in sorted(t.seconds.items(), key=lambda item: -item[1])
+    )
+    yield f"{len(soak.found)} findings" if soak.found else "no findings"
+
+
+def as_line(found: Found) -> dict[str, Any]:
+    """A finding as a line of the file."""
+    f = found.finding
+    return {
+        "type": "finding", "id": found.id, "number": found.number, "law": f.law, "thing": f.thing, "got": f.got,
+        "expected": f.expected, "step": f.step, "program": f.program, "steps": dumped(f.steps) if f.steps else [],
+    }  # fmt: skip

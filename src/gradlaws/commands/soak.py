@@ -1,0 +1,265 @@
+"""Run random whole programs on an engine until the time is up, and tell each finding once.
+
+A whole program mixes everything that a program can do in 20 to 40 steps; it is run on the engine and on the
+reference engine, and compared wherever it looks. What is found is made small, named by the law that it breaks,
+and appended to a file. Ctrl-C ends a soak with its results kept; the same command takes it up again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+import traceback
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from gradlaws.commands import CommandError, Exit
+
+EXAMPLE = """
+gradlaws soak --seconds 600
+gradlaws soak --backend my_adapter:MyBackend --programs 100000 --seed 7
+gradlaws soak --replay HOOK-13-9b69f947      # again, with a stand-alone script"""
+
+#: Seconds between two lines of progress, on a terminal and elsewhere.
+EVERY = (1.0, 20.0)
+#: Seconds between two notes of progress in the file.
+NOTED = 10.0
+
+
+def options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add(
+        "--backend", metavar="NAME|module:attribute", help="the engine (default: torch where it is installed)"
+    )
+    add("--seconds", type=_seconds, metavar="S", help="stop after so many seconds")
+    add("--programs", type=_count, metavar="N", help="stop at program number N")
+    add("--seed", type=int, default=0, metavar="N", help="chooses the programs (default: 0)")
+    add("--steps", type=_count, nargs=2, default=(20, 40), metavar=("LEAST", "MOST"), help="lengths (20 40)")
+    add(
+        "--strict",
+        action="store_true",
+        help="insist on the refusals that PyTorch documents, as --level torch",
+    )
+    add(
+        "--known-failures",
+        type=Path,
+        metavar="FILE",
+        help="what is known to fail, instead of the shipped list",
+    )
+    add(
+        "--file",
+        type=Path,
+        default=Path("gradlaws-soak.jsonl"),
+        metavar="FILE",
+        help="where findings go, and where an earlier soak is taken up (default: gradlaws-soak.jsonl)",
+    )
+    add("--in-process", action="store_true", help="not in a process of its own: a crash ends the soak")
+    add(
+        "--replay", metavar="ID", help="run just the program of a finding of --file, and print it as a script"
+    )
+
+
+def execute(options: Namespace) -> int:
+    """Soak, or replay; 1 if there are findings."""
+    from gradlaws.conformance.loading import default
+    from gradlaws.conformance.soakfile import SoakFileError
+
+    if options.steps[0] > options.steps[1]:
+        raise CommandError(f"--steps {options.steps[0]} {options.steps[1]}: the lower number comes first")
+    try:
+        if options.replay:
+            return _replay(options)
+        options.backend = options.backend or default()
+        if options.in_process:
+            return _soak(options, None)
+        return _supervised(options)
+    except SoakFileError as error:
+        raise CommandError(str(error)) from error
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if value <= 0:
+        raise ValueError
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _supervised(options: Namespace) -> int:
+    """Soak in a process of its own, and start another one where a program kills it."""
+    from gradlaws.conformance.printing import source
+    from gradlaws.conformance.soakfile import SoakFile
+    from gradlaws.conformance.soaking import program_of
+
+    context = multiprocessing.get_context("spawn")
+    number = context.Value("q", -1, lock=False)
+    start, last = time.monotonic(), -1
+    seconds = options.seconds
+    while True:
+        if seconds is not None:
+            options.seconds = max(0.01, seconds - (time.monotonic() - start))
+        child = context.Process(target=_child, args=(options, number))
+        child.start()
+        while child.is_alive():
+            try:
+                child.join()
+            except KeyboardInterrupt:
+                continue  # the child has been told, too, and ends in good order
+        code = child.exitcode or 0
+        if code in list(Exit):
+            return code
+        if number.value == last or number.value < 0:
+            raise CommandError(
+                f"the process that runs the programs died with exit code {code} before the first"
+            )
+        last = number.value
+        soak = _made(options)
+        program = program_of(soak.backend, options.seed, last, *options.steps)
+        said = f"dead (exit code {code})"
+        text = source(program.steps, soak.backend.spellings)
+        SoakFile(options.file).crash(last, program, text, said)
+        print(
+            f"\nCRASH: program {last:,} ended the process, exit code {code}; going on after it",
+            file=sys.stderr,
+        )
+
+
+def _child(options: Namespace, number: Any) -> None:
+    try:
+        code = _soak(options, number)
+    except CommandError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = Exit.USAGE
+    except Exception:
+        traceback.print_exc()
+        code = Exit.INTERNAL
+    sys.exit(code)
+
+
+def _made(options: Namespace) -> Any:
+    from gradlaws.conformance.checking import check
+    from gradlaws.conformance.known import KnownFailuresError, load
+    from gradlaws.conformance.laws import LAWS
+    from gradlaws.conformance.loading import BackendError, find
+    from gradlaws.conformance.promises import PROMISES
+    from gradlaws.conformance.soaking import Soak
+
+    try:
+        backend = find(options.backend)
+        problems = check(backend)
+        if problems:
+            listed = "\n    ".join(map(str, problems))
+            raise CommandError(
+                f"the adapter {backend.name!r} is not right yet. Mend these methods:\n    {listed}"
+            )
+        known = load(options.known_failures, {*LAWS, *PROMISES}) if options.known_failures else None
+    except (BackendError, KnownFailuresError) as error:
+        raise CommandError(str(error)) from error
+    return Soak(backend, options.seed, known, options.strict, lengths=tuple(options.steps))
+
+
+def _soak(options: Namespace, number: Any) -> int:
+    from gradlaws.conformance.soakfile import SoakFile, SoakFileError
+    from gradlaws.conformance.soaking import lines, told
+
+    soak = _made(options)
+    soak.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
+    file = SoakFile(options.file)
+    try:
+        file.begin(soak)
+    except SoakFileError as error:
+        raise CommandError(str(error)) from error
+    if soak.tally.number:
+        print(f"taken up at program {soak.tally.number:,} of {options.file}", file=sys.stderr)
+    if number is not None:
+        soak.journal = lambda n: setattr(number, "value", n)
+    progress = _Progress(soak, file)
+    ended = Exit.CONFORMS
+    try:
+        soak.run(options.programs, options.seconds, progress)
+    except KeyboardInterrupt:
+        ended = Exit.UNKNOWN
+    progress.end()
+    print("\n".join(lines(soak)))
+    if ended:
+        print(f"interrupted; the same command goes on at program {soak.tally.number:,}")
+    if soak.found:
+        print(f"findings are in {options.file}; `gradlaws soak --replay ID` runs one again")
+        return Exit.FAILS
+    return ended
+
+
+class _Progress:
+    """Shows how a soak goes, and notes it in the file."""
+
+    def __init__(self, soak: Any, file: Any) -> None:
+        self.soak = soak
+        self.file = file
+        self.terminal = sys.stderr.isatty()
+        self.shown = self.noted = time.monotonic()
+        self.first = soak.tally.programs, self.shown
+
+    def __call__(self, tally: Any) -> None:
+        now = time.monotonic()
+        if now - self.shown >= EVERY[not self.terminal]:
+            rate = (tally.programs - self.first[0]) / (now - self.first[1])
+            text = f"{tally.programs:,} programs, {rate:.0f} a second, {len(self.soak.found)} findings, "
+            text += f"{sum(tally.excused.values()):,} excused"
+            print(
+                f"\r{text}" if self.terminal else text,
+                end="" if self.terminal else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+            self.shown = now
+        if now - self.noted >= NOTED:
+            self.file.progress(self.soak)
+            self.noted = now
+
+    def end(self) -> None:
+        """Note the last of it."""
+        self.file.progress(self.soak)
+        if self.terminal:
+            print(file=sys.stderr)
+
+
+def _replay(options: Namespace) -> int:
+    """Run the program of a finding once more."""
+    from gradlaws.conformance.comparing import breach
+    from gradlaws.conformance.laws.trial import Broken
+    from gradlaws.conformance.loading import BackendError, find
+    from gradlaws.conformance.soakfile import found_of, read
+    from gradlaws.conformance.soaking import Found, described_finding, told
+    from gradlaws.conformance.standalone import script
+
+    stored = read(options.file)
+    ids = [line["id"] for line in stored if line["type"] == "finding"]
+    line = next((x for x in stored if x["type"] == "finding" and x["id"] == options.replay), None)
+    if line is None:
+        listed = ", ".join(ids) or "none"
+        raise CommandError(f"{options.file} has no finding {options.replay}; it has: {listed}")
+    try:
+        backend = find(options.backend or stored[0]["given"] or stored[0]["backend"])
+    except BackendError as error:
+        raise CommandError(str(error)) from error
+    found = found_of(line)
+    assert found.finding.steps is not None
+    with backend.session():
+        wrong = breach(found.finding.steps, backend, stored[0]["strict"])
+    if wrong is None:
+        print(f"PASS: {found.id} no longer shows on {backend.name}")
+        return Exit.CONFORMS
+    again = Found(found.id, described_finding(found.finding.steps, wrong, backend), found.number)
+    print(told(again))
+    if isinstance(wrong, Broken):
+        print(f"\nstand-alone:\n\n{script(found.finding.steps, wrong, backend)}")
+    return Exit.FAILS
