@@ -32,7 +32,10 @@ FEATURES: dict[str, str] = {
     "lifetime": "tensors can be weakly referenced and are freed with their last reference",
     "threads": "tensors may be used from several threads",
     "order": "operands of one op may be the same tensor, and roots may repeat",
+    "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
+#: The features that an adapter has unless it withholds them.
+IMPLIED = frozenset({"stored"})
 _CAPABILITIES: dict[str, str] = {}
 
 
@@ -107,7 +110,7 @@ class Backend:
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """All that is claimed: overridden methods and `features`."""
-        return (overridden(type(self)) | self.features) - self.withheld
+        return (overridden(type(self)) | self.features | IMPLIED) - self.withheld
 
     #: Capabilities that a base class claims but this engine does not have.
     withheld: frozenset[str] = frozenset()

@@ -30,22 +30,27 @@ EXAMPLES: dict[str, Example] = {}
 
 
 def example(
-    sentence: str, where: str, laws: tuple[str, ...] = (), needs: tuple[str, ...] = ()
+    sentence: str,
+    where: str,
+    laws: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+    stored: bool = True,
 ) -> Callable[[Callable[[Script], None]], None]:
-    """Register a documented example; the function writes it down."""
+    """Register a documented example; the function writes it down. `stored`: as in a law."""
+    needed = frozenset((*needs, "stored") if stored else needs)
 
     def register(write: Callable[[Script], None]) -> None:
         script = Script()
         write(script)
         identity = f"EX-{len(EXAMPLES) + 1:02d}"
         EXAMPLES[identity] = Example(
-            identity, write.__name__.strip("_"), sentence, where, frozenset(needs), laws, script
+            identity, write.__name__.strip("_"), sentence, where, needed, laws, script
         )
 
     return register
 
 
-@example("x = [2, 3]: the sum of squares has the gradient [4, 6]", TUTORIAL, ("VAL-01",))
+@example("x = [2, 3]: the sum of squares has the gradient [4, 6]", TUTORIAL, ("VAL-01",), stored=False)
 def _sum_of_squares(s: Script) -> None:
     x = s.leaf([2.0, 3.0])
     root = s.total(s.op("mul", x, x))
@@ -81,7 +86,10 @@ def _two_backwards_add(s: Script) -> None:
 
 
 @example(
-    "y = 2 x with gradient [1, 1]", NOTES + "generated/torch.Tensor.backward.html", ("VAL-02", "ROOT-01")
+    "y = 2 x with gradient [1, 1]",
+    NOTES + "generated/torch.Tensor.backward.html",
+    ("VAL-02", "ROOT-01"),
+    stored=False,
 )
 def _vector_root_with_gradient(s: Script) -> None:
     x = s.leaf([2.0, 3.0])
@@ -213,6 +221,7 @@ def _optimizer_clearing_to_zero(s: Script) -> None:
     NOTES + "generated/torch.autograd.grad.html",
     ("HO-11",),
     ("autograd_grad", "create_graph"),
+    stored=False,
 )
 def _second_derivative(s: Script) -> None:
     x = s.leaf(2.0)

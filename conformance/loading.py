@@ -13,13 +13,33 @@ from typing import Any
 from gradlaws.conformance.backend import Backend
 
 GROUP = "gradlaws.backends"
+_ROOM = "gradlaws.conformance.backends"
 #: The adapters that come with the suite; known also where the distribution is not installed.
 SHIPPED = {
-    "reference": "gradlaws.conformance.backends.reference:ReferenceBackend",
-    "torch": "gradlaws.conformance.backends.torch:TorchBackend",
+    "autograd": f"{_ROOM}.autograd:AutogradBackend",
+    "candle": f"{_ROOM}.candle:CandleBackend",
+    "jax": f"{_ROOM}.jax:JaxBackend",
+    "micrograd": f"{_ROOM}.micrograd:MicrogradBackend",
+    "mygrad": f"{_ROOM}.mygrad:MygradBackend",
+    "paddle": f"{_ROOM}.paddle:PaddleBackend",
+    "reference": f"{_ROOM}.reference:ReferenceBackend",
+    "tinygrad": f"{_ROOM}.tinygrad:TinygradBackend",
+    "torch": f"{_ROOM}.torch:TorchBackend",
+    "torch-compile-aot": f"{_ROOM}.torch_compile:AotEagerBackend",
+    "torch-compile-eager": f"{_ROOM}.torch_compile:TorchCompileBackend",
+    "torch-compile-inductor": f"{_ROOM}.torch_compile:InductorBackend",
 }
 #: What to install where a shipped adapter's engine is missing.
-EXTRAS = {"torch": 'pip install "gradlaws[torch]"'}
+EXTRAS = {
+    **dict.fromkeys((name for name in SHIPPED if name.startswith("torch")), 'pip install "gradlaws[torch]"'),
+    "autograd": "pip install autograd scipy",
+    "candle": "pip install candle-python==0.1.0a1",
+    "jax": "pip install jax",
+    "micrograd": "pip install micrograd",
+    "mygrad": "pip install mygrad",
+    "paddle": "pip install paddlepaddle",
+    "tinygrad": "pip install tinygrad",
+}
 REQUIRED = ("tensor", "numpy", "apply", "backward", "grad")
 
 

@@ -1,45 +1,21 @@
-"""An adapter for engines whose API resembles PyTorch's: nearly everything is inherited.
-
-Ops are run from the very spellings that programs are printed with, so what a report shows is what ran.
-"""
+"""An adapter for engines whose API resembles PyTorch's: nearly everything is inherited."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
 from typing import Any
 
-from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.ops import INPLACE, TABLE
+from gradlaws.conformance.spelled import Spelled
 
 
-@cache
-def compiled(template: str, statement: bool = False) -> Callable[..., Any]:
-    """A spelling as a function: `call(torch, operands, params)`."""
-    text = re.sub(r"torch\.\{(\w+)\}", r"getattr(torch, params['\1'])", template)
-    text = re.sub(r"\{(\d+)\}", r"xs[\1]", text)
-    text = re.sub(r"\{(\w+)\}", r"params['\1']", text)
-    scope: dict[str, Any] = {}
-    body = text if statement else f"return {text}"
-    exec(f"def call(torch, xs, params):\n    {body}", scope)  # spellings are code of ours and of the adapter
-    call: Callable[..., Any] = scope["call"]
-    return call
-
-
-class TorchLike(Backend):
+class TorchLike(Spelled):
     """Everything by PyTorch's names; `engine` is the module that stands in for `torch`."""
 
-    #: The module that spellings call `torch`.
-    engine: Any = None
     features = frozenset(
         {"retain_graph", "create_graph", "inputs", "float32", "integer", "views", "same_object"}
     )
-
-    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
-        return compiled(self.spellings.get(op, TABLE[op].spell))(self.engine, inputs, params)
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
         dtype = getattr(self.engine, str(array.dtype))
@@ -86,9 +62,7 @@ class TorchLike(Backend):
         return x.detach_()
 
     def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
-        return compiled(self.spellings.get(op, INPLACE[op].spell), statement=True)(
-            self.engine, (target, *inputs), params
-        )
+        return self.written(op, target, *inputs, **params)
 
     def no_grad(self) -> AbstractContextManager[Any]:
         context: AbstractContextManager[Any] = self.engine.no_grad()

@@ -49,7 +49,12 @@ def broadcast(b: Builder) -> None:
     b.backward(end, None if b.shape(end) == () else b.seed(end))
 
 
-@law("VAL-03", DOC + "generated/torch.Tensor.grad.html (implied: only its shape may be assigned)", broadcast)
+@law(
+    "VAL-03",
+    DOC + "generated/torch.Tensor.grad.html (implied: only its shape may be assigned)",
+    broadcast,
+    stored=False,
+)
 def grad_has_the_shape_of_its_tensor(t: Trial) -> None:
     """A gradient has the shape of its tensor, however that was broadcast: 0-d and empty tensors included."""
     for at in t.succeeded(Backward):
@@ -76,7 +81,9 @@ def two_precisions(b: Builder) -> None:
     b.backward(end)
 
 
-@law("VAL-04", DOC + "generated/torch.Tensor.grad_dtype.html", two_precisions, needs=("float32",))
+@law(
+    "VAL-04", DOC + "generated/torch.Tensor.grad_dtype.html", two_precisions, needs=("float32",), stored=False
+)
 def grad_has_the_dtype_of_its_tensor(t: Trial) -> None:
     """A gradient has the dtype of its tensor, also where the graph goes on in another precision."""
     for at in t.succeeded(Backward):
@@ -175,7 +182,7 @@ def reused_argument(b: Builder) -> None:
             break
 
 
-@law("VAL-12", f"{TESTS} test_input_buffer_accum", reused_argument, level="core")
+@law("VAL-12", f"{TESTS} test_input_buffer_accum", reused_argument, level="core", stored=False)
 def gradient_argument_stays_as_it_is(t: Trial) -> None:
     """A backward never changes the gradient argument that it is given."""
     seeds = gradient_arguments(t)
@@ -263,7 +270,7 @@ def differentiated(s: Stage, depth: int, stacked: int) -> None:
     s.equal(what, found, np.array(2.0**stacked))
 
 
-@law("VAL-17", f"{TESTS} test_free_deep_graph, test_deep_reentrant", needs=("add",))
+@law("VAL-17", f"{TESTS} test_free_deep_graph, test_deep_reentrant", needs=("add",), stored=False)
 def depth_is_no_obstacle(s: Stage) -> None:
     """Backward gets through very deep graphs and stacked diamonds, and frees them, without overflowing."""
     differentiated(s, s.entropy.below(60), s.entropy.below(40))

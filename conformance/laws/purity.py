@@ -23,7 +23,7 @@ def differentiated(b: Builder) -> None:
     b.backward(grown.root)
 
 
-@law("META-16", f"{DOC} (of all attributes only .grad is named)", differentiated)
+@law("META-16", f"{DOC} (of all attributes only .grad is named)", differentiated, stored=False)
 def backward_changes_nothing_but_grad(t: Trial) -> None:
     """A backward changes no contents, no flag and no leaf-ness of any tensor."""
     intact(t)

@@ -62,8 +62,13 @@ def law(
     level: Level = "full",
     needs: tuple[str, ...] = (),
     after: tuple[str, ...] = (),
+    stored: bool = True,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
-    """Register a function as a law; its docstring's first paragraph is the sentence."""
+    """Register a function as a law; its docstring's first paragraph is the sentence.
+
+    stored: whether it is about gradients as the engine stores them in .grad; False for what can as well be
+    said of an engine that differentiates functions, whose gradients the adapter stores.
+    """
 
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
         if identity in LAWS:
@@ -73,9 +78,8 @@ def law(
         sentence = " ".join((check.__doc__ or "").split("\n\n")[0].split())
         if not sentence or not source:
             raise ValueError(f"law {identity} needs a sentence (its docstring) and a source")
-        LAWS[identity] = Law(
-            identity, check.__name__, sentence, source, level, frozenset(needs), check, leaning, after
-        )
+        needed = frozenset((*needs, "stored") if stored else needs)
+        LAWS[identity] = Law(identity, check.__name__, sentence, source, level, needed, check, leaning, after)
         return check
 
     return register

@@ -139,6 +139,7 @@ def mixed_kinds(b: Builder) -> None:
     mixed_kinds,
     needs=("integer", "mul", "add"),
     after=("REQ-01", "VAL-01"),
+    stored=False,
 )
 def integers_take_part_without_gradient(t: Trial) -> None:
     """An op on an integer and a tracked float gives a tracked result, and only the float gets a gradient."""

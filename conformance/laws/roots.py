@@ -110,7 +110,7 @@ def wrong_shape(b: Builder) -> None:
         b.backward(grown.root, b.constant(shape, dtype=dtype))
 
 
-@law("ROOT-03", METHOD, wrong_shape, level="core")
+@law("ROOT-03", METHOD, wrong_shape, level="core", stored=False)
 def argument_has_the_shape_of_the_root(t: Trial) -> None:
     """A gradient argument of another shape than the root is an error: there is no broadcasting."""
     for at in t.raises("ROOT-03"):

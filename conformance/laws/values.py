@@ -67,7 +67,7 @@ def scalar_root(b: Builder) -> None:
     b.backward(grown.root)
 
 
-@law("VAL-01", BACKWARD, scalar_root, level="core")
+@law("VAL-01", BACKWARD, scalar_root, level="core", stored=False)
 def backward_differentiates(t: Trial) -> None:
     """The backward of a one-element result puts into each leaf's .grad the derivative of that result."""
     for at in t.succeeded(Backward):
@@ -83,7 +83,7 @@ def seeded_root(b: Builder) -> None:
     b.backward(grown.root, b.seed(grown.root))
 
 
-@law("VAL-02", BACKWARD, seeded_root, level="core", after=("VAL-01",))
+@law("VAL-02", BACKWARD, seeded_root, level="core", after=("VAL-01",), stored=False)
 def gradient_argument_weighs_the_rows(t: Trial) -> None:
     """A backward with a gradient argument v puts v times the Jacobian of the root into each leaf's .grad."""
     for at in t.succeeded(Backward):
@@ -99,7 +99,14 @@ def fan_out(b: Builder) -> None:
     b.backward(grown.root)
 
 
-@law("VAL-06", DOC + "generated/torch.autograd.grad.html", fan_out, level="core", after=("VAL-01",))
+@law(
+    "VAL-06",
+    DOC + "generated/torch.autograd.grad.html",
+    fan_out,
+    level="core",
+    after=("VAL-01",),
+    stored=False,
+)
 def uses_add_up(t: Trial) -> None:
     """The gradient of a leaf that is used several times is the sum over its uses."""
     for at in t.succeeded(Backward):
@@ -126,7 +133,14 @@ def indexed(b: Builder) -> None:
     b.backward(end, b.seed(end))
 
 
-@law("VAL-07", f"{TESTS} test_indexing, test_indexing_duplicates", indexed, needs=("index",), after=BASIC)
+@law(
+    "VAL-07",
+    f"{TESTS} test_indexing, test_indexing_duplicates",
+    indexed,
+    needs=("index",),
+    after=BASIC,
+    stored=False,
+)
 def indexing_scatters(t: Trial) -> None:
     """Elements that an index leaves out get a zero gradient, and those picked repeatedly get the sum."""
     for at in t.succeeded(Backward):
@@ -155,7 +169,7 @@ def one_part_used(b: Builder) -> None:
     b.backward(end, b.seed(end))
 
 
-@law("VAL-08", f"{TESTS} test_unused_output", one_part_used, needs=("chunk",), after=BASIC)
+@law("VAL-08", f"{TESTS} test_unused_output", one_part_used, needs=("chunk",), after=BASIC, stored=False)
 def unused_results_contribute_nothing(t: Trial) -> None:
     """Where an op has several results, those that the root does not depend on contribute zeros."""
     for at in t.succeeded(Backward):
@@ -256,7 +270,7 @@ def masked_out(b: Builder) -> None:
     b.backward(end, b.constant(b.shape(end)))
 
 
-@law("VAL-15", DIVISION, masked_out, needs=("mul", "div"), after=BASIC)
+@law("VAL-15", DIVISION, masked_out, needs=("mul", "div"), after=BASIC, stored=False)
 def masking_afterwards_comes_too_late(t: Trial) -> None:
     """What the forward computed is differentiated even if masked out afterwards: 0 times infinity is NaN."""
     for at in t.succeeded(Backward):
@@ -277,7 +291,7 @@ def not_taken(b: Builder) -> None:
     b.backward(end, b.constant(good.shape))
 
 
-@law("VAL-16", f"{DIVISION} (a consequence)", not_taken, needs=("where", "div"), after=BASIC)
+@law("VAL-16", f"{DIVISION} (a consequence)", not_taken, needs=("where", "div"), after=BASIC, stored=False)
 def where_protects_the_value_only(t: Trial) -> None:
     """The branch that `where` does not take still yields NaN gradients where its derivative is not finite."""
     for at in t.succeeded(Backward):

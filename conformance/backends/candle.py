@@ -1,0 +1,61 @@
+"""candle-python: PyTorch's API, rebuilt in Python over NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import candle
+
+from gradlaws.conformance.torchlike import TorchLike
+
+#: Ops whose 0-d results come out of candle with shape (1,).
+WHOLE = {
+    "prod_all",
+    "vector_norm",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "kl_div",
+    "nll_loss",
+}
+WHOLE |= {"binary_cross_entropy_with_logits", "cross_entropy"}
+ALONG = {"sum", "mean", "prod", "amax", "amin", "var", "std", "logsumexp"}
+INTEGERS = "torch.tensor({index}, dtype=torch.int64)"
+
+
+class CandleBackend(TorchLike):
+    """Everything by PyTorch's names."""
+
+    name = "candle"
+    engine = candle
+    features = TorchLike.features | {"lifetime", "order"}
+    withheld = frozenset({"retains_grad", "register_post_accumulate_hook"})
+    lacks = frozenset({"masked_fill", "masked_fill_"})  # the mask is not broadcast
+    spellings = {
+        "clamp": "torch.clamp({0}, {min}, {max})",
+        "clamp_": "{0}.clamp_({min}, {max})",
+        "softmax": "torch.nn.functional.softmax({0}, dim={dim})",
+        "log_softmax": "torch.nn.functional.log_softmax({0}, dim={dim})",
+        "sort": "torch.sort({0}, dim={dim})[0]",
+        "topk": "torch.topk({0}, {k}, dim={dim})[0]",
+        "max_dim": "torch.amax({0}, dim={dim})",
+        "min_dim": "torch.amin({0}, dim={dim})",
+        "max_all": "torch.amax({0})",
+        "min_all": "torch.amin({0})",
+        "index": f"{{0}}[{INTEGERS}]",
+        "index_mask": "{0}[torch.tensor({mask}, dtype=torch.bool)]",
+        "set_mask_": "{0}[torch.tensor({mask}, dtype=torch.bool)] = {value}",
+        "index_select": f"torch.index_select({{0}}, {{dim}}, {INTEGERS})",
+        "gather": f"torch.gather({{0}}, {{dim}}, {INTEGERS})",
+        "scatter": f"torch.scatter({{0}}, {{dim}}, {INTEGERS}, {{1}})",
+        "scatter_add": f"{{0}}.scatter_add({{dim}}, {INTEGERS}, {{1}})",
+        "index_add": f"{{0}}.index_add(0, {INTEGERS}, {{1}})",
+    }
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        made, x = super().apply(op, *inputs, **params), inputs[0]
+        if op == "unbind" and x.ndim == 1:
+            return [part.reshape(()) for part in made]
+        whole = op in ALONG and not params["keepdim"] and (params["dim"] is None or x.ndim == 1)
+        return made.reshape(()) if whole or op in WHOLE or (op == "square" and not x.ndim) else made

@@ -1,0 +1,57 @@
+"""micrograd: one `Value` per element, so a tensor here is an array of Values."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from micrograd.engine import Value
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.spelled import Spelled, numpy_like
+
+COMPUTED = frozenset(("add", "sub", "mul", "neg", "div", "add_scalar", "mul_scalar", "pow_scalar", "sum"))
+MOVED = frozenset(("index", "get_item", "reshape", "transpose", "permute", "squeeze", "unsqueeze", "stack"))
+
+
+class MicrogradBackend(Spelled):
+    """Arrays of micrograd's scalars: NumPy moves them about, micrograd computes."""
+
+    name = "micrograd"
+    engine, alias, falls_back = np, "np", False
+    features = frozenset({"order"})
+    spellings = {op: text for op, text in numpy_like("np").items() if op in MOVED | COMPUTED}
+    spellings["relu"] = "np.vectorize(Value.relu)({0})"
+
+    def ops(self) -> list[str]:
+        return list(self.spellings)
+
+    def version(self) -> str:
+        return version("micrograd")
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Any:
+        return _boxed([Value(float(v)) for v in array.ravel()], array.shape)
+
+    def numpy(self, x: Any) -> Array:
+        plain = [v.data if isinstance(v, Value) else v for v in x.ravel()]
+        return np.array(plain, dtype=np.float64).reshape(x.shape)
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        x = inputs[0]
+        if op == "relu":
+            return _boxed([v.relu() for v in x.ravel()], x.shape)
+        made = super().apply(op, *inputs, **params)
+        return made if isinstance(made, np.ndarray | list) else _boxed([made], ())
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        (_boxed([(root * gradient).sum()], ()) if gradient is not None else root).item().backward()
+
+    def grad(self, x: Any) -> Any:
+        return np.array([float(v.grad) for v in x.ravel()]).reshape(x.shape) if x.dtype == object else None
+
+
+def _boxed(values: list[Any], shape: tuple[int, ...]) -> Any:
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made.reshape(shape)

@@ -1,0 +1,69 @@
+"""mygrad: NumPy arrays with gradients; a tensor's gradient is an array, and is gone once the tensor is used again."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import mygrad
+import mygrad.nnet
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.spelled import Spelled, numpy_like
+
+
+class MygradBackend(Spelled):
+    """mygrad's tensors; what does not require grad is `constant` there."""
+
+    name = "mygrad"
+    engine, alias, falls_back = mygrad, "mygrad", False
+    features = frozenset({"float32", "integer", "views", "lifetime", "order"})
+    lacks = frozenset({"sign", "floor", "round", "trunc"})  # for constants only
+    spellings = {
+        **numpy_like("mygrad", inplace=True),
+        "cast": "{0}.astype(mygrad.{dtype})",
+        "to_integer": "{0}.astype(mygrad.{dtype})",
+        **{name: f"mygrad.nnet.{name}({{0}})" for name in ("relu", "sigmoid")},
+        "elu": "mygrad.nnet.elu({0}, 1.0)",
+        "leaky_relu": "mygrad.nnet.leaky_relu({0}, {slope})",
+        "hardtanh": "mygrad.nnet.hard_tanh({0})",
+        "softsign": "mygrad.nnet.soft_sign({0})",
+        "softmax": "mygrad.nnet.softmax({0}, axis={dim})",
+        "log_softmax": "mygrad.nnet.logsoftmax({0}, axis={dim})",
+        "cross_entropy": "mygrad.nnet.softmax_crossentropy({0}, mygrad.asarray({target}))",
+    }
+
+    def version(self) -> str:
+        return str(mygrad.__version__)
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Any:
+        return mygrad.tensor(array, constant=not requires_grad)
+
+    def numpy(self, x: Any) -> Array:
+        return np.array(x.data if isinstance(x, mygrad.Tensor) else x)
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        return root.backward(gradient)
+
+    def grad(self, x: Any) -> Any:
+        return getattr(x, "grad", None)
+
+    def requires_grad(self, x: Any) -> bool:
+        return not getattr(x, "constant", True)
+
+    def is_leaf(self, x: Any) -> bool:
+        return getattr(x, "creator", None) is None
+
+    def detach(self, x: Any) -> Any:
+        return mygrad.astensor(x, constant=True)
+
+    def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
+        return self.written(op, target, *inputs, **params)
+
+    def no_grad(self) -> AbstractContextManager[Any]:
+        context: AbstractContextManager[Any] = mygrad.no_autodiff
+        return context
+
+    def shares_memory(self, a: Any, b: Any) -> bool:
+        return bool(mygrad.shares_memory(a, b))

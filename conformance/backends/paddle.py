@@ -1,0 +1,58 @@
+"""PaddlePaddle, dynamic graphs, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import paddle
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.torchlike import TorchLike
+
+
+class PaddleBackend(TorchLike):
+    """Nearly PyTorch's names; what requires grad has `stop_gradient` False there."""
+
+    name = "paddle"
+    engine = paddle
+    features = (TorchLike.features - {"create_graph", "inputs"}) | {"lifetime", "order"}
+    withheld = frozenset({"retains_grad", "register_post_accumulate_hook"})
+    spellings = {
+        "relu": "torch.nn.functional.relu({0})",
+        "relu_": "torch.nn.functional.relu_({0})",
+        "log_softmax": "torch.nn.functional.log_softmax({0}, axis={dim})",
+        "movedim": "torch.moveaxis({0}, {source}, {target})",
+        "sort": "torch.sort({0}, axis={dim})",
+        "topk": "torch.topk({0}, {k}, axis={dim})[0]",
+        "max_dim": "torch.max({0}, axis={dim})",
+        "min_dim": "torch.min({0}, axis={dim})",
+        "add_scalar_": "{0}.add_(torch.to_tensor({value}, dtype={0}.dtype))",
+        "mul_scalar_": "{0}.scale_({value})",
+    }
+    lacks = frozenset({"split", "view", "copy_"})  # these mean something else
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Any:
+        return paddle.to_tensor(array, stop_gradient=not requires_grad)
+
+    def requires_grad(self, x: Any) -> bool:
+        return not x.stop_gradient
+
+    def set_requires_grad(self, x: Any, flag: bool) -> Any:
+        return x.requires_grad_(flag)
+
+    def retain_grad(self, x: Any) -> None:
+        x.retain_grads()
+
+    def autograd_grad(
+        self,
+        roots: Sequence[Any],
+        inputs: Sequence[Any],
+        gradients: Sequence[Any] | None = None,
+        **options: Any,
+    ) -> Sequence[Any]:
+        found: Sequence[Any] = paddle.grad(roots, inputs, gradients, **options)
+        return found
+
+    def shares_memory(self, a: Any, b: Any) -> bool:
+        return bool(a.size and b.size and a.data_ptr() == b.data_ptr())
