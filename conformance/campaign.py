@@ -201,6 +201,11 @@ class Campaign:
         if self.timeout and lasted >= self.timeout:
             result.verdict = Verdict.TIMEOUT
             result.message = f"not finished after {self.timeout:g} s (--law-timeout)"
+        program = None if finding is None else finding.steps
+        entry = self.known[case.backend.name].excuse(case.subject.id, program)
+        if entry is not None:
+            result.known = f"{entry.reason} ({entry.link})"
+            result.message, result.verdict = f"{result.verdict}: {result.message}", Verdict.KNOWN
         return self.line_of(result)
 
     def record(self) -> Record:
@@ -249,10 +254,13 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
 def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:
     paths = config.option.known_failures
     if not paths:
-        return {backend.name: shipped(backend.name) for backend in backends}
+        return {b.name: shipped(b.name).applying(b.capabilities) for b in backends}
     if len(paths) > 1 and len(backends) != len(paths):
         raise CampaignError(
             f"{len(backends)} backends and {len(paths)} files of known failures: give one file a backend, in order"
         )
     found = [load(path, {*LAWS, *PROMISES}) for path in paths]
-    return {backend.name: found[k if len(found) > 1 else 0] for k, backend in enumerate(backends)}
+    return {
+        backend.name: found[k if len(found) > 1 else 0].applying(backend.capabilities)
+        for k, backend in enumerate(backends)
+    }

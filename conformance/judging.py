@@ -16,7 +16,7 @@ from hypothesis.errors import HypothesisException
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.examining import SIZE, ask, drawn, examine, in_domain, show, vocabulary_of
 from gradlaws.conformance.interpreter import run
-from gradlaws.conformance.known import KnownFailures, shipped
+from gradlaws.conformance.known import Known, KnownFailures, shipped
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Trial
 from gradlaws.conformance.minimise import Contents, minimised
@@ -78,7 +78,8 @@ def judge(
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
-    run_of_law = _Run(law, backend, effort, shipped(backend.name) if known is None else known, journal)
+    listed = (shipped(backend.name) if known is None else known).applying(backend.capabilities)
+    run_of_law = _Run(law, backend, effort, listed, journal)
     start = perf_counter()
     with backend.session():
         run_of_law.go(result)
@@ -121,7 +122,7 @@ class _Run:
         self.vocabulary = vocabulary_of(backend)
         self.tally = Judge(law.id)
         self.programs = self.discarded = 0
-        self.listed = False
+        self.listed: set[Known] = set()
         self.excused: dict[str, int] = {}
         self.failure: tuple[Program | None, Exception] | None = None
 
@@ -198,14 +199,14 @@ class _Run:
         self.programs += tally is self.tally
         if error is None:
             return
-        entry = self.known.excuse(error.law, program) if isinstance(error, Broken) else None
-        if entry is None or not isinstance(error, Broken):
+        blamed = error.law if isinstance(error, Broken) else self.law.id
+        if blamed != self.law.id and self.known.excuse(blamed, program) is not None:
+            self.excused[blamed] = self.excused.get(blamed, 0) + 1
+        elif (entry := self.known.excuse(self.law.id, program)) is not None:
+            self.listed.add(entry)
+        else:
             self.failure = (program, error)
             raise error
-        if error.law == self.law.id:
-            self.listed = True
-        else:
-            self.excused[error.law] = self.excused.get(error.law, 0) + 1
 
     def go(self, result: Result) -> None:
         """Run the examples and fill in the result."""
@@ -239,16 +240,21 @@ class _Run:
             self._report(result, *self.failure, unstable)
         elif entries := self.known.of(self.law.id):
             result.known = "; ".join(f"{entry.reason} ({entry.link})" for entry in entries)
-            shows = self.listed or any(entry.reproduces() for entry in entries)
-            result.verdict = Verdict.KNOWN if shows else Verdict.STALE
-            result.message = (
-                "" if shows else "listed as a known failure, but nothing fails: take it off the list"
-            )
+            result.verdict, result.message = self._standing(entries)
         else:
             result.verdict = Verdict.PASS if self.tally.assertions else Verdict.UNKNOWN
             result.message = (
                 "" if self.tally.assertions else "no assertion was executed: nothing is known of this law"
             )
+
+    def _standing(self, entries: list[Known]) -> tuple[Verdict, str]:
+        """Whether the entries about this law, of which none was contradicted, still say what is true."""
+        unseen = [entry for entry in entries if entry not in self.listed]
+        gone = [entry for entry in unseen if entry.reproduces() is False]
+        if not gone and (self.listed or any(entry.reproduces() for entry in unseen)):
+            return Verdict.KNOWN, ""
+        first = (gone or unseen)[0].reason
+        return Verdict.STALE, f"listed as a known failure, but nothing fails: take it off the list ({first})"
 
     def _report(self, result: Result, program: Program | None, error: Exception, unstable: str) -> None:
         small = program
@@ -269,6 +275,9 @@ class _Run:
             result.verdict = Verdict.ERROR
             result.message = unstable + (str(error) if isinstance(error, EngineBroke) else described(error))
             result.finding = Finding(self.law.id, "the engine", result.message, "no error")
+        over = [entry.until for entry in self.known.of(self.law.id) if entry.expired]
+        if over:
+            result.message += f"; its entry in the list of known failures excuses nothing after {over[0]}"
         if small is not None:
             result.finding.program = source(small.steps, self.backend.spellings)
             result.finding.steps = small

@@ -6,9 +6,14 @@
     link = "https://github.com/..."
     ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
     steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds
+    dtypes = ["float32"]             # optional: only programs with a tensor of one of these
+    modes = ["no_grad"]              # optional: only programs that enter one of these grad modes
+    capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
+    until = 2027-01-31               # optional: the last day on which it is excused
     script = '''...'''               # optional: a few lines that raise AssertionError while the defect is there
 
-A listed law that passes is STALE, and an error: the list must say what is true today.
+A listed law that passes is STALE, and an error: the list must say what is true today. An entry whose day is over
+excuses nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +21,26 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, InPlace, Mode
+from gradlaws.conformance.steps import Apply, InPlace, Leaf, Mode
 
-FIELDS = {"law": str, "reason": str, "link": str, "ops": list, "modes": list, "steps": list, "script": str}
+FIELDS: dict[str, type] = {
+    "law": str,
+    "reason": str,
+    "link": str,
+    "ops": list,
+    "dtypes": list,
+    "modes": list,
+    "steps": list,
+    "capabilities": list,
+    "until": date,
+    "script": str,
+}
 
 
 class KnownFailuresError(Exception):
@@ -34,8 +51,10 @@ class KnownFailuresError(Exception):
 class Known:
     """One entry.
 
-    ops, modes: if given, the entry covers only programs with one of these ops (grad modes).
+    ops, dtypes, modes: if given, the entry covers only programs with one of these ops (dtypes, grad modes).
     steps:  if given, the entry covers only programs with steps of all these kinds.
+    capabilities:       if given, the entry is only about an adapter that claims all of these.
+    until:  the last day on which the entry excuses anything.
     script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone.
     """
 
@@ -46,19 +65,30 @@ class Known:
     modes: frozenset[str] = frozenset()
     steps: frozenset[str] = frozenset()
     script: str = ""
+    dtypes: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    until: date | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether its day is over."""
+        return self.until is not None and self.until < date.today()
 
     def covers(self, program: Program | None) -> bool:
         """Whether a breach shown by this program is what the entry is about."""
+        if self.expired:
+            return False
         if program is None:
-            return not (self.ops or self.modes or self.steps)
+            return not (self.ops or self.modes or self.dtypes or self.steps)
         used = {step.op for step in program if isinstance(step, Apply | InPlace)}
         entered = {step.kind for step in program if isinstance(step, Mode)}
+        held = {str(step.value.array.dtype) for step in program if isinstance(step, Leaf)}
+        held |= {
+            dict(step.params)["dtype"] for step in program if isinstance(step, Apply) and step.op == "cast"
+        }
         kinds = {type(step).__name__ for step in program}
-        return (
-            self.steps <= kinds
-            and (not self.ops or not self.ops.isdisjoint(used))
-            and (not self.modes or not self.modes.isdisjoint(entered))
-        )
+        wanted = ((self.ops, used), (self.modes, entered), (self.dtypes, held))
+        return self.steps <= kinds and all(not some or not some.isdisjoint(there) for some, there in wanted)
 
     def reproduces(self) -> bool | None:
         """Whether the script still shows the defect; None without a script."""
@@ -86,6 +116,10 @@ class KnownFailures:
         """The entries about a law."""
         return [entry for entry in self.entries if entry.law == law]
 
+    def applying(self, capabilities: frozenset[str]) -> KnownFailures:
+        """The entries that are about an adapter with these capabilities."""
+        return KnownFailures(entry for entry in self.entries if entry.capabilities <= capabilities)
+
     def excuse(self, law: str, program: Program | None) -> Known | None:
         """The entry that covers this breach, or None."""
         return next((entry for entry in self.of(law) if entry.covers(program)), None)
@@ -97,21 +131,26 @@ def shipped(backend: str) -> KnownFailures:
     return parsed(place.read_text("utf-8"), place.name) if place.is_file() else KnownFailures()
 
 
-def load(path: Path, laws: Iterable[str]) -> KnownFailures:
-    """The entries of a file; raises KnownFailuresError if it is not one, or names unknown laws."""
+def load(path: Path, laws: Iterable[str], complete: bool = True) -> KnownFailures:
+    """The entries of a file; raises KnownFailuresError if it is not one, or names unknown laws.
+
+    complete: refuse entries that lack a reason or a link.
+    """
     try:
         text = path.read_text("utf-8")
     except OSError as error:
         raise KnownFailuresError(f"known failures {path}: {error.strerror}") from error
-    found = parsed(text, str(path))
+    except UnicodeDecodeError as error:
+        raise KnownFailuresError(f"known failures {path}: is no text") from error
+    found = parsed(text, str(path), complete)
     unknown = sorted({entry.law for entry in found.entries} - set(laws))
     if unknown:
         raise KnownFailuresError(f"known failures {path}: no such law: {', '.join(unknown)}")
     return found
 
 
-def parsed(text: str, where: str) -> KnownFailures:
-    """The entries in a text of TOML."""
+def parsed(text: str, where: str, complete: bool = True) -> KnownFailures:
+    """The entries in a text of TOML; raises KnownFailuresError."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -126,31 +165,39 @@ def parsed(text: str, where: str) -> KnownFailures:
         raise KnownFailuresError(
             f"known failures {where}: `known` must be a list of tables, each headed [[known]]"
         )
-    return KnownFailures(_entry(entry, number, where) for number, entry in enumerate(entries, 1))
+    return KnownFailures(_entry(entry, number, where, complete) for number, entry in enumerate(entries, 1))
 
 
-def _entry(entry: dict[str, Any], number: int, where: str) -> Known:
+def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Known:
     name = entry.get("law", f"number {number}")
     for key, value in entry.items():
         if key not in FIELDS:
             raise KnownFailuresError(
                 f"known failures {where}: {name}: unknown key {key!r}; there are {', '.join(FIELDS)}"
             )
-        if not isinstance(value, FIELDS[key]):
+        if not isinstance(value, FIELDS[key]) or isinstance(value, datetime):
             raise KnownFailuresError(
                 f"known failures {where}: {name}: {key} must be a {FIELDS[key].__name__}"
+                + (" without quotes, such as 2027-01-31" if FIELDS[key] is date else "")
             )
-    for key in ("law", "reason", "link"):
-        if not entry.get(key):
-            raise KnownFailuresError(
-                f"known failures {where}: {name}: `{key}` is missing; say it in a sentence"
-            )
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise KnownFailuresError(f"known failures {where}: {name}: {key} must be a list of names")
+    for key, what in (
+        ("law", "which one?"),
+        ("reason", "say it in a sentence"),
+        ("link", "where is it said?"),
+    ):
+        if not entry.get(key, "").strip() and (complete or key == "law"):
+            raise KnownFailuresError(f"known failures {where}: {name}: `{key}` is missing; {what}")
     return Known(
         entry["law"],
-        entry["reason"],
-        entry["link"],
+        entry.get("reason", ""),
+        entry.get("link", ""),
         frozenset(entry.get("ops", ())),
         frozenset(entry.get("modes", ())),
         frozenset(entry.get("steps", ())),
         entry.get("script", ""),
+        frozenset(entry.get("dtypes", ())),
+        frozenset(entry.get("capabilities", ())),
+        entry.get("until"),
     )

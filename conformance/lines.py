@@ -14,6 +14,7 @@ from typing import Any
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.judging import Effort
+from gradlaws.conformance.known import Known
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection
@@ -82,10 +83,11 @@ def identity(law: str, steps: list[dict[str, Any]]) -> str:
 
 
 def example_line(
-    example: Example, backend: Backend, breaches: list[str], missing: list[str]
+    example: Example, backend: Backend, breaches: list[str], missing: list[str], known: Known | None
 ) -> dict[str, Any]:
-    """The verdict on a documented example."""
-    verdict = Verdict.UNSUPPORTED if missing else Verdict.FAIL if breaches else Verdict.PASS
+    """The verdict on a documented example; `known`: the listed failure of a law of which it is an instance."""
+    broken = Verdict.FAIL if known is None else Verdict.KNOWN
+    verdict = Verdict.UNSUPPORTED if missing else broken if breaches else Verdict.PASS
     return {
         "type": "example",
         "name": f"{example.id}-{example.name}",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from gradlaws.conformance.verdict import Verdict
 from gradlaws.reports.script import script
 from gradlaws.reports.terminal import again, some
-from gradlaws.reports.view import BREAKS, View
+from gradlaws.reports.view import BREAKS, View, plural
 
 
 def annotated(views: Sequence[View]) -> str:
@@ -28,6 +28,9 @@ def _lines(view: View) -> Iterator[str]:
     for example in view.documented:
         if example.verdict in BREAKS:
             yield _command("error", f"{example.name} on {view.name}", example.message)
+    if view.known:
+        named = some([result.law for result in view.known])
+        yield _command("notice", f"{plural(len(view.known), 'known failure')} of {view.name}", named)
     unknown = [result.law for result in view.ordered if result.verdict is Verdict.UNKNOWN]
     if unknown or not view.record.finished:
         yield _command(

@@ -239,9 +239,9 @@ def views(records: Iterable[Record]) -> list[View]:
     return [View(record, engine) for record in records for engine in record.engines]
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, nouns: str = "") -> str:
     """`1 law`, `2 laws`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def _why(result: LawResult) -> str:

@@ -17,7 +17,7 @@ from gradlaws.conformance.steps import Apply, Backward, Leaf, literal
 from gradlaws.conformance.verdict import Finding, Result, Verdict
 from gradlaws.reports.record import Recorder, footer, headed
 
-PASSING = {law.id: "PASS" for law in LAWS.values()}
+PASSING: dict[str, str | Result] = {law.id: "PASS" for law in LAWS.values()}
 
 
 def program(*ops: str) -> Program:

@@ -82,7 +82,12 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.entropy",
     ),
     "strategies": ("conformance.entropy", "conformance.ops", "conformance.steps", "conformance.program"),
-    "reports": ("conformance.verdict", "conformance.program", "conformance.printing"),
+    "reports": (
+        "conformance.verdict",
+        "conformance.program",
+        "conformance.printing",
+        "conformance.known",
+    ),
 }
 #: Who may import what belongs to others.
 GUESTS = {

@@ -284,3 +284,52 @@ def test_what_there_is_of_a_truncated_record_is_reported_as_unknown(command: Com
     done = command("report", str(passing), "--partial")
     assert done.returncode == 2
     assert "the run was cut short" in done.stdout
+
+
+# -- known failures -------------------------------------------------------------------------------------------
+
+
+def test_what_fails_is_listed_explained_and_then_excused(command: Command, tmp_path: Path) -> None:
+    arguments = ("run", "--backend", "engines:Overwriting", "--laws", "ACC-01", "--workers", "0")
+    assert command(*arguments).returncode == 1
+    assert command("known-failures", "write", "gradlaws.jsonl").returncode == 0
+    assert "`reason` is missing" in command(*arguments, "--known-failures", "known-failures.toml").stderr
+    listed = tmp_path / "known-failures.toml"
+    listed.write_text(
+        listed.read_text().replace('reason = ""', 'reason = "so"').replace('link = ""', 'link = "x"')
+    )
+    done = command(*arguments, "--known-failures", "known-failures.toml", "--record", "new.jsonl")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "known failures: ACC-01" in done.stdout
+    assert command("known-failures", "check", "known-failures.toml", "--record", "new.jsonl").returncode == 0
+    stale = command(
+        *("run", "--backend", "reference", "--laws", "ACC-01", "--workers", "0", "--record", "sound.jsonl"),
+        *("--known-failures", "known-failures.toml"),
+    )
+    assert stale.returncode == 1
+    assert "1 STALE: ACC-01" in stale.stdout
+    assert (
+        command("known-failures", "check", "known-failures.toml", "--record", "sound.jsonl").returncode == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[[known]]\nlaw = 'ACC-99'\nreason = 'so'\nlink = 'x'\n", "no such law: ACC-99"),
+        ("[[known]]\nlaw = 'ACC-02'\nreason = 'so'\n", "`link` is missing"),
+        ("[[known]\n", "not TOML"),
+        ("known = 1\n", "must be a list"),
+    ],
+)
+def test_a_wrong_list_is_four_and_left_alone(
+    command: Command, failing: Path, tmp_path: Path, text: str, word: str
+) -> None:
+    listed = tmp_path / "known-failures.toml"
+    listed.write_text(text)
+    done = command("known-failures", "check", str(listed))
+    assert done.returncode == 4
+    assert word in done.stderr
+    made = command("known-failures", "write", str(failing))
+    assert made.returncode == (0 if "link" in word else 4)  # what a person has yet to fill in may wait
+    assert listed.read_text().startswith(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from records import PASSING, Engine, lines, written
 
 from gradlaws.conformance.selection import Selection
+from gradlaws.conformance.verdict import Result
 from gradlaws.reports.difference import Difference, as_markdown, as_text, compare
 from gradlaws.reports.gate import decide
 from gradlaws.reports.merging import merged
@@ -17,7 +19,7 @@ from gradlaws.reports.record import RecordError
 from gradlaws.reports.view import View, views
 
 
-def view(verdicts: dict[str, str], **more: Any) -> View:
+def view(verdicts: Mapping[str, str | Result], **more: Any) -> View:
     return views([parsed(lines(verdicts, **more))])[0]
 
 

@@ -1,13 +1,24 @@
-"""The list of known failures that is shipped for PyTorch says what is true today."""
+"""Lists of known failures: the shipped one is true today, conditions and days count, the tool writes them."""
 
 from __future__ import annotations
 
 import warnings
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
+from records import PASSING, lines, program, result
 
-from gradlaws.conformance.known import Known, shipped
+from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.faults import FAULTS
+from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.known import Known, KnownFailures, KnownFailuresError, load, parsed, shipped
+from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.promises import promise
+from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.listing import added
+from gradlaws.reports.reader import parsed as read_lines
+from gradlaws.reports.view import views
 
 ENTRIES = shipped("torch").entries
 
@@ -26,3 +37,107 @@ def test_each_entry_reproduces_in_five_lines(entry: Known) -> None:
 def test_a_script_that_is_refused_or_passes_shows_nothing() -> None:
     for script, shows in (("raise RuntimeError", False), ("pass", False), ("assert False", True), ("", None)):
         assert Known("ACC-01", "so", "https://x.y", script=script).reproduces() is shows
+
+
+# -- conditions, days and what is stale -----------------------------------------------------------------------
+
+
+def known(**more: object) -> Known:
+    return Known("ACC-01", "by design", "https://x.y", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("entry", "covers"),
+    [
+        (known(), True),
+        (known(ops=frozenset({"exp"})), True),
+        (known(ops=frozenset({"sqrt"})), False),
+        (known(dtypes=frozenset({"float64"})), True),
+        (known(dtypes=frozenset({"float32"})), False),
+        (known(ops=frozenset({"exp"}), modes=frozenset({"no_grad"})), False),
+        (known(until=date.today()), True),
+        (known(until=date.today() - timedelta(days=1)), False),
+    ],
+)
+def test_conditions_decide_which_programs_are_excused(entry: Known, covers: bool) -> None:
+    assert entry.covers(program("exp")) is covers
+
+
+def verdict(backend: ReferenceBackend, *entries: Known) -> tuple[Verdict, str]:
+    made = judge(LAWS["ACC-01"], backend, Effort(20, shrink=0.0), KnownFailures(entries))
+    return made.verdict, made.message
+
+
+def test_an_entry_counts_while_it_is_true_and_its_day_lasts() -> None:
+    broken, sound = FAULTS["overwrites"].make(), ReferenceBackend()
+    assert verdict(broken, known())[0] is Verdict.KNOWN
+    assert verdict(sound, known())[0] is Verdict.STALE
+    over = known(until=date(2020, 1, 31))
+    assert verdict(broken, over)[0] is Verdict.FAIL
+    assert "excuses nothing after 2020-01-31" in verdict(broken, over)[1]
+    assert verdict(broken, known(), known(script="pass"))[0] is Verdict.STALE  # one of two is gone
+
+
+def test_an_entry_may_be_about_adapters_with_some_capability_only() -> None:
+    broken = FAULTS["overwrites"].make()
+    assert verdict(broken, known(capabilities=frozenset({"retain_graph"})))[0] is Verdict.KNOWN
+    assert verdict(broken, known(capabilities=frozenset({"no such"})))[0] is Verdict.FAIL
+
+
+class Raising(ReferenceBackend):
+    name = "raising"
+
+    def retain_grad(self, x: object) -> None:
+        raise ValueError("not today")
+
+
+def test_whatever_is_wrong_can_be_listed() -> None:
+    law, effort = LAWS["RET-01"], Effort(20, shrink=0.0)
+    assert judge(law, Raising(), effort, KnownFailures()).verdict is not Verdict.PASS
+    entry = Known("RET-01", "not done yet", "https://x.y")
+    assert judge(law, Raising(), effort, KnownFailures([entry])).verdict is Verdict.KNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("until = '2027-01-31'", "must be a date without quotes, such as 2027-01-31"),
+        ("until = 2027-01-31T10:00:00", "must be a date"),
+        ("ops = [1]", "ops must be a list of names"),
+        ("capability = ['x']", "unknown key 'capability'"),
+    ],
+)
+def test_conditions_are_checked(text: str, word: str) -> None:
+    with pytest.raises(KnownFailuresError, match=word):
+        parsed(f"[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\n{text}", "file")
+
+
+# -- writing --------------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_written_below_what_a_person_wrote(tmp_path: Path) -> None:
+    mine = '# my words,  as I like them\n[[known]]\nlaw=\'ACC-01\' # yes\nreason="""so"""\nlink=\'https://x.y\'\n'
+    odd = result("VAL-11", "FAIL", "toy", ops=("exp",))
+    odd.message = 'a "quoted" \\ and \x07 \n [[known]] thing'
+    broken = PASSING | {"ACC-01": "FAIL", "VAL-11": odd, "ROOT-09": "KNOWN", "DET-01": "ERROR"}
+    (view,) = views([read_lines(lines(broken))])
+    text, laws = added(mine, view, parsed(mine, "mine"))
+    assert text.startswith(mine)
+    assert laws == ["DET-01", "ROOT-09", "VAL-11"]
+    path = tmp_path / "known.toml"
+    path.write_text(text)
+    with pytest.raises(KnownFailuresError, match="DET-01: `reason` is missing"):
+        load(path, LAWS)
+    entries = {entry.law: entry for entry in load(path, LAWS, complete=False).entries}
+    assert (entries["ROOT-09"].reason, entries["ROOT-09"].link) == ("by design", "https://example.org/1")
+    assert added(text, view, load(path, LAWS, complete=False)) == (text, [])
+
+
+def test_what_is_blamed_is_listed_where_it_fails_itself() -> None:
+    broken = PASSING | {
+        "NONE-03": "FAIL",
+        "ZERO-05": result("ZERO-05", "FAIL", "toy", "NONE-03"),
+        "DET-01": result("DET-01", "FAIL", "toy", "VAL-01"),
+    }
+    (view,) = views([read_lines(lines(broken))])
+    assert added("", view, KnownFailures())[1] == ["DET-01", "NONE-03"]

@@ -16,6 +16,7 @@ COMMANDS = {
     "report": "render a record, or several side by side, and decide on a release",
     "diff": "compare two records law by law",
     "merge": "join the records of a run that was split over several machines",
+    "known-failures": "write a list of known failures from a record, or check one",
     "soak": "run random whole programs until the time is up, and tell each finding once",
     "laws": "list the laws, or show one with its source",
 }

@@ -1,0 +1,114 @@
+"""Write a list of known failures from a record, or check one.
+
+A list is a TOML file with an entry for each law that an engine is known to break, with a reason and a link. `write`
+adds an entry for each law that fails and is not listed, below what is there; a person fills in the reasons.
+`check` reads a list as a run would, and with a record says which entries are stale and what is missing.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from gradlaws.commands import CommandError, Exit
+from gradlaws.conformance.known import KnownFailures, KnownFailuresError
+from gradlaws.reports.reader import load as load_record
+from gradlaws.reports.view import View, plural, views
+
+EXAMPLE = """
+gradlaws known-failures write gradlaws.jsonl --output known-failures.toml
+gradlaws known-failures check known-failures.toml --record gradlaws.jsonl
+gradlaws run --backend my_adapter:MyBackend --known-failures known-failures.toml"""
+
+
+def options(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="write|check")
+    write = kinds.add_parser("write", help="add what fails in a record to a list")
+    write.add_argument("record", type=Path, metavar="RECORD", help="the record of a run")
+    write.add_argument(
+        "--output",
+        type=Path,
+        default=Path("known-failures.toml"),
+        metavar="FILE",
+        help="the list; made if it is not there (default: known-failures.toml)",
+    )
+    write.add_argument("--reason", default="", metavar="TEXT", help="one reason for all new entries")
+    write.add_argument("--link", default="", metavar="URL", help="one link for all new entries")
+    write.add_argument("--engine", metavar="NAME", help="which engine, if the record has several")
+    check = kinds.add_parser("check", help="read a list as a run would")
+    check.add_argument("file", type=Path, metavar="FILE", help="the list")
+    check.add_argument(
+        "--record", type=Path, metavar="RECORD", help="say what is stale, and what is not listed"
+    )
+    check.add_argument("--engine", metavar="NAME", help="which engine, if the record has several")
+
+
+def execute(options: Namespace) -> int:
+    """Write or check."""
+    return _write(options) if options.kind == "write" else _check(options)
+
+
+def _listed(path: Path, complete: bool) -> KnownFailures:
+    from gradlaws.conformance.known import load
+    from gradlaws.conformance.laws import LAWS
+    from gradlaws.conformance.promises import PROMISES
+
+    try:
+        return load(path, {*LAWS, *PROMISES}, complete)
+    except KnownFailuresError as error:
+        raise CommandError(str(error)) from error
+
+
+def _view(path: Path, engine: str | None) -> View:
+    found = [view for view in views([load_record(path)]) if engine in (None, view.engine.name)]
+    if len(found) != 1:
+        names = ", ".join(view.engine.name for view in views([load_record(path)]))
+        raise CommandError(f"{path}: give one engine by --engine; the record has {names}")
+    return found[0]
+
+
+def _write(options: Namespace) -> int:
+    from gradlaws.reports.formats import write
+    from gradlaws.reports.listing import added
+
+    view, path = _view(options.record, options.engine), options.output
+    listed = _listed(path, complete=False) if path.exists() else KnownFailures()
+    before = path.read_text("utf-8") if path.exists() else ""
+    text, laws = added(before, view, listed, options.reason, options.link)
+    if not laws:
+        print(f"{path}: nothing to add, {plural(len(listed), 'entry', 'entries')} as before")
+        return Exit.CONFORMS
+    write(path, text)
+    print(f"{path}: added {', '.join(laws)}")
+    try:
+        _listed(path, complete=True)
+    except CommandError:
+        print(
+            "Say in each entry why (`reason`) and where that is said (`link`): the list is refused until then."
+        )
+    return Exit.CONFORMS
+
+
+def _check(options: Namespace) -> int:
+    from gradlaws.conformance.verdict import Verdict
+    from gradlaws.reports.listing import described, failing
+
+    listed = _listed(options.file, complete=True)
+    wrong = 0
+    for entry in listed.entries:
+        print(f"{'EXPIRED' if entry.expired else 'listed':8} {described(entry)}")
+        wrong += entry.expired
+    if options.record is not None:
+        view = _view(options.record, options.engine)
+        laws = {entry.law for entry in listed.entries}
+        for law, result in dict(failing(view)).items():
+            if law not in laws:
+                print(f"unlisted {law}: {result.verdict} in {options.record}")
+                wrong += 1
+        for result in view.ordered:
+            if result.law in laws and result.verdict in (Verdict.PASS, Verdict.STALE):
+                print(f"STALE    {result.law}: passes in {options.record}; take it off the list")
+                wrong += 1
+    print(f"{plural(len(listed), 'entry', 'entries')}, {wrong} to mend")
+    return Exit.FAILS if wrong else Exit.CONFORMS
