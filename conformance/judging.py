@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -24,6 +24,7 @@ from gradlaws.conformance.observe import Trace, described
 from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.printing import source, statement
 from gradlaws.conformance.program import Program
+from gradlaws.conformance.standalone import script
 from gradlaws.conformance.verdict import Finding, Result, Verdict
 from gradlaws.strategies.builder import DeadEnd
 
@@ -281,6 +282,9 @@ class _Run:
         if small is not None:
             result.finding.program = source(small.steps, self.backend.spellings)
             result.finding.steps = small
+        if small is not None and isinstance(error, Broken):
+            with suppress(Exception):  # a script is a courtesy: what breaks it must not hide the finding
+                result.finding.script = script(small, error, self.backend)
 
     def _contents(self, program: Program) -> Contents:
         found: Contents = {}

@@ -14,7 +14,7 @@ from typing import Any
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.judging import Effort
-from gradlaws.conformance.known import Known
+from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection
@@ -82,16 +82,20 @@ def identity(law: str, steps: list[dict[str, Any]]) -> str:
     return f"{law}-{hashlib.sha256(json.dumps([law, steps]).encode()).hexdigest()[:8]}"
 
 
-def example_line(
-    example: Example, backend: Backend, breaches: list[str], missing: list[str], known: Known | None
-) -> dict[str, Any]:
-    """The verdict on a documented example; `known`: the listed failure of a law of which it is an instance."""
-    broken = Verdict.FAIL if known is None else Verdict.KNOWN
-    verdict = Verdict.UNSUPPORTED if missing else broken if breaches else Verdict.PASS
+def example_line(example: Example, backend: Backend, known: KnownFailures) -> dict[str, Any]:
+    """Run a documented example: the verdict, and what it was about."""
+    missing = example.missing(backend)
+    with backend.session():
+        breaches = [] if missing else list(example.breaches(backend))
+    verdict = Verdict.UNSUPPORTED if missing else Verdict.FAIL if breaches else Verdict.PASS
+    message = f"needs {', '.join(missing)}" if missing else breaches[0] if breaches else ""
+    for law in example.laws if breaches else ():
+        if (entry := known.excuse(law, example.program)) is not None:
+            verdict, message = Verdict.KNOWN, f"{entry.law}: {entry.reason} ({entry.link})"
     return {
         "type": "example",
         "name": f"{example.id}-{example.name}",
         "backend": backend.name,
         "verdict": str(verdict),
-        "message": breaches[0] if breaches else "",
+        "message": message,
     }

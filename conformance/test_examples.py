@@ -11,6 +11,7 @@ from gradlaws.conformance.campaign import LINE, Campaign, Case
 from gradlaws.conformance.lines import example_line
 from gradlaws.conformance.printing import source
 from gradlaws.conformance.scripts import Example
+from gradlaws.conformance.verdict import Verdict
 
 
 def test_example(
@@ -19,17 +20,13 @@ def test_example(
     """What the documentation shows is what happens."""
     example, backend = example_case.subject, example_case.backend
     assert isinstance(example, Example)
-    missing = example.missing(backend)
-    with backend.session():
-        breaches = [] if missing else list(example.breaches(backend))
-    known = campaign.known[backend.name]
-    entries = [entry for law in example.laws if (entry := known.excuse(law, example.program))]
-    entry = entries[0] if breaches and entries else None
-    record_property(LINE, json.dumps(example_line(example, backend, breaches, missing, entry)))
-    if missing:
-        pytest.skip(f"UNSUPPORTED: needs {', '.join(missing)}")
-    if entry is not None:
-        pytest.xfail(f"KNOWN: {entry.law}: {entry.reason} ({entry.link})")
-    if breaches:
+    line = example_line(example, backend, campaign.known[backend.name])
+    record_property(LINE, json.dumps(line))
+    verdict, message = line["verdict"], line["message"]
+    if verdict == Verdict.UNSUPPORTED:
+        pytest.skip(f"UNSUPPORTED: {message}")
+    if verdict == Verdict.KNOWN:
+        pytest.xfail(f"KNOWN: {message}")
+    if verdict != Verdict.PASS:
         program = "\n".join("    " + text for text in source(example.program, backend.spellings).splitlines())
-        pytest.fail(f"{breaches[0]}\n\n{example.sentence}\n{example.source}\n\n{program}", pytrace=False)
+        pytest.fail(f"{message}\n\n{example.sentence}\n{example.source}\n\n{program}", pytrace=False)

@@ -40,6 +40,7 @@ class Finding:
     step:     the step after which it was seen, as source.
     program:  the minimal program as source in the engine's own API; empty for exhibits.
     steps:    the program as data, for replay.
+    script:   the program as a script that fails while the law is broken, and needs nothing but the engine.
     """
 
     law: str
@@ -49,6 +50,7 @@ class Finding:
     step: str = ""
     program: str = ""
     steps: Any = None
+    script: str = ""
 
 
 @dataclass

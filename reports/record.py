@@ -13,7 +13,7 @@ Schema 1, by line type and key:
              assertions, discarded, worst, seconds, missing, message, known, excused, after, finding
     example: name, backend, verdict, message
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
-             steps (data), replay
+             steps (data), script (source that stands alone), replay
     footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds
 """
 

@@ -12,8 +12,6 @@ ASKED = re.compile(r"v\d+(\.(grad|requires_grad|is_leaf|retains_grad|shape|dtype
 
 def script(finding: Finding, engine: str) -> str:
     """The minimal program with what it needs to run, and what it shows; empty for what is no program."""
-    if finding.script:
-        return finding.script
     if not finding.program:
         return ""
     lines = [
@@ -21,6 +19,8 @@ def script(finding: Finding, engine: str) -> str:
         f"# {finding.source}",
         f"# On {engine}: {finding.thing} is {_line(finding.got)}, expected {_line(finding.expected)}",
     ]
+    if finding.script:
+        return "\n".join([*lines, finding.script.rstrip()]) + "\n"
     if "torch." in finding.program:
         lines += ["import torch", ""]
     lines.append(_guarded(finding))

@@ -50,6 +50,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("conformance.journal", "conformance.examples", "conformance.selection", "reports"),
     ("conformance.lines",),
+    ("conformance.verifying",),
+    ("conformance.parametrizing",),
     ("conformance.plugin conformance.campaign conformance.replaying",),
     ("commands",),
 )
@@ -96,6 +98,7 @@ GUESTS = {
         "conformance.plugin",
         "conformance.campaign",
         "conformance.replaying",
+        "conformance.parametrizing",
         "commands.driving",
     ),
     "jinja2": ("reports.html",),

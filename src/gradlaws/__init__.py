@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from gradlaws.conformance.laws import LAWS as LAWS
     from gradlaws.conformance.loading import find as find
     from gradlaws.conformance.ops import TABLE as TABLE
+    from gradlaws.conformance.parametrizing import parametrize_with_laws as parametrize_with_laws
     from gradlaws.conformance.program import Program as Program
     from gradlaws.conformance.torchlike import TorchLike as TorchLike
     from gradlaws.conformance.verdict import Result as Result
     from gradlaws.conformance.verdict import Verdict as Verdict
+    from gradlaws.conformance.verifying import verify as verify
 
 _HOMES = {
     "CAPABILITIES": "conformance.backend",
@@ -39,7 +41,9 @@ _HOMES = {
     "TorchLike": "conformance.torchlike",
     "Verdict": "conformance.verdict",
     "judge": "conformance.judging",
+    "parametrize_with_laws": "conformance.parametrizing",
     "run": "conformance.interpreter",
+    "verify": "conformance.verifying",
 }
 
 __all__ = [
@@ -55,7 +59,9 @@ __all__ = [
     "check",
     "find",
     "judge",
+    "parametrize_with_laws",
     "run",
+    "verify",
 ]
 
 

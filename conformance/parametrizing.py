@@ -1,0 +1,83 @@
+"""The laws as tests of somebody's own suite: one pytest test a law."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.known import KnownFailures
+from gradlaws.conformance.laws import Law
+from gradlaws.conformance.lines import result_line
+from gradlaws.conformance.selection import Selection
+from gradlaws.conformance.verdict import Result, Verdict
+from gradlaws.conformance.verifying import prepared
+from gradlaws.reports.reader import result_of
+from gradlaws.reports.terminal import failure
+
+
+class _Subject:
+    """An adapter, looked up and checked when the first test needs it."""
+
+    def __init__(self, backend: str | Backend, known_failures: str | Path | None) -> None:
+        self._backend, self._known_failures = backend, known_failures
+
+    @cached_property
+    def prepared(self) -> tuple[Backend, KnownFailures]:
+        return prepared(self._backend, self._known_failures)
+
+
+class BoundLaw:
+    """A law for one engine. Calling it judges, and ends as pytest wants it: it fails, skips or expects to fail."""
+
+    def __init__(self, law: Law, subject: _Subject, effort: Effort) -> None:
+        self.law = law
+        self._subject = subject
+        self._effort = effort
+
+    def __repr__(self) -> str:
+        return f"{self.law.id}-{self.law.name}"
+
+    def judge(self) -> Result:
+        """The verdict as data; raises BackendError for an adapter that is not right."""
+        backend, known = self._subject.prepared
+        return judge(self.law, backend, self._effort, known)
+
+    def __call__(self) -> None:
+        """Judge the law. Fails with the smallest program found; skips what the adapter does not claim."""
+        __tracebackhide__ = True
+        result = self.judge()
+        if result.verdict is Verdict.UNSUPPORTED:
+            pytest.skip(f"UNSUPPORTED: needs {', '.join(result.missing)}")
+        if result.verdict is Verdict.KNOWN:
+            pytest.xfail(f"KNOWN: {result.known}")
+        if result.verdict is not Verdict.PASS:
+            line = result_line(result, self._subject.prepared[0])
+            pytest.fail(failure(result_of(line)), pytrace=False)
+
+
+def parametrize_with_laws(
+    backend: str | Backend,
+    *,
+    level: str = "full",
+    laws: str | None = None,
+    examples: int = 100,
+    seed: int = 0,
+    known_failures: str | Path | None = None,
+) -> pytest.MarkDecorator:
+    """Make a test function one test a law; it takes the law as `law`, and calls it.
+
+        @parametrize_with_laws("my_package.my_adapter:MyBackend")
+        def test_grad(law):
+            law()
+
+    The parameters are those of `gradlaws.verify`. Test ids are law ids, for `-k`. Raises SelectionError for laws
+    that do not exist; an adapter that cannot be had or is not right is told by the tests themselves.
+    """
+    subject = _Subject(backend, known_failures)
+    effort = Effort(examples, seed, strict=level == "torch")
+    bound = [BoundLaw(law, subject, effort) for law in Selection.of(level, laws, None).laws()]
+    return pytest.mark.parametrize("law", bound, ids=repr)

@@ -1,0 +1,79 @@
+"""Judging an engine from Python, without pytest: the report as data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.checking import check
+from gradlaws.conformance.examples import EXAMPLES
+from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.known import KnownFailures, load, shipped
+from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.lines import example_line, header, result_line
+from gradlaws.conformance.loading import BackendError, find
+from gradlaws.conformance.promises import PROMISES
+from gradlaws.conformance.selection import Selection
+from gradlaws.reports.reader import parsed
+from gradlaws.reports.record import footer, headed
+from gradlaws.reports.view import View, views
+
+
+def verify(
+    backend: str | Backend,
+    *,
+    level: str = "full",
+    laws: str | None = None,
+    examples: int = 100,
+    seed: int = 0,
+    known_failures: str | Path | None = None,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> View:
+    """Judge an engine in this process, and return the report as data.
+
+    backend:  a name, `module:attribute`, or an adapter.
+    level:    `core`, `full` or `torch`.
+    laws:     ids and families, comma-separated; all of the level by default.
+    examples: programs a law.
+    seed:     chooses the programs; equal seeds give equal reports.
+    known_failures: a list (TOML), instead of the one shipped for an engine of this name.
+    progress: called with each line of the record as it comes.
+
+    The result has `reached`, `claims`, `causes`, `families`, `results` and `record`; `gradlaws.reports.formats`
+    renders a list of them, and `gradlaws.reports.gate.decide` decides on it. A crash of the engine ends this process:
+    `gradlaws run` contains it. Raises BackendError for an adapter that cannot be had or is not right,
+    SelectionError for laws that do not exist, KnownFailuresError for a list that cannot be used.
+    """
+    engine, known = prepared(backend, known_failures)
+    selection = Selection.of(level, laws, None)
+    effort = Effort(examples, seed, strict=level == "torch")
+    start = time.perf_counter()
+    head = headed(header([engine], selection, effort, "custom"))
+    lines: list[dict[str, Any]] = []
+
+    def took(line: dict[str, Any]) -> None:
+        lines.append(line)
+        if progress is not None:
+            progress(line)
+
+    for example in EXAMPLES.values() if selection.whole else ():
+        took(example_line(example, engine, known))
+    for law in selection.laws():
+        took(result_line(judge(law, engine, effort, known), engine))
+    failed = any(line["verdict"] not in ("PASS", "KNOWN", "UNSUPPORTED") for line in lines)
+    end = footer(lines, int(failed), round(time.perf_counter() - start, 3))
+    return views([parsed([head, *lines, end])])[0]
+
+
+def prepared(backend: str | Backend, known_failures: str | Path | None) -> tuple[Backend, KnownFailures]:
+    """The adapter, checked, and what it is known to break; raises BackendError and KnownFailuresError."""
+    engine = backend if isinstance(backend, Backend) else find(backend)
+    problems = check(engine)
+    if problems:
+        listed = "\n".join(f"    {problem}" for problem in problems)
+        raise BackendError(f"the adapter {engine.name!r} is not right yet. Mend these methods:\n{listed}")
+    known = load(Path(known_failures), {*LAWS, *PROMISES}) if known_failures else shipped(engine.name)
+    return engine, known.applying(engine.capabilities)
