@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -119,7 +120,9 @@ def _module(module: str, given: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m pytest` does; the `pytest` script does not
     try:
-        return import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an engine's warnings are its own affair, under -W error too
+            return import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or module
         if given in EXTRAS:

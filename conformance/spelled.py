@@ -125,10 +125,7 @@ def numpy_like(module: str, inplace: bool = False) -> dict[str, str]:
 
 _NUMPY: Mapping[str, str] = {
     **{name: TABLE[name].spell for name in ("add", "sub", "mul", "neg", "div", "add_scalar", "mul_scalar")},
-    **{
-        name: TABLE[name].spell
-        for name in ("matmul", "greater", "equal", "pow_scalar", "get_item", "get_slice")
-    },
+    **{name: TABLE[name].spell for name in ("matmul", "greater", "equal", "pow_scalar", "get_slice")},
     **{
         name: f"np.{name}({{0}})"
         for name in (
@@ -146,6 +143,7 @@ _NUMPY: Mapping[str, str] = {
         )
     },
     **{name: f"np.{name}({{0}})" for name in ("sign", "floor", "trunc", "argmax")},
+    "get_item": "{0}[{index}, ...]",  # without the dots NumPy copies where one element is left
     "round": "np.rint({0})",
     "atan": "np.arctan({0})",
     "clamp": "np.clip({0}, {min}, {max})",

@@ -42,10 +42,13 @@ class MicrogradBackend(Spelled):
         if op == "relu":
             return _boxed([v.relu() for v in x.ravel()], x.shape)
         made = super().apply(op, *inputs, **params)
-        return made if isinstance(made, np.ndarray | list) else _boxed([made], ())
+        return made if isinstance(made, np.ndarray | list) else _boxed([made if x.size else Value(0.0)], ())
 
     def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
-        (_boxed([(root * gradient).sum()], ()) if gradient is not None else root).item().backward()
+        if gradient is None:
+            root.item().backward()
+        else:  # there is no gradient argument: the root is weighted instead
+            sum((v * g for v, g in zip(root.ravel(), gradient.ravel(), strict=True)), Value(0.0)).backward()
 
     def grad(self, x: Any) -> Any:
         return np.array([float(v.grad) for v in x.ravel()]).reshape(x.shape) if x.dtype == object else None

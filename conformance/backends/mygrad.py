@@ -19,11 +19,10 @@ class MygradBackend(Spelled):
     name = "mygrad"
     engine, alias, falls_back = mygrad, "mygrad", False
     features = frozenset({"float32", "integer", "views", "lifetime", "order"})
-    lacks = frozenset({"sign", "floor", "round", "trunc"})  # for constants only
+    #: Rounding and signs are for constants only, and a cast makes a tensor without history.
+    lacks = frozenset({"sign", "floor", "round", "trunc", "cast", "to_integer"})
     spellings = {
         **numpy_like("mygrad", inplace=True),
-        "cast": "{0}.astype(mygrad.{dtype})",
-        "to_integer": "{0}.astype(mygrad.{dtype})",
         **{name: f"mygrad.nnet.{name}({{0}})" for name in ("relu", "sigmoid")},
         "elu": "mygrad.nnet.elu({0}, 1.0)",
         "leaky_relu": "mygrad.nnet.leaky_relu({0}, {slope})",
@@ -52,11 +51,8 @@ class MygradBackend(Spelled):
     def requires_grad(self, x: Any) -> bool:
         return not getattr(x, "constant", True)
 
-    def is_leaf(self, x: Any) -> bool:
-        return getattr(x, "creator", None) is None
-
     def detach(self, x: Any) -> Any:
-        return mygrad.astensor(x, constant=True)
+        return x.copy(constant=True)
 
     def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
         return self.written(op, target, *inputs, **params)

@@ -18,6 +18,7 @@ COMMANDS = {
     "merge": "join the records of a run that was split over several machines",
     "known-failures": "write a list of known failures from a record, or check one",
     "soak": "run random whole programs until the time is up, and tell each finding once",
+    "engines": "judge a set of engines, each in its own virtual environment, and show a table of all",
     "laws": "list the laws, or show one with its source",
 }
 
