@@ -28,6 +28,7 @@ from gradlaws.conformance.replaying import Replay, ReplayError, remember
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection, SelectionError
 from gradlaws.conformance.verdict import Result, Verdict
+from gradlaws.reports.merging import summed
 from gradlaws.reports.reader import Record, parsed
 from gradlaws.reports.record import Recorder, RecordError, footer, headed
 from gradlaws.reports.terminal import causes, standing, table
@@ -81,6 +82,7 @@ class Campaign:
         self.replay = Replay.of(option.replay, self.cache) if option.replay else None
         self.timeout: float = option.law_timeout
         self.lines: list[dict[str, Any]] = []
+        self.covered: list[dict[str, Any]] = []
         #: Called with each line as it comes; for those who show progress.
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
@@ -185,6 +187,7 @@ class Campaign:
 
     def _take(self, line: dict[str, Any] | None) -> None:
         if line is not None:
+            self.covered.append(line.pop("covered", {}))  # told in sum, in the footer
             self.lines.append(line)
             if self._recorder is not None:
                 self._recorder.add(line)
@@ -210,7 +213,7 @@ class Campaign:
 
     def record(self) -> Record:
         """What has come of the run so far."""
-        end = footer(self.lines, self.exit_code, self._elapsed())
+        end = footer(self.lines, self.exit_code, self._elapsed(), summed(self.covered))
         return parsed([self.header_line, *self.lines, end])
 
     def summarise(self, terminal: Any) -> None:
@@ -230,7 +233,7 @@ class Campaign:
         """Complete the record."""
         self.journal.close()
         if self._recorder is not None:
-            self._recorder.close(footer(self.lines, self.exit_code, self._elapsed()))
+            self._recorder.close(footer(self.lines, self.exit_code, self._elapsed(), summed(self.covered)))
 
 
 def _consistent(config: pytest.Config, names: list[str]) -> None:

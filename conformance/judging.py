@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.coverage import Coverage
 from gradlaws.conformance.examining import SIZE, ask, drawn, examine, in_domain, show, vocabulary_of
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import Known, KnownFailures, shipped
@@ -122,6 +123,7 @@ class _Run:
         self.journal = journal
         self.vocabulary = vocabulary_of(backend)
         self.tally = Judge(law.id)
+        self.coverage = Coverage()
         self.programs = self.discarded = 0
         self.listed: set[Known] = set()
         self.excused: dict[str, int] = {}
@@ -151,6 +153,10 @@ class _Run:
             except DeadEnd:
                 self.discarded += tally is self.tally
         seen = [self.observed(draw, program) for draw, program in programs]
+        if tally is self.tally:
+            for trace in seen:
+                if not isinstance(trace, Exception):
+                    self.coverage.note(trace)
         trials = [self.expected(program, got) for (_, program), got in zip(programs, seen, strict=True)]
         for (draw, program), trial in zip(programs, trials, strict=True):
             if self.journal is not None:
@@ -237,6 +243,7 @@ class _Run:
         result.programs, result.discarded = self.programs, self.discarded
         result.assertions, result.worst = self.tally.assertions, self.tally.worst
         result.excused = self.excused
+        result.covered = self.coverage.covered()
         if self.failure is not None:
             self._report(result, *self.failure, unstable)
         elif entries := self.known.of(self.law.id):

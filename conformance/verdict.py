@@ -66,6 +66,7 @@ class Result:
     finding:    the breach, where there is one.
     message:    the breach, or what else there is to say, in a line.
     known:      the listed reason, where the law fails as listed.
+    covered:    by op, in how many programs it was and with which dtypes (`gradlaws.conformance.coverage`).
     excused:    how many programs showed a known breach of another law, by law.
     """
 
@@ -82,3 +83,4 @@ class Result:
     message: str = ""
     known: str = ""
     excused: dict[str, int] = field(default_factory=dict)
+    covered: dict[str, Any] = field(default_factory=dict)

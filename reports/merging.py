@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradlaws.reports.reader import Record, parsed
@@ -45,9 +45,12 @@ def merged(records: Sequence[Record]) -> tuple[str, Record]:
         "started": min(record.started for record in records),
     }
     codes = [line["exit"] for record in records for line in record.lines if line["type"] == "footer"]
-    end = footer(body, max(codes, default=2), round(sum(record.seconds for record in records), 3))
-    if any(record.ops for record in records):
-        end["ops"] = _ops(records)
+    end = footer(
+        body,
+        max(codes, default=2),
+        round(sum(record.seconds for record in records), 3),
+        summed(r.ops for r in records),
+    )
     lines = [head, *body, end]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     return text, parsed(lines, "the merged record")
@@ -79,12 +82,13 @@ def _engines(records: Sequence[Record], heads: Sequence[dict[str, Any]]) -> list
     return [engine for _, engine in found.values()]
 
 
-def _ops(records: Sequence[Record]) -> dict[str, Any]:
+def summed(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sum of several counts of programs by op: {op: {"programs": n, "dtypes": {dtype: n}}}."""
     whole: dict[str, Any] = {}
-    for record in records:
-        for op, said in record.ops.items():
+    for part in parts:
+        for op, said in part.items():
             one = whole.setdefault(op, {"programs": 0, "dtypes": {}})
             one["programs"] += said.get("programs", 0)
             for dtype, count in said.get("dtypes", {}).items():
                 one["dtypes"][dtype] = one["dtypes"].get(dtype, 0) + count
-    return whole
+    return dict(sorted(whole.items()))

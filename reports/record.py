@@ -4,7 +4,7 @@ Line 1 is a `header` (schema, versions, backend, capabilities, seed, effort), th
 on a backend) and per `example` (a documented example), as they come, and a `footer` with the counts. A record
 without a footer is truncated. Under pytest-xdist the order of results follows completion.
 
-Schema 1, by line type and key:
+Schema 2 (1 had no ops in its footer), by line type and key:
 
     header:  schema, gradlaws, backends [{name, version, capabilities, ops}], seed, profile, examples, level,
              laws {law: level} (all that the level has), tried [law] (null: all of them), python, platform,
@@ -14,7 +14,8 @@ Schema 1, by line type and key:
     example: name, backend, verdict, message
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
              steps (data), script (source that stands alone), replay
-    footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds
+    footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,
+             ops {op: {programs, dtypes {dtype: programs}}} (of what the op gave; op by op, all backends together)
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class RecordError(Exception):
@@ -37,7 +38,9 @@ def headed(header: dict[str, Any]) -> dict[str, Any]:
     return {"type": "header", "schema": SCHEMA, **header}
 
 
-def footer(lines: Iterable[dict[str, Any]], exit_code: int, seconds: float) -> dict[str, Any]:
+def footer(
+    lines: Iterable[dict[str, Any]], exit_code: int, seconds: float, ops: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The last line; with pytest's exit code 0 or 1 the run came to its end."""
     verdicts = dict(sorted(Counter(line["verdict"] for line in lines).items()))
     return {
@@ -46,6 +49,7 @@ def footer(lines: Iterable[dict[str, Any]], exit_code: int, seconds: float) -> d
         "verdicts": verdicts,
         "exit": exit_code,
         "seconds": seconds,
+        "ops": ops or {},
     }
 
 

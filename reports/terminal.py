@@ -117,7 +117,7 @@ def covered(view: View) -> str:
     if not view.record.ops:
         return ""
     used = [op for op, said in view.record.ops.items() if said.get("programs")]
-    return f"ops: {len(used)} of {len(view.engine.ops)} that the engine has were in programs"
+    return f"ops: {len(used)} of {len(view.engine.ops)} that the engine has were covered"
 
 
 def causes(view: View) -> Iterator[str]:

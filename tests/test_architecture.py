@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("conformance.soaking",),
     ("conformance.soakfile",),
     (
-        "conformance.judging",
+        "conformance.coverage conformance.judging",
         "conformance.checking",
         "conformance.trying",
         "conformance.loading",

@@ -1,0 +1,43 @@
+"""How often each op was in a program, and with which dtypes: what a verdict rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.observe import Trace
+from gradlaws.conformance.steps import Apply, InPlace
+
+#: By op: {"programs": n, "dtypes": {dtype: n}}.
+Covered = dict[str, dict[str, Any]]
+
+
+class Coverage:
+    """Counts programs by op, and by op and dtype of its result (in place: of the tensor written to)."""
+
+    def __init__(self) -> None:
+        self._programs: Counter[str] = Counter()
+        self._dtypes: Counter[tuple[str, np.dtype[Any]]] = Counter()
+
+    def note(self, trace: Trace) -> None:
+        """Count one program that ran; what raised is no coverage."""
+        met = set()
+        for moment in trace.moments:
+            step = moment.step
+            kind = type(step)
+            if kind is Apply or kind is InPlace:
+                var = step.outs[0] if kind is Apply else step.target  # type: ignore[attr-defined]
+                seen = moment.seen.get(var)
+                if moment.raised is None and seen is not None and seen.value is not None:
+                    met.add((step.op, seen.value.dtype))  # type: ignore[attr-defined]
+        self._dtypes.update(met)
+        self._programs.update({op for op, _ in met})
+
+    def covered(self) -> Covered:
+        """The counts."""
+        found: Covered = {op: {"programs": n, "dtypes": {}} for op, n in sorted(self._programs.items())}
+        for (op, dtype), n in sorted(self._dtypes.items(), key=lambda item: (item[0][0], str(item[0][1]))):
+            found[op]["dtypes"][str(dtype)] = n
+        return found

@@ -1,0 +1,229 @@
+"""Adapters found by name, ops found by name, environments, and the counting of ops."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradlaws.commands import CommandError, engines, environments
+from gradlaws.commands.parser import main
+from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.functional import Functional, Traced
+from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.loading import EXTRAS, SHIPPED, BackendError, find
+from gradlaws.conformance.ops import INPLACE, TABLE
+from gradlaws.conformance.spelled import Spelled, as_method, compiled, numpy_like, there
+from gradlaws.conformance.trying import troubles
+from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.reader import load
+
+# -- ops by name ---------------------------------------------------------------------------------------------
+
+
+def test_spellings_are_functions() -> None:
+    call = compiled("np.sum({0}, axis={dim})", alias="np")
+    assert call(np, (np.ones((2, 3)),), {"dim": 0}).tolist() == [2, 2, 2]
+    target = [np.ones(2)]
+    compiled("{0} += {value}", True)(None, target, {"value": 2.0})
+    assert target[0].tolist() == [3, 3]
+    assert compiled("{0}.astype('{dtype}')")(None, (np.ones(1),), {"dtype": "int64"}).dtype == np.int64
+    assert (
+        compiled("{0}.astype(np.{dtype})", alias="np")(np, (np.ones(1),), {"dtype": "int64"}).dtype
+        == np.int64
+    )
+
+
+def test_an_op_is_there_if_all_that_its_spelling_names_is() -> None:
+    x = np.ones(2)
+    assert there("np.linalg.norm({0}.ravel())", "np", np, x)
+    assert not there("np.softmax({0})", "np", np, x)
+    assert not there("{0}.permute({dims})", "np", np, x)
+    assert not there("torch.exp({0})", "np", np, x)
+    assert there("np.sort({0}).no_one_knows", "np", np, x)  # what a call gives is known only when called
+
+
+def test_methods_and_numpys_names_are_spellings_of_known_ops() -> None:
+    assert as_method("torch.nn.functional.gelu({0}, approximate='tanh')") == "{0}.gelu(approximate='tanh')"
+    assert as_method("{0} + {1}") == "{0} + {1}"
+    assert set(numpy_like("np", inplace=True)) <= TABLE.names() | set(INPLACE)
+
+
+class NumpyOps(Spelled):
+    """NumPy's own functions: forward only."""
+
+    name = "numpy"
+    engine, alias, falls_back = np, "np", False
+    spellings = {**numpy_like("np", inplace=True), "relu": "np.relu({0})"}  # noqa: RUF012
+
+    def tensor(self, array: Any, requires_grad: bool = False) -> Any:
+        return array.copy()
+
+    def numpy(self, x: Any) -> Any:
+        return np.array(x)
+
+    def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
+        return self.written(op, target, *inputs, **params)
+
+
+def test_numpys_spellings_do_what_the_table_says() -> None:
+    backend = NumpyOps()
+    assert "relu" not in backend.ops()
+    assert len(set(backend.ops())) > 75
+    assert [str(t) for t in troubles(backend, tracked=False)] == []
+
+
+class Misspelled(ReferenceBackend):
+    """An adapter with three mistakes."""
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        if op == "sin":
+            op = "cos"
+        if op == "tanh":
+            raise AttributeError("tanh")
+        return super().apply(op, *inputs, **({**params, "keepdim": True} if op == "mean" else params))
+
+
+def test_a_misspelled_op_is_named() -> None:
+    assert troubles(ReferenceBackend()) == []
+    found = {t.op: t.what for t in troubles(Misspelled())}
+    assert set(found) == {"sin", "tanh", "mean"}
+    assert found["tanh"] == "raised AttributeError: tanh"
+    assert found["mean"].startswith("has shape")
+
+
+# -- engines without .grad -----------------------------------------------------------------------------------
+
+
+class Doubles(Functional):
+    """A functional engine that can only add, multiply and sum; its products come from differences."""
+
+    name = "doubles"
+    engine, alias, falls_back = np, "np", False
+    spellings = {op: text for op, text in numpy_like("np").items() if op in ("add", "mul", "sum")}  # noqa: RUF012
+    wrong = 0.0
+
+    def array(self, array: Any) -> Any:
+        return array.copy()
+
+    def numpy(self, x: Traced) -> Any:
+        return np.array(x.value)
+
+    def ones_like(self, value: Any) -> Any:
+        return np.ones_like(value)
+
+    def vjp(self, function: Any, values: Any, seed: Any) -> Any:
+        if seed.shape != np.shape(function(*values)):
+            raise ValueError("the gradient argument has another shape")
+        products = []
+        for k, value in enumerate(values):
+            product = np.zeros_like(value)
+            for at in np.ndindex(value.shape):
+                bumped = value.astype(np.float64)
+                bumped[at] += 0.5
+                up = function(*values[:k], bumped, *values[k + 1 :])
+                bumped[at] -= 1.0
+                product[at] = np.sum(seed * (up - function(*values[:k], bumped, *values[k + 1 :])))
+            products.append(product + self.wrong)
+        return products
+
+
+def test_behind_a_tape_only_what_the_engine_computes_is_judged() -> None:
+    for law in LAWS.values():
+        if "stored" in law.needs:
+            assert judge(law, Doubles(), Effort(1)).verdict is Verdict.UNSUPPORTED
+    assert judge(LAWS["ROOT-03"], Doubles(), Effort(30)).verdict is Verdict.PASS
+    faulty = Doubles()
+    faulty.wrong = 1.0
+    assert judge(LAWS["VAL-02"], faulty, Effort(30, shrink=0.0)).verdict is Verdict.FAIL
+
+
+# -- shipped adapters ----------------------------------------------------------------------------------------
+
+
+def test_every_shipped_engine_has_a_pip_line_and_an_environment() -> None:
+    others = set(SHIPPED) - {"reference"}
+    assert set(EXTRAS) == others
+    known = environments.shipped()
+    assert others <= {env.backend for env in known.values()}
+    assert [
+        text
+        for env in known.values()
+        for text in env.requirements
+        if "==" not in text and text != "setuptools"
+    ] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"reference"}))
+def test_a_missing_engine_is_named_with_its_pip_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = SHIPPED[name].partition(":")[0]
+    package = {"torch_compile": "torch"}.get(place.rpartition(".")[2], place.rpartition(".")[2])
+    monkeypatch.delitem(sys.modules, place, raising=False)
+    for module in [m for m in sys.modules if m == "gradlaws.conformance.backends.torch"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(BackendError) as caught:
+        find(name)
+    assert EXTRAS[name] in str(caught.value)
+
+
+# -- environments --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[x]\nrequirement = []", "unknown key 'requirement'"),
+        ("[x]\nrequirements = 'a'", "must be of type list"),
+        ("[x]\nexamples = 3", "`requirements` is missing"),
+        ("x = 3", "write a table"),
+        ("[x", "not TOML"),
+    ],
+)
+def test_a_file_of_environments_says_what_is_wrong(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "e.toml").write_text(text)
+    with pytest.raises(CommandError, match=r"e\.toml") as caught:
+        environments.load(tmp_path / "e.toml")
+    assert said in str(caught.value)
+
+
+def test_an_unknown_engine_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["engines", "migrograd"]) == 4
+    assert "Did you mean micrograd?" in capsys.readouterr().err
+
+
+def test_what_pip_says_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "e.toml").write_text('[x]\nrequirements = ["not a requirement"]')
+    given = ["engines", "x", "--environments", str(tmp_path / "e.toml"), "--home", str(tmp_path / "home")]
+    assert main([*given, "--out", str(tmp_path)]) == 2
+    shown = capsys.readouterr()
+    assert "Invalid requirement" in shown.err
+    assert "x: not judged" in shown.out
+
+
+def test_engines_are_judged_in_processes_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "e.toml").write_text(
+        '[good]\nbackend = "reference"\nrequirements = []\nworkers = 0\n'
+        '[bad]\nbackend = "nowhere:Nothing"\nrequirements = []\nworkers = 0\n'
+    )
+    (tmp_path / "home" / "plain" / "suite").mkdir(parents=True)
+    (tmp_path / "home" / "plain" / "suite" / "gradlaws").symlink_to(
+        Path(environments.__file__).resolve().parent.parent
+    )
+    monkeypatch.setattr(engines, "prepare", lambda *_: Path(sys.executable))
+    given = ["engines", "--environments", str(tmp_path / "e.toml"), "--home", str(tmp_path / "home")]
+    given += ["--out", str(tmp_path / "out"), "--laws", "VAL-02", "--examples", "25"]
+    assert main(given) == 2
+    shown = capsys.readouterr()
+    assert "bad: the run did not begin" in shown.err
+    assert "there is no module 'nowhere'" in shown.err
+    record = load(tmp_path / "out" / "good.jsonl")
+    assert record.ops["sum"]["programs"] >= 1
+    assert all(sum(said["dtypes"].values()) >= said["programs"] for said in record.ops.values())
+    assert "1/1" in shown.out
