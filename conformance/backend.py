@@ -11,8 +11,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
+
+import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
@@ -93,13 +95,25 @@ class Backend:
         """Whether the engine has `op` with these parameters; programs keep to what it has."""
         return True
 
+    def flags(self, x: Any) -> tuple[bool | None, bool | None, bool | None]:
+        """(`requires_grad`, `is_leaf`, `retains_grad`) of a tensor, None where not claimed.
+
+        Override it only where reading all three at once is faster: it is the most frequent call of all.
+        """
+        has = self.capabilities
+        return (
+            self.requires_grad(x) if "requires_grad" in has else None,
+            self.is_leaf(x) if "is_leaf" in has else None,
+            self.retains_grad(x) if "retains_grad" in has else None,
+        )
+
     @contextmanager
     def session(self) -> Iterator[None]:
-        """A block around many programs, in which an engine's warnings are ignored.
+        """A block around many programs, in which an engine's warnings, and NumPy's, are ignored.
 
         Programs provoke warnings on purpose, and under `-W error` they would look like refusals.
         """
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield
 
@@ -110,7 +124,8 @@ class Backend:
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """All that is claimed: overridden methods and `features`."""
-        return (overridden(type(self)) | self.features | IMPLIED) - self.withheld
+        made: Any = type(self)
+        return claimed(made, frozenset(self.features), frozenset(self.withheld))
 
     #: Capabilities that a base class claims but this engine does not have.
     withheld: frozenset[str] = frozenset()
@@ -244,14 +259,11 @@ class Backend:
         raise NotClaimed
 
 
-_overridden: dict[type[Backend], frozenset[str]] = {}
-
-
-def overridden(made: type[Backend]) -> frozenset[str]:
-    """The capabilities that a class of backends claims by overriding a method."""
-    if made not in _overridden:
-        _overridden[made] = frozenset(n for n in _CAPABILITIES if getattr(made, n) is not getattr(Backend, n))
-    return _overridden[made]
+@cache
+def claimed(made: type[Any], features: frozenset[str], withheld: frozenset[str]) -> frozenset[str]:
+    """What a class of backends claims by overriding methods and by `features`, less what is withheld."""
+    methods = {name for name in _CAPABILITIES if getattr(made, name) is not getattr(Backend, name)}
+    return (features | methods | IMPLIED) - withheld
 
 
 #: Every capability there is, with one line on what it asks of the engine.

@@ -38,10 +38,11 @@ class Entropy:
     of chunk `i`. Reading past the end of the data yields zeros.
     """
 
-    __slots__ = ("_at", "_chunk", "_data")
+    __slots__ = ("_at", "_chunk", "_data", "_size")
 
     def __init__(self, data: bytes, chunk: int = 24) -> None:
         self._data = data
+        self._size = len(data)
         self._chunk = chunk
         self._at = 0
 
@@ -53,19 +54,25 @@ class Entropy:
         """The next byte, 0 past the end."""
         at = self._at
         self._at = at + 1
-        return self._data[at] if at < len(self._data) else 0
+        return self._data[at] if at < self._size else 0
 
     def below(self, n: int) -> int:
         """An integer in [0, n), for n up to 256."""
-        return self.byte() * n >> 8
+        at = self._at
+        self._at = at + 1
+        return self._data[at] * n >> 8 if at < self._size else 0
 
     def pick(self, options: Sequence[T]) -> T:
         """One of `options`; the first is the simplest."""
-        return options[self.byte() * len(options) >> 8]
+        at = self._at
+        self._at = at + 1
+        return options[self._data[at] * len(options) >> 8 if at < self._size else 0]
 
     def chance(self, percent: int) -> bool:
         """True in about `percent` of a hundred cases; False is the simplest."""
-        return self.byte() >= 256 - percent * 256 // 100
+        at = self._at
+        self._at = at + 1
+        return at < self._size and self._data[at] >= 256 - percent * 256 // 100
 
     def values(self, count: int, table: Array = VALUES) -> Array:
         """`count` float64 numbers, one byte each, looked up in `table`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.observe import Env, Moment, Seen, Shared, Trace
+from gradlaws.conformance.observe import Env, Moment, Seen, Shared, Trace, together
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
@@ -36,9 +37,11 @@ from gradlaws.conformance.steps import (
 )
 
 #: Steps after which only their own results are observed.
-QUIET = (Leaf, Apply, Detach, Mode)
+QUIET = frozenset({Leaf, Apply, Detach, Mode})
 #: Steps after which all contents are read again.
-WRITING = (InPlace, DetachInPlace)
+WRITING = frozenset({InPlace, DetachInPlace})
+#: Steps that single out none of their variables to be looked at after each event.
+UNMARKED = frozenset({Apply, InPlace, Backward})
 
 
 class Interruption(Exception):
@@ -47,6 +50,9 @@ class Interruption(Exception):
 
 class Interpreter:
     """One run of a program: variables, open modes, hooks."""
+
+    #: How a step may end other than well.
+    lawful: tuple[type[Exception], ...] = (Exception,)
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -62,29 +68,27 @@ class Interpreter:
         #: What gradients that are gone had shared memory with.
         self.lost: Shared = frozenset()
         # Looking is the most frequent thing of all.
-        self._grad, self._numpy = backend.grad, backend.numpy
-        self._flags = tuple(
-            getattr(backend, flag) if flag in self.has else None
-            for flag in ("requires_grad", "is_leaf", "retains_grad")
-        )
+        self._grad, self._numpy, self._flags = backend.grad, backend.numpy, backend.flags
+        self._requires_grad = backend.requires_grad if "requires_grad" in self.has else None
         self._enabled = backend.is_grad_enabled if "is_grad_enabled" in self.has else None
 
     def do(self, index: int, step: Step) -> Moment:
         """Run one step and observe."""
         moment = Moment(index, step)
-        for var in step.uses():
+        kind, used = type(step), step.uses()
+        for var in used:
             if var not in self.env:
                 moment.skipped = True
                 return moment
-        if isinstance(step, ZeroGrad) and self.backend.grad(self.env[step.x]) is None:
+        if kind is ZeroGrad and self._grad(self.env[used[0]]) is None:
             moment.skipped = True
             return moment
         try:
-            self._run(step)
-        except Exception as error:
-            moment.raised = error
-        if not isinstance(step, Apply | InPlace | Backward):
-            self.watched.update(step.outs or step.uses())
+            VERBS.get(kind, Interpreter._unknown)(self, step)
+        except self.lawful as error:
+            moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
+        if kind not in UNMARKED:
+            self.watched.update(step.outs or used)
         self._observe(moment)
         return moment
 
@@ -100,60 +104,69 @@ class Interpreter:
             if value is not None:
                 self.env[var] = value
 
-    def _run(self, step: Step) -> None:
-        env, backend = self.env, self.backend
-        match step:
-            case Apply(op=op, inputs=inputs, params=params):
-                result = backend.apply(op, *[env[v] for v in inputs], **dict(params))
-                self._bind(step.outs, result if TABLE[op].many else (result,))
-                if op == "cast":
-                    self._same["returned itself"] = result is env[inputs[0]]
-            case Leaf(value=value, requires_grad=flag):
-                self._bind(step.outs, (backend.tensor(value.array, flag),))
-            case Backward():
-                self._backward(step)
-            case InPlace(op=op, target=target, inputs=inputs, params=params):
-                backend.inplace(op, env[target], *[env[v] for v in inputs], **dict(params))
-            case ReadGrad(x=x):
-                grad = backend.grad(env[x])
-                self._same["read twice"] = backend.grad(env[x]) is grad
-                self._bind(step.outs, (grad,))
-            case ClearGrad(x=x):
-                self.lost |= self.sharing(x) or frozenset()
-                backend.set_grad(env[x], None)
-            case ZeroGrad(x=x):
-                grad = backend.grad(env[x])
-                backend.zero_grad(env[x])
-                self._same["kept object"] = backend.grad(env[x]) is grad
-            case SetGrad(x=x, source=source):
-                stored = 1.0 if source is None else env[source]
-                backend.set_grad(env[x], stored)
-                self._same["stored object"] = backend.grad(env[x]) is stored
-            case RetainGrad(x=x):
-                backend.retain_grad(env[x])
-            case Detach(x=x):
-                self._bind(step.outs, (backend.detach(env[x]),))
-            case DetachInPlace(x=x):
-                self._same["returned itself"] = backend.detach_inplace(env[x]) is env[x]
-            case RequireGrad(x=x, flag=flag):
-                result = backend.set_requires_grad(env[x], flag)
-                self._same["returned itself"] = result is env[x]
-                self._bind(step.outs, (result,) if step.outs else ())
-            case Grad():
-                self._functional(step)
-            case Mode(kind=kind):
-                self._mode(kind)
-            case Forget(x=x):
-                del env[x]
-            case Look():
-                pass  # what is looked at is up to `_observe`
-            case Hook():
-                self._hook(step)
-            case RemoveHook(handle=handle):
-                if handle in self.handles:
-                    self.handles[handle].remove()
-            case _:
-                raise TypeError(f"the interpreter does not know the step {type(step).__name__}")
+    def _unknown(self, step: Step) -> None:
+        raise TypeError(f"the interpreter does not know the step {type(step).__name__}")
+
+    def _leaf(self, step: Leaf) -> None:
+        self._bind(step.outs, (self.backend.tensor(step.value.array, step.requires_grad),))
+
+    def _apply(self, step: Apply) -> None:
+        env = self.env
+        result = self.backend.apply(step.op, *[env[v] for v in step.inputs], **dict(step.params))
+        self._bind(step.outs, result if TABLE[step.op].many else (result,))
+        if step.op == "cast":
+            self._same["returned itself"] = result is env[step.inputs[0]]
+
+    def _inplace(self, step: InPlace) -> None:
+        operands = [self.env[v] for v in step.uses()]
+        self.backend.inplace(step.op, *operands, **dict(step.params))
+
+    def _read_grad(self, step: ReadGrad) -> None:
+        x = self.env[step.x]
+        grad = self._grad(x)
+        self._same["read twice"] = self._grad(x) is grad
+        self._bind(step.outs, (grad,))
+
+    def _clear_grad(self, step: ClearGrad) -> None:
+        self.lost |= self.sharing(step.x) or frozenset()
+        self.backend.set_grad(self.env[step.x], None)
+
+    def _zero_grad(self, step: ZeroGrad) -> None:
+        x = self.env[step.x]
+        grad = self._grad(x)
+        self.backend.zero_grad(x)
+        self._same["kept object"] = self._grad(x) is grad
+
+    def _set_grad(self, step: SetGrad) -> None:
+        x, stored = self.env[step.x], 1.0 if step.source is None else self.env[step.source]
+        self.backend.set_grad(x, stored)
+        self._same["stored object"] = self._grad(x) is stored
+
+    def _retain_grad(self, step: RetainGrad) -> None:
+        self.backend.retain_grad(self.env[step.x])
+
+    def _detach(self, step: Detach) -> None:
+        self._bind(step.outs, (self.backend.detach(self.env[step.x]),))
+
+    def _detach_inplace(self, step: DetachInPlace) -> None:
+        x = self.env[step.x]
+        self._same["returned itself"] = self.backend.detach_inplace(x) is x
+
+    def _require_grad(self, step: RequireGrad) -> None:
+        x = self.env[step.x]
+        result = self.backend.set_requires_grad(x, step.flag)
+        self._same["returned itself"] = result is x
+        self._bind(step.outs, (result,) if step.outs else ())
+
+    def _forget(self, step: Forget) -> None:
+        del self.env[step.x]
+
+    def _look(self, step: Look) -> None:
+        """What is looked at is up to `_observe`."""
+
+    def _remove_hook(self, step: RemoveHook) -> None:
+        if step.handle in self.handles:
+            self.handles[step.handle].remove()
 
     def _seed(self, var: Var | None) -> Any:
         return None if var is None else [1.0] if var == NOT_A_TENSOR else self.env[var]
@@ -189,7 +202,8 @@ class Interpreter:
         )
         self._bind(step.outs, found)
 
-    def _mode(self, kind: str) -> None:
+    def _mode(self, step: Mode) -> None:
+        kind = step.kind
         if kind in ("exit", "raise"):
             if self.modes:
                 error = Interruption() if kind == "raise" else None
@@ -229,72 +243,93 @@ class Interpreter:
     # -- observing --------------------------------------------------------------------------------------------
 
     def _observe(self, moment: Moment) -> None:
-        step = moment.step
+        step, seen, env = moment.step, moment.seen, self.env
         if self.calls:
             moment.calls, self.calls = self.calls, []
         if self._same:
             moment.same, self._same = self._same, {}
         if self._enabled is not None:
             moment.mode = self._enabled()
-        if isinstance(step, QUIET):
-            for var in step.outs:
-                if var in self.env:
-                    moment.seen[var] = self.look(self.env[var])
+        kind, outs = type(step), step.outs
+        if kind in QUIET:
+            for var in outs:
+                if var in env:
+                    seen[var] = self.look(env[var])
             return
-        written = isinstance(step, WRITING)
-        everything = written or moment.index >= self.last or moment.raised is not None
-        used = step.uses()
-        for var, x in self.env.items():
-            if everything or var in self.watched or var in used:
-                moment.seen[var] = self.look(x, written or var in step.outs)
+        written = kind in WRITING
+        if written or moment.index >= self.last or moment.raised is not None:
+            for var, x in env.items():
+                seen[var] = self.look(x, written or var in outs)
+            return
+        watched, used = self.watched, step.uses()
+        for var, x in env.items():
+            if var in watched or var in used:
+                seen[var] = self.look(x, var in outs)
 
-    def look(self, x: Any, value: bool = True, flags: bool = True) -> Seen:
+    def look(self, x: Any, value: bool = True) -> Seen:
         """A snapshot of one tensor; its contents only if `value`."""
-        grad = self._grad(x)
-        if not flags:
-            return Seen(self._numpy(x) if value else None, None if grad is None else self._numpy(grad))
-        requires_grad, is_leaf, retains = self._flags
-        return Seen(
-            self._numpy(x) if value else None,
-            None if grad is None else self._numpy(grad),
-            requires_grad(x) if requires_grad else None,
-            is_leaf(x) if is_leaf else None,
-            retains(x) if retains else None,
-            requires_grad(grad) if requires_grad and grad is not None else None,
-        )
+        grad, numpy = self._grad(x), self._numpy
+        requires_grad, is_leaf, retains = self._flags(x)
+        if grad is None:
+            return Seen(numpy(x) if value else None, None, requires_grad, is_leaf, retains)
+        tracked = self._requires_grad(grad) if self._requires_grad is not None else None
+        return Seen(numpy(x) if value else None, numpy(grad), requires_grad, is_leaf, retains, tracked)
 
     def finish(self, trace: Trace) -> None:
         """Write down how everything stands at the end."""
-        trace.final = {var: self.look(x, flags=False) for var, x in self.env.items()}
-        shared = self.sharing()
+        numpy = self._numpy
+        grads = {var: self._grad(x) for var, x in self.env.items()}
+        # After an event that ends the program, everything has just been looked at.
+        seen = trace.moments[-1].seen if self.last == len(trace.moments) - 1 and self.last >= 0 else {}
+        for var, x in self.env.items():
+            if var in seen:
+                trace.final[var] = Seen(numpy(x), seen[var].grad)
+            else:
+                grad = grads[var]
+                trace.final[var] = Seen(numpy(x), None if grad is None else numpy(grad))
+        shared = self.sharing(grads=grads)
         trace.shared = None if shared is None else shared | self.lost
 
-    def sharing(self, only: Var | None = None) -> Shared | None:
-        """Which gradients (of all variables, or of one) share memory with which values and other gradients."""
+    def sharing(self, only: Var | None = None, grads: dict[Var, Any] | None = None) -> Shared | None:
+        """Which gradients (of all variables, or of one) share memory with which values and other gradients.
+
+        grads: the gradients, where they have been read already.
+        """
         if "shares_memory" not in self.has:
             return None
-        things: list[tuple[tuple[str, Var], Any]] = [(("value", v), x) for v, x in self.env.items()]
-        grads: list[tuple[tuple[str, Var], Any]] = []
-        known: set[int] = set()
-        for v, x in self.env.items():
-            grad = self.backend.grad(x)
-            if grad is not None and id(grad) not in known:
-                known.add(id(grad))
-                grads.append((("grad", v), grad))
-        found = set()
-        for k, (name, grad) in enumerate(grads):
-            for other, thing in grads[:k] + things:
-                if only is not None and only != name[1] and other != ("grad", only):
-                    continue
-                if thing is not grad and self.backend.shares_memory(grad, thing):
-                    found.add((other, name))
-        return frozenset(found)
+        if grads is None:
+            grads = {var: self._grad(x) for var, x in self.env.items()}
+        return together(self.backend.shares_memory, self.env, grads, only)
 
 
+#: What runs each step.
+VERBS: dict[type[Step], Callable[[Interpreter, Any], None]] = {
+    Leaf: Interpreter._leaf,
+    Apply: Interpreter._apply,
+    InPlace: Interpreter._inplace,
+    Backward: Interpreter._backward,
+    Grad: Interpreter._functional,
+    ReadGrad: Interpreter._read_grad,
+    ClearGrad: Interpreter._clear_grad,
+    ZeroGrad: Interpreter._zero_grad,
+    SetGrad: Interpreter._set_grad,
+    RetainGrad: Interpreter._retain_grad,
+    Detach: Interpreter._detach,
+    DetachInPlace: Interpreter._detach_inplace,
+    RequireGrad: Interpreter._require_grad,
+    Mode: Interpreter._mode,
+    Forget: Interpreter._forget,
+    Look: Interpreter._look,
+    Hook: Interpreter._hook,
+    RemoveHook: Interpreter._remove_hook,
+}
+
+
+@np.errstate(all="ignore")
 def run(program: Program, backend: Backend) -> Trace:
     """The trace of `program` on `backend`."""
     interpreter = Interpreter(backend)
-    events = [index for index, step in enumerate(program) if not isinstance(step, QUIET)]
+    events = [index for index, step in enumerate(program) if type(step) not in QUIET]
     interpreter.last = max(events, default=-1)
     trace = Trace()
     try:

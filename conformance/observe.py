@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +60,7 @@ class Moment:
     seen: dict[Var, Seen] = field(default_factory=dict)
     mode: bool | None = None
     same: dict[str, bool] = field(default_factory=dict)
-    calls: list[tuple[int, Array]] = field(default_factory=list)
+    calls: Sequence[tuple[int, Array]] = ()
     tolerated: str = ""
 
 
@@ -83,9 +83,10 @@ class Trace:
 
     def before(self, index: int, var: Var) -> Seen | None:
         """The last snapshot of `var` from before step `index`."""
-        for moment in reversed(self.moments[:index]):
-            if var in moment.seen:
-                return moment.seen[var]
+        moments = self.moments
+        for k in range(min(index, len(moments)) - 1, -1, -1):
+            if var in moments[k].seen:
+                return moments[k].seen[var]
         return None
 
 
@@ -98,3 +99,23 @@ def described(raised: BaseException) -> str:
 #: Pairs of things that share memory, as (kind, variable).
 Shared = frozenset[tuple[tuple[str, Var], tuple[str, Var]]]
 Env = dict[Var, Any]
+
+
+def together(
+    shares: Callable[[Any, Any], bool], env: Env, grads: dict[Var, Any], only: Var | None = None
+) -> Shared:
+    """Which gradients share memory with which tensors and earlier gradients; only pairs with that of `only`."""
+    things = [(("value", v), x) for v, x in env.items()]
+    found: set[tuple[tuple[str, Var], tuple[str, Var]]] = set()
+    known: dict[int, tuple[tuple[str, Var], Any]] = {}
+    for v, grad in grads.items():
+        if grad is None or id(grad) in known:
+            continue
+        mine = ("grad", v)
+        for other, thing in (*known.values(), *things):
+            if only is not None and only != v and other != ("grad", only):
+                continue
+            if thing is not grad and shares(grad, thing):
+                found.add((other, mine))
+        known[id(grad)] = mine, grad
+    return frozenset(found)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.interpreter import Interpreter, Interruption
@@ -35,6 +37,7 @@ class Expected(Trace):
     law: str = ""
 
 
+@np.errstate(all="ignore")
 def believe(
     program: Program, observed: Trace, strict: bool = False, reference: ReferenceBackend | None = None
 ) -> Expected:
@@ -58,49 +61,60 @@ def believe(
 
 
 class _Oracle(Interpreter):
+    #: Whatever else is raised is a fault of the reference, not of the subject.
+    lawful = (MustRaise, MayRaise, Interruption)
+
     def __init__(self, backend: ReferenceBackend, strict: bool) -> None:
         super().__init__(backend)
         self.strict = strict
         self.engine = backend.engine
         self.derailed: str | None = None
+        #: What was looked at on the subject.
         self.seen: dict[Var, Seen] = {}
+        #: By tensor: another gradient that is allowed after this step, and its bound.
+        self.alternatives: dict[int, tuple[Array, Callable[[], Array]]] = {}
 
     def _observe(self, moment: Moment) -> None:
-        """Look at what the subject was looked at for; hooks and modes as always."""
+        """Look at what the subject was looked at for, and go on from there; hooks and modes as always."""
         if self.calls:
             moment.calls, self.calls = self.calls, []
         if self._same:
             moment.same, self._same = self._same, {}
         moment.mode = self.engine.modes.enabled
-        for var, seen in self.seen.items():
-            if var in self.env:
-                moment.seen[var] = self.look(self.env[var], seen.value is not None)
+        env = self.env
+        for var, observed in self.seen.items():
+            if var in env:
+                x = env[var]
+                moment.seen[var] = expected = self.look(x, observed.value is not None)
+                if self.alternatives and id(x) in self.alternatives:
+                    expected.also, expected.also_error = self.alternatives[id(x)]
+                if expected.grad is not None or observed.grad is not None:
+                    self._adopt(x, expected.grad, observed.grad)
+
+    def close(self) -> None:
+        """Leave open modes; and undo the cycles that would keep the whole graph until garbage is collected."""
+        super().close()
+        for x in self.env.values():
+            x.release()
 
     def follow(self, observed: Moment) -> Moment:
         """The expected moment for an observed one."""
-        self.engine.refuses = observed.raised is not None
-        self.engine.lenient = observed.raised is None and not self.strict
-        alternatives = self._alternatives(observed.step) if observed.raised is not None else {}
-        self.engine.tolerated = ""
+        engine, refused = self.engine, observed.raised is not None
+        engine.refuses = refused
+        engine.lenient = not refused and not self.strict
+        self.alternatives = self._alternatives(observed.step) if refused else {}
+        engine.tolerated = ""
         self.seen = observed.seen
         moment = self.do(observed.index, observed.step)
-        moment.tolerated = self.engine.tolerated
-        if moment.raised is not None and not isinstance(moment.raised, MustRaise | MayRaise | Interruption):
-            raise moment.raised  # a fault of the reference, not of the subject
-        if moment.skipped != observed.skipped or (moment.raised is None) != (observed.raised is None):
-            self.derailed = moment.raised.law if isinstance(moment.raised, MustRaise) else ""
-            return moment
-        for var, seen in moment.seen.items():
-            x = self.env[var]
-            if id(x) in alternatives:
-                seen.also, seen.also_error = alternatives[id(x)]
-            self._adopt(x, seen, observed.seen.get(var))
+        moment.tolerated = engine.tolerated
+        raised = moment.raised
+        if moment.skipped != observed.skipped or (raised is None) == refused:
+            self.derailed = raised.law if isinstance(raised, MustRaise) else ""
         return moment
 
-    def look(self, x: Tensor, value: bool = True, flags: bool = True) -> Seen:
+    def look(self, x: Tensor, value: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""
-        node, grad = x.node, x.grad
-        leaf = x.is_leaf
+        node, grad, leaf = x.node, x.grad, x.is_leaf
         return Seen(
             node.array if value else None,
             None if grad is None else grad.array,
@@ -112,19 +126,14 @@ class _Oracle(Interpreter):
             _value_error(node) if value else None,
         )
 
-    def _adopt(self, x: Tensor, expected: Seen, observed: Seen | None) -> None:
-        if observed is None:
-            return
-        if observed.grad is None or expected.grad is None:
-            if (observed.grad is None) != (expected.grad is None):
-                x.grad = None if observed.grad is None else fresh(Node(observed.grad))
-            return
-        if x.grad is not None and not x.grad.requires_grad:
-            if (
-                observed.grad.tobytes() != expected.grad.tobytes()
-                or observed.grad.shape != expected.grad.shape
-            ):
-                x.grad = fresh(Node(observed.grad))
+    @staticmethod
+    def _adopt(x: Tensor, expected: Array | None, observed: Array | None) -> None:
+        if observed is None or expected is None:
+            if (observed is None) != (expected is None):
+                x.grad = None if observed is None else fresh(Node(observed))
+        elif x.grad is not None and not x.grad.requires_grad:
+            if observed.tobytes() != expected.tobytes() or observed.shape != expected.shape:
+                x.grad = fresh(Node(observed))
             x.error = None
 
     def _alternatives(self, step: Step) -> dict[int, tuple[Array, Callable[[], Array]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.interpreter import Interpreter
 from gradlaws.conformance.observe import Moment, Trace
@@ -31,6 +33,7 @@ class Watcher(Interpreter):
                 moment.seen[var] = self.look(x, value=False)
 
 
+@np.errstate(all="ignore")
 def watch(program: Program, backend: Backend) -> Trace:
     """The trace of a whole program; `shared` at its end, `final` empty."""
     watcher = Watcher(backend)

@@ -130,7 +130,9 @@ class Draft:
         if values is None:
             shape = self.draw_shape() if shape is None else shape
             values = self.entropy.values(prod(shape), table).reshape(shape)
-        array = np.array(values, dtype=dtype)
+            array = values if dtype == "float64" else values.astype(dtype)
+        else:
+            array = np.array(values, dtype=dtype)
         var = self._bind(Info(array.copy(), tracked, True, -1))
         self.steps.append(Leaf(Literal(array), tracked, outs=(var,)))
         return var
@@ -164,7 +166,7 @@ class Draft:
         values = [info.value for info in infos]
         if (
             not self._fits(row, values, params)
-            or _mixed(row, values)
+            or (len(values) > 1 and _mixed(row, values))
             or not self.vocabulary.accepts(op, **params)
         ):
             return None
@@ -172,22 +174,21 @@ class Draft:
         if row.domain is not None and not known:
             return None
         even = all([info.contiguous for info in infos])
-        if "contiguous" in row.tags and not even:
+        if not even and "contiguous" in row.tags:
             return None
         try:
-            with np.errstate(all="ignore"):
-                made = row(*values, **params)
+            made = row(*values, **params)
         except (ValueError, IndexError, TypeError):
             return None
-        results = list(made) if row.many else [made]
-        if any(r.size > MOST or not (self.wild or modest(r)) for r in results):
-            return None
+        results = [np.asarray(result) for result in (made if row.many else (made,))]
+        for value in results:
+            if value.size > MOST or not (self.wild or modest(value)):
+                return None
         differentiable = not isinstance(row.rule, Constant)
         tracked = self.recording[-1] and differentiable and any([info.tracked for info in infos])
         source = infos[0]
         outs = []
-        for result in results:
-            value = np.asarray(result)
+        for value in results:
             if row.alias:
                 info = Info(
                     value,
@@ -215,13 +216,18 @@ class Draft:
         return tuple(outs) if row.many else outs[0]
 
     def _fits(self, row: Op, values: list[Array], params: Params) -> bool:
-        kinds = {v.dtype.kind for v in values}
-        if isinstance(row.rule, Elementwise) and not kinds <= {"i", "b"}:
-            kinds -= {"i", "b"}  # integers are promoted to the dtype of the other operand
-        if not kinds <= set(row.dtypes):
-            return False
-        if any(v.dtype != values[0].dtype for v in values) and not all(v.ndim for v in values):
-            return False  # whether a 0-d operand takes part in promotion is each engine's own convention
+        dtype = values[0].dtype
+        if len(values) == 1 or all([v.dtype == dtype for v in values]):
+            if dtype.kind not in row.dtypes:
+                return False
+        else:
+            kinds = {v.dtype.kind for v in values}
+            if isinstance(row.rule, Elementwise) and not kinds <= {"i", "b"}:
+                kinds -= {"i", "b"}  # integers are promoted to the dtype of the other operand
+            if not kinds <= set(row.dtypes):
+                return False
+            if not all([v.ndim for v in values]):
+                return False  # whether a 0-d operand takes part in promotion is each engine's own convention
         return self.wild or row.domain is None or row.domain(*values, **params)
 
     def converted(self, x: Var, dtype: str) -> Var:
@@ -308,7 +314,8 @@ def modest(value: Any) -> bool:
     array = np.asarray(value)
     if not array.size or array.dtype.kind not in "fc":
         return True
-    return bool(np.abs(array).max() <= LARGEST)
+    # Most arrays have few elements, all of them so small that even their sum is modest: no NumPy is cheaper.
+    return sum(map(abs, array.ravel().tolist())) <= LARGEST or bool(np.abs(array).max() <= LARGEST)
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

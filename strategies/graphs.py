@@ -127,24 +127,27 @@ def twins(b: Builder) -> Var:
 SHAPES: tuple[Callable[[Builder], Var], ...] = (chain, read_once_tree, diamond, dag, twice, twins)
 
 
-def graph(b: Builder, *shapes: Callable[[Builder], Var]) -> Graph:
-    """A graph of one of the given shapes (all by default), its root tracked."""
-    first = len(b.info)
+def _root(b: Builder, shapes: tuple[Callable[[Builder], Var], ...]) -> Var:
     b.turn()
     shape = b.entropy.pick(shapes or SHAPES)
     root = shape(b)
     if not b[root].tracked or b[root].leaf:
         root = b.binary(root, b.leaf(b.shape(root)))
     b.turn()
-    return _graph(b, first, root)
+    return root
+
+
+def graph(b: Builder, *shapes: Callable[[Builder], Var]) -> Graph:
+    """A graph of one of the given shapes (all by default), its root tracked."""
+    first = len(b.info)
+    return _graph(b, first, _root(b, shapes))
 
 
 def scalar_graph(b: Builder, *shapes: Callable[[Builder], Var]) -> Graph:
     """A graph whose root has one element."""
     first = len(b.info)
-    grown = graph(b, *shapes)
-    root = grown.root if b[grown.root].value.size == 1 else b.total(grown.root)
-    return _graph(b, first, root)
+    root = _root(b, shapes)
+    return _graph(b, first, root if b[root].value.size == 1 else b.total(root))
 
 
 def over(b: Builder, *starts: Var) -> Var:

@@ -201,6 +201,7 @@ def _ends(row: Op) -> bool:
 
 
 def _decoded(leaning: Leaning, vocabulary: Vocabulary) -> st.SearchStrategy[Program]:
+    @np.errstate(all="ignore")
     def program(data: bytes) -> Program:
         builder = Builder(Entropy(data), vocabulary)
         try:

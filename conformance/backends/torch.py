@@ -35,9 +35,11 @@ class TorchBackend(TorchLike):
             torch.set_num_threads(threads)
 
     def numpy(self, x: Any) -> Array:
-        plain = x.detach()
-        copy: Array = (plain.resolve_conj() if plain.is_complex() else plain).numpy().copy()
+        copy: Array = x.numpy(force=True).copy()  # detached, and conjugated where that is still to be done
         return copy
+
+    def flags(self, x: Any) -> tuple[bool, bool, bool]:
+        return x.requires_grad, x.is_leaf, x.retains_grad
 
     def shares_memory(self, a: Any, b: Any) -> bool:
         return bool(

@@ -142,8 +142,9 @@ class Trial(Judge):
 
     def at(self, *kinds: type[Step]) -> Iterator[At]:
         """The steps of these kinds that ran and had a lawful outcome."""
+        derailed = self.want.derailed
         for got, want in zip(self.got.moments, self.want.moments, strict=False):
-            if isinstance(got.step, kinds) and not got.skipped and got.index != self.want.derailed:
+            if isinstance(got.step, kinds) and not got.skipped and got.index != derailed:
                 yield At(got.index, got.step, got, want)
 
     def succeeded(self, *kinds: type[Step]) -> Iterator[At]:
@@ -168,9 +169,11 @@ class Trial(Judge):
         """The tensors whose .grad this step changed, as the reference has it."""
         found = []
         for v, seen in at.want.seen.items():
+            if seen.grad is None:
+                continue
             before = self.got.before(at.index, v)
             old = None if before is None else before.grad
-            if seen.grad is not None and (old is None or excess(seen.grad, old, None) != 0):
+            if old is None or excess(seen.grad, old, None) != 0:
                 found.append(v)
         return found
 

@@ -6,6 +6,8 @@ element came from.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -226,19 +228,29 @@ TABLE.add(
 
 
 def positions(row: Op, xs: tuple[Any, ...], params: Params) -> Any:
-    """Where each output element of a movement comes from.
+    """Where each output element of a movement comes from; not to be written to.
 
     Flat 1-based positions into the operands laid end to end; 0 is a constant. A tuple where the op has
     several results.
     """
-    start = 1
-    numbered = []
-    for x in xs:
-        numbered.append(np.arange(start, start + x.size).reshape(x.shape))
-        start += x.size
-    if "value" in params:
-        params = {**params, "value": 0}
     if row.name == "take":
         return params["index"]
+    shapes = tuple([x.shape for x in xs])
+    try:
+        return _positions(row.name, shapes, tuple(params.items()))
+    except TypeError:  # a parameter that cannot be hashed: a list of indices
+        return _positions.__wrapped__(row.name, shapes, tuple(params.items()))
+
+
+@lru_cache(maxsize=4000)
+def _positions(name: str, shapes: tuple[tuple[int, ...], ...], items: tuple[tuple[str, Any], ...]) -> Any:
+    row, params = TABLE[name], dict(items)
+    start = 1
+    numbered = []
+    for shape in shapes:
+        numbered.append(np.arange(start, start + prod(shape)).reshape(shape))
+        start += prod(shape)
+    if "value" in params:
+        params["value"] = 0
     assert row.forward is not None
     return row.forward(*numbered, **params)

@@ -145,8 +145,10 @@ class Op:
 
     def __call__(self, *xs: Any, **params: Any) -> Any:
         """The value over NumPy arrays (a tuple where the op has several results)."""
-        if self.arity > 1 and not all(x.dtype == xs[0].dtype for x in xs[1:]):
-            xs = promoted(xs, self.passive)
+        if self.arity > 1:
+            dtype = xs[0].dtype
+            if any([x.dtype != dtype for x in xs]):
+                xs = promoted(xs, self.passive)
         if self.forward is not None:
             return self.forward(*xs, **params)
         assert isinstance(self.rule, Composite)

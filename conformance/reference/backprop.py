@@ -165,9 +165,10 @@ class Backprop(Obligations):
             and node.owner.requires_grad
             and (listed is None or id(node.owner) in listed)
         ]
-        known = {id(node): node for node in nodes}
-        keepers = list(self._retaining) if inputs is None else [x for x in inputs if not x.is_leaf]
-        found += [(known[id(t.anchor)], t) for t in keepers if id(t.anchor) in known]
+        keepers = self._retaining if inputs is None else [x for x in inputs if not x.is_leaf]
+        if keepers:
+            known = {id(node): node for node in nodes}
+            found += [(known[id(t.anchor)], t) for t in list(keepers) if id(t.anchor) in known]
         return found
 
     def _check_alive(self, path: Sequence[Node]) -> None:
@@ -177,9 +178,9 @@ class Backprop(Obligations):
         for node in path:
             if node.row is None:
                 continue
-            # Where the way ends, nothing is needed.
-            passed = any(id(x) in within for x in node.inputs)
             if node.freed:
+                # Where the way ends, nothing is needed.
+                passed = not within.isdisjoint(map(id, node.inputs))
                 if passed and any(kept.law for kept in node.kept):
                     self._refuse(
                         "LIFE-01", f"a second backward through {node.row.name}: its saved values were freed"
@@ -188,7 +189,7 @@ class Backprop(Obligations):
             elif node.freed is None:
                 optional = f"a backward after one that failed, or ended, at {node.row.name}"
             for kept in node.kept:
-                if kept.touched:
+                if kept.storage.version != kept.version:
                     # What only an operand outside the path needs is not needed.
                     if kept.law and kept.lost and all(id(x) in within for x in node.inputs if x.tracked):
                         self._refuse(
@@ -213,15 +214,15 @@ class Backprop(Obligations):
             if not retain:
                 for node in path:
                     if node.row is not UNRECORDED:  # that is no op of the program: there is nothing to free
-                        passed = any(id(x) in within for x in node.inputs)
+                        passed = not within.isdisjoint(map(id, node.inputs))
                         node.freed = (freed if passed else None) or node.freed or None
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
     ) -> list[tuple[Node | None, Callable[[], Array] | None]]:
         """For each target what arrives, and how to bound the error in it."""
-        hooked = any(node.hooks or (node.owner is not None and node.owner.hooks) for node in path)
-        empty = not any(target.array.size for target in targets)
+        hooked = any([node.hooks or (node.owner is not None and node.owner.hooks) for node in path])
+        empty = not any([target.array.size for target in targets])
         values = None if hooked or create_graph or empty else forward(seeded, path, targets)
         if values is not None:
 

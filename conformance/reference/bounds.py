@@ -51,6 +51,7 @@ class Bounds:
         error = self._error[id(node)]
         return np.full_like(error, np.inf) if self.ambiguous else error
 
+    @np.errstate(all="ignore")
     def _settle(self, node: Node) -> None:
         pending = [node]
         while pending:
@@ -62,8 +63,7 @@ class Bounds:
             if missing:
                 pending.extend(missing)
                 continue
-            with np.errstate(all="ignore"):
-                self._error[id(at)], self._grid[id(at)] = self._analyse(at)
+            self._error[id(at)], self._grid[id(at)] = self._analyse(at)
             self._alive.append(at)
             pending.pop()
 

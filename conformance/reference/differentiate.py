@@ -9,6 +9,9 @@ partial derivative is not finite (so that 0 * inf decides), cotangents are pulle
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from math import prod
+from operator import attrgetter
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from gradlaws.conformance.reference.node import Node
 
 Seeded = Sequence[tuple[Node, Node]]
 Visit = Callable[[Node, Node], Node]
+ORDER = attrgetter("order")
 
 
 def ancestors(roots: Iterable[Node]) -> list[Node]:
@@ -28,8 +32,8 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
         node = pending.pop()
         if id(node) not in seen:
             seen[id(node)] = node
-            pending.extend(operand for operand in node.inputs if operand.tracked and id(operand) not in seen)
-    return sorted(seen.values(), key=lambda node: node.order)
+            pending += [operand for operand in node.inputs if operand.tracked]
+    return sorted(seen.values(), key=ORDER)
 
 
 def between(nodes: Sequence[Node], targets: Sequence[Node]) -> list[Node]:
@@ -38,7 +42,7 @@ def between(nodes: Sequence[Node], targets: Sequence[Node]) -> list[Node]:
     reached: set[int] = set()
     found = []
     for node in nodes:
-        if id(node) in wanted or any(id(operand) in reached for operand in node.inputs):
+        if id(node) in wanted or not reached.isdisjoint(map(id, node.inputs)):
             reached.add(id(node))
             found.append(node)
     return found
@@ -49,21 +53,21 @@ def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> l
 
     `nodes` are what `between` found. None where a partial derivative is not finite.
     """
-    widths = [target.array.size * (2 if np.iscomplexobj(target.array) else 1) for target in targets]
-    total = sum(widths)
-    offsets = dict(zip(map(id, targets), np.cumsum([0, *widths[:-1]]).tolist(), strict=True))
+    offsets: dict[int, int] = {}
+    total = 0
+    for target in targets:
+        offsets[id(target)] = total
+        total += target.array.size * (2 if np.iscomplexobj(target.array) else 1)
     tangents: dict[int, Array] = {}
     try:
         with np.errstate(divide="raise", over="raise", invalid="raise"):
             for node in nodes:
-                t = (
-                    push(node, tuple([tangents.get(id(x)) for x in node.inputs]))
-                    if node.row is not None
-                    else None
-                )
+                t = None
+                if node.row is not None:
+                    t = push(node, tuple([tangents.get(id(x)) for x in node.inputs]))
                 offset = offsets.get(id(node))
                 if offset is not None:
-                    own = _directions(node.array, offset, total)
+                    own = _directions(node.array.shape, offset, total, np.iscomplexobj(node.array))
                     t = own if t is None else t + own
                 if t is not None:
                     tangents[id(node)] = t
@@ -80,13 +84,16 @@ def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> l
     return [_gathered(result[offsets[id(t)] :], t.array) for t in targets]
 
 
-def _directions(array: Array, offset: int, total: int) -> Array:
-    size = array.size
-    own = np.zeros((total, size), dtype=np.complex128 if np.iscomplexobj(array) else np.float64)
+@lru_cache(maxsize=1000)
+def _directions(shape: tuple[int, ...], offset: int, total: int, complex_too: bool) -> Array:
+    size = prod(shape)
+    own = np.zeros((total, size), dtype=np.complex128 if complex_too else np.float64)
     own[offset + np.arange(size), np.arange(size)] = 1
-    if np.iscomplexobj(array):
+    if complex_too:
         own[offset + size + np.arange(size), np.arange(size)] = 1j
-    return own.reshape(total, *array.shape)
+    own = own.reshape(total, *shape)
+    own.flags.writeable = False
+    return own
 
 
 def _gathered(flat: Array, like: Array) -> Array:
@@ -95,6 +102,7 @@ def _gathered(flat: Array, like: Array) -> Array:
     return np.asarray(value.reshape(like.shape).astype(like.dtype, copy=False))
 
 
+@np.errstate(all="ignore")
 def backward(
     seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node], visit: Visit
 ) -> list[Node | None]:
@@ -107,16 +115,15 @@ def backward(
     for root, seed in seeded:
         if id(root) in within:
             arrived[id(root)] = arrived[id(root)] + seed if id(root) in arrived else seed
-    for node in sorted(nodes, key=lambda node: -node.order):
+    for node in sorted(nodes, key=ORDER, reverse=True):
         g = arrived.get(id(node))
         if g is None:
             continue
         arrived[id(node)] = g = visit(node, g)
         if node.row is None:
             continue
-        with np.errstate(all="ignore"):
-            for operand, part in zip(node.inputs, pull(node, g), strict=True):
-                if part is not None and id(operand) in within:
-                    old = arrived.get(id(operand))
-                    arrived[id(operand)] = part if old is None else old + part
+        for operand, part in zip(node.inputs, pull(node, g), strict=True):
+            if part is not None and id(operand) in within:
+                old = arrived.get(id(operand))
+                arrived[id(operand)] = part if old is None else old + part
     return [arrived.get(id(target)) for target in targets]

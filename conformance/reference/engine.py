@@ -48,27 +48,27 @@ class Engine(Backprop):
         row = TABLE[op]
         if op == "cast" and params["dtype"] == str(inputs[0].array.dtype):
             return inputs[0]  # there is nothing to convert
-        nodes = tuple(x.node for x in inputs)
+        nodes = tuple([x.node for x in inputs])
         if not self.modes.enabled:
-            nodes = tuple(untracked(node) for node in nodes)
+            nodes = tuple([untracked(node) for node in nodes])
         made = self._record(row, nodes, params)
-        results = tuple(self._placed(row, inputs, node) for node in (made if row.many else (made,)))
-        for result in results:
-            self._keep(row, result.node, inputs, result)
-        return results if row.many else results[0]
+        results = []
+        for node in made if row.many else (made,):
+            result = self._placed(row, inputs, node) if row.alias else fresh(node)
+            if node.tracked and row.alias != "view":
+                self._keep(row, node, inputs, result)
+            results.append(result)
+        return tuple(results) if row.many else results[0]
 
     @staticmethod
     def _record(row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
-        with np.errstate(all="ignore"):
-            made = record(row, nodes, params)
+        made = record(row, nodes, params)
         for node in made if row.many else (made,):
-            if isinstance(row.rule, Constant) or node.array.dtype.kind not in "fc":
+            if node.tracked and (isinstance(row.rule, Constant) or node.array.dtype.kind not in "fc"):
                 node.tracked = False
         return made
 
     def _placed(self, row: Op, inputs: tuple[Tensor, ...], node: Node) -> Tensor:
-        if not row.alias:
-            return fresh(node)
         parent = inputs[0]
         where = origins(node)
         if node.tracked or (self.modes.enabled and not parent.requires_grad):
@@ -76,13 +76,10 @@ class Engine(Backprop):
         return alias(parent, node, where)
 
     @staticmethod
-    def _keep(row: Op, node: Node, inputs: tuple[Tensor, ...], result: Tensor | None) -> None:
-        if not node.tracked or row.alias == "view":
-            return
-        law = "INP-05" if row.saves == "operands" and all(x.requires_grad for x in inputs) else ""
+    def _keep(row: Op, node: Node, inputs: tuple[Tensor, ...], result: Tensor) -> None:
+        law = "INP-05" if row.saves == "operands" and all([x.requires_grad for x in inputs]) else ""
         node.kept += [x.kept(law) for x in inputs]
-        if result is not None:
-            node.kept.append(result.kept("INP-06" if row.saves == "result" else ""))
+        node.kept.append(result.kept("INP-06" if row.saves == "result" else ""))
 
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         """Write the result of an in-place op into `target`."""

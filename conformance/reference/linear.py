@@ -96,7 +96,7 @@ def push(node: Node, tangents: tuple[Array | None, ...]) -> Array | None:
             for operand, t in zip(node.inputs, tangents, strict=True):
                 size = operand.array.size
                 flat.append(np.zeros((directions, size)) if t is None else t.reshape(directions, size))
-            return np.asarray(np.concatenate(flat, axis=1)[:, origins(node)])
+            return np.concatenate(flat, axis=1)[:, origins(node)]
         case Total():
             dims = tuple(d + 1 for d in axes(node.params.get("dim"), node.inputs[0].array.ndim))
             return np.asarray(live[0].sum(axis=dims, keepdims=node.params.get("keepdim", False)))
@@ -136,13 +136,17 @@ def _push_elementwise(node: Node, tangents: tuple[Array | None, ...], directions
         if t is None or partial is None:
             continue
         term = _lifted(t, node.array.ndim)
-        if not isinstance(partial, int) or partial != 1:
+        if type(partial) is not int or partial != 1:
             term = term * partial
         total = term if total is None else total + term
     shape = (directions, *node.shape)
     if total is None:
         return np.zeros(shape)
-    return total if total.shape == shape else np.broadcast_to(total, shape)
+    if total.shape == shape:
+        return total  # type: ignore[no-any-return]
+    spread = np.empty(shape, total.dtype)
+    spread[...] = total
+    return spread
 
 
 def summed_to(g: Node, shape: tuple[int, ...]) -> Node:

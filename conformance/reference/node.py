@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.reference.tensor import Storage, Tensor
 
 _clock = count()
+CLONE = TABLE["clone"]
 
 
 class Kept(NamedTuple):
@@ -81,7 +82,7 @@ class Node:
         self.array = array
         self.row = row
         self.inputs = inputs
-        self.params = params or {}
+        self.params = {} if params is None else params
         self.tracked = tracked
         self.owner = owner
         self.order = next(_clock)
@@ -152,7 +153,7 @@ def constant(value: Any, like: Node) -> Node:
 
 def untracked(node: Node) -> Node:
     """The same value without history; what is known of its rounding error stays."""
-    return Node(node.array, TABLE["clone"], (node,)) if node.tracked or node.row is not None else node
+    return Node(node.array, CLONE, (node,)) if node.tracked or node.row is not None else node
 
 
 def _binary(name: str, a: Node, b: Any) -> Node:
@@ -161,20 +162,25 @@ def _binary(name: str, a: Node, b: Any) -> Node:
 
 def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Any:
     """The node (or nodes, for an op with several results) that `row` makes of `inputs`."""
-    params = params or {}
+    params = {} if params is None else params
     if isinstance(row.rule, Composite):
         return row.rule.body(RECORDED, *inputs, **params)
     if row.passive:
         inputs = tuple(untracked(node) if k in row.passive else node for k, node in enumerate(inputs))
     arrays = tuple([node.array for node in inputs])
-    if len(inputs) > 1 and any([a.dtype != arrays[0].dtype for a in arrays[1:]]):
-        wide = promoted(arrays, row.passive)
-        inputs = tuple(
-            node if node.array.dtype == a.dtype else record(TABLE["cast"], (node,), {"dtype": str(a.dtype)})
-            for node, a in zip(inputs, wide, strict=True)
-        )
-        arrays = wide
-    tracked = any([node.tracked for node in inputs])
+    tracked = inputs[0].tracked
+    if len(inputs) > 1:
+        dtype = arrays[0].dtype
+        if any([a.dtype != dtype for a in arrays]):
+            wide = promoted(arrays, row.passive)
+            inputs = tuple(
+                node
+                if node.array.dtype == a.dtype
+                else record(TABLE["cast"], (node,), {"dtype": str(a.dtype)})
+                for node, a in zip(inputs, wide, strict=True)
+            )
+            arrays = wide
+        tracked = tracked or any([node.tracked for node in inputs])
     assert row.forward is not None, f"{row.name} is no composite and has no forward"
     value = row.forward(*arrays, **params)
     if row.many:

@@ -158,7 +158,8 @@ class Tensor:
     def node(self) -> Node:
         """The node of the tensor's current value."""
         if self.is_root:
-            return self.family.node
+            family = self.family
+            return family._node if family._seen == family.storage.version else family.node
         anchor = self.anchor
         if self._seen != self.family.storage.version:
             root = self.family.node
@@ -194,13 +195,20 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded op made the current value."""
-        anchor = self.anchor
+        anchor = self.family.anchor if self.is_root else self.anchor
         return not anchor.tracked or anchor.owner is not None
 
     def kept(self, law: str) -> Kept:
         """The current value as something that backward may need again."""
-        where = self.family.where if self.is_root else self.family.where.ravel()[self.within - 1]
-        return Kept(self.family.storage, self.family.storage.version, where, self.array, law)
+        family = self.family
+        where = family.where if self.is_root else family.where.ravel()[self.within - 1]
+        return Kept(family.storage, family.storage.version, where, self.node.array, law)
+
+    def release(self) -> None:
+        """Undo the cycles in which a tensor and its history hold each other; there will be no backward."""
+        for node in (self.family.anchor, self._anchor):
+            node.owner = None
+            node.kept.clear()
 
     def alone(self, node: Node) -> None:
         """Leave the family: from now on the root of one of its own, over the same storage."""
