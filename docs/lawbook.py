@@ -1,0 +1,182 @@
+"""Writes the law book: a page per law and per family, from the registry. A hook of MkDocs."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.resources import files as resources
+from pathlib import Path
+from random import Random
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))  # a bare checkout will do
+
+from gradlaws.conformance.backend import CAPABILITIES  # noqa: E402
+from gradlaws.conformance.backends.reference import ReferenceBackend  # noqa: E402
+from gradlaws.conformance.examining import SIZE, drawn, vocabulary_of  # noqa: E402
+from gradlaws.conformance.faults import FAULTS  # noqa: E402
+from gradlaws.conformance.known import Known, shipped  # noqa: E402
+from gradlaws.conformance.laws import LAWS, Law  # noqa: E402
+from gradlaws.conformance.printing import source  # noqa: E402
+from gradlaws.conformance.promises import PROMISES  # noqa: E402
+from gradlaws.strategies.builder import DeadEnd  # noqa: E402
+
+
+def pages() -> dict[str, str]:
+    """Path to Markdown of all generated pages."""
+    found = {"laws/index.md": _index()}
+    known = broken_by()
+    for family in dict.fromkeys(law.family for law in LAWS.values()):
+        found[f"laws/{family}.md"] = _family(family)
+    for law in LAWS.values():
+        found[f"laws/{law.id}.md"] = "\n".join(_law(law, known.get(law.id, [])))
+    return found
+
+
+def broken_by() -> dict[str, list[tuple[str, Known]]]:
+    """By law, the engines that are listed to break it, with their entries."""
+    found: dict[str, list[tuple[str, Known]]] = {}
+    folder = resources("gradlaws.conformance") / "known_failures"
+    for place in sorted(folder.iterdir(), key=lambda p: p.name):
+        if place.name.endswith(".toml"):
+            engine = place.name.removesuffix(".toml")
+            for entry in shipped(engine).entries:
+                found.setdefault(entry.law, []).append((engine, entry))
+    return found
+
+
+def _index() -> str:
+    counts = Counter(law.level for law in LAWS.values())
+    lines = [
+        "# The laws",
+        "",
+        f"{len(LAWS)} laws: {', '.join(f'{count} of level {level}' for level, count in counts.items())}. A level "
+        "includes the ones before it: `core` is what the headline promises need, `full` all that is portable; "
+        "`torch` judges the same, and insists on every refusal that PyTorch documents.",
+        "",
+        "| family | what it is about | laws |",
+        "|---|---|---|",
+    ]
+    for family in dict.fromkeys(law.family for law in LAWS.values()):
+        laws = [law for law in LAWS.values() if law.family == family]
+        lines.append(f"| [{family}]({family}.md) | {_about(family)} | {len(laws)} |")
+    lines += [
+        "",
+        "## Laws that only whole programs judge",
+        "",
+        "`gradlaws soak` runs programs that mix everything, and names what breaks by these laws too.",
+        "",
+        "| law | promise |",
+        "|---|---|",
+        *(f"| {law} | {sentence} ([source]({_url(where)})) |" for law, (sentence, where) in PROMISES.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _family(family: str) -> str:
+    lines = [f"# {family}", "", _about(family, whole=True), "", "| law | level | promise |", "|---|---|---|"]
+    laws = [law for law in LAWS.values() if law.family == family]
+    lines += [f"| [{law.id}]({law.id}.md) | {law.level} | {law.sentence} |" for law in laws]
+    return "\n".join(lines) + "\n"
+
+
+def _about(family: str, whole: bool = False) -> str:
+    """What a family is about, in the words of its module."""
+    home = next(law.check.__module__ for law in LAWS.values() if law.family == family)
+    said = (inspect.getdoc(import_module(home)) or "").removeprefix(f"{family}: ")
+    return said if whole else said.split("\n\n")[0].split(". ")[0].replace("\n", " ").rstrip(".")
+
+
+def _law(law: Law, known: list[tuple[str, Known]]) -> Iterator[str]:
+    yield from (f"# {law.id}", "", f"**{law.sentence}**", "")
+    yield f"- [source]({_url(law.source)}){law.source.removeprefix(_url(law.source)).replace('_', chr(92) + '_')}"
+    yield f"- level `{law.level}`, family [{law.family}]({law.family}.md), `{law.name}`"
+    for capability in sorted(law.needs):
+        what = CAPABILITIES.get(capability, "an op of the table")
+        yield f"- needs `{capability}`: {what}"
+    if law.after:
+        yield f"- a breach may be explained by {', '.join(f'[{a}]({a}.md)' if a in LAWS else a for a in law.after)}"
+    yield from ("", "## What is generated", "")
+    yield from _generated(law)
+    yield from ("", "## What is checked", "")
+    yield from ("```python", textwrap.dedent(inspect.getsource(law.check)).rstrip(), "```", "")
+    yield (
+        "`got` is what the engine showed, `want` what the reference engine expects; on every program the suite also "
+        "looks at what [all laws share](../oracle.md#what-is-looked-at-on-every-program)."
+    )
+    yield from ("", "## The faults that it kills", "")
+    killed = [fault for fault in FAULTS.values() if law.id in fault.breaks]
+    yield from (f"- `{fault.name}`: {fault.sentence}" for fault in killed)
+    yield from ("", "## The engines that break it", "")
+    if not known:
+        yield "None of those for which a list of known failures is shipped."
+    for engine, entry in known:
+        yield from (f"### {engine}", "", f"{entry.reason} ([link]({entry.link}))", "")
+        if entry.script:
+            yield from ("```python", *entry.script.strip().splitlines(), "```", "")
+    yield from ("", f"Try it: `gradlaws run --laws {law.id} --backend torch`", "")
+
+
+def _generated(law: Law) -> Iterator[str]:
+    if law.leaning is None:
+        yield "An exhibit: no program can say this, so the check acts on the engine itself, on drawn shapes and values."
+        return
+    about = inspect.getdoc(law.leaning) or ""
+    yield from (about.strip() or "Random programs.", "")
+    yield from ("One of them, as it is drawn before anything is made small:", "")
+    yield from ("```python", source(_drawn(law), {}), "```")
+
+
+def _drawn(law: Law) -> Any:
+    """The first program that comes out: the same in every build."""
+    vocabulary = vocabulary_of(ReferenceBackend())
+    for first in range(256):
+        try:
+            return drawn(law, vocabulary, Random(f"{law.id} {first}").randbytes(SIZE))
+        except DeadEnd:
+            continue
+    raise AssertionError(f"{law.id}: nothing can be drawn")
+
+
+def _url(where: str) -> str:
+    """The link of a source, which may name a test after it."""
+    return where.split(" ")[0]
+
+
+def filled(text: str) -> str:
+    """A hand-written page with what comes from the code: `{{ name }}` is replaced."""
+    for name, value in _values().items():
+        text = text.replace("{{ " + name + " }}", value)
+    return text
+
+
+def _values() -> dict[str, str]:
+    from gradlaws.commands import COMMANDS
+
+    examples = ROOT / "examples"
+    return {
+        "commands": "\n".join(f"| `gradlaws {name}` | {what} |" for name, what in COMMANDS.items()),
+        "capabilities": "\n".join(f"| `{name}` | {what} |" for name, what in sorted(CAPABILITIES.items())),
+        "adapter": (examples / "minigrad_adapter.py").read_text().strip(),
+        "workflow": (examples / "gate.yml").read_text().strip(),
+        "script": (examples / "gate.sh").read_text().strip(),
+    }
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Fill in a page: called by MkDocs."""
+    return filled(markdown)
+
+
+def on_files(found: Any, config: Any) -> Any:
+    """Add the pages: called by MkDocs."""
+    from mkdocs.structure.files import File
+
+    for path, text in pages().items():
+        found.append(File.generated(config, path, content=text))
+    return found
