@@ -90,6 +90,10 @@ class Blame:
                 open_modes.append(step.kind)
         return open_modes
 
+    def higher(self) -> bool:
+        """Whether something was differentiated with create_graph."""
+        return any(isinstance(s, Backward | Grad) and s.create_graph for s in self.steps)
+
     def cleared(self, var: Var) -> bool:
         """Whether a hook clears .grad of a leaf as soon as something was added to it."""
         return any(isinstance(s, Hook) and s.effect == "clear" and s.x == var for s in self.before(Hook))
@@ -100,6 +104,8 @@ class Blame:
         """An error where there must be none."""
         step = self.culprit
         match step:
+            case Backward() if self.higher():
+                return "HO-14"
             case Backward(inputs=inputs) if inputs is not None:
                 return "ROOT-18"
             case Backward() if any(
@@ -138,6 +144,11 @@ class Blame:
             if isinstance(step, Apply):
                 return "MODE-11" if "no_grad" in self.modes() else ""
             return "LEAF-01" if isinstance(step, Leaf) else "VAL-14"
+        if isinstance(step, Backward) and self.before(Forget):
+            earlier = [s for s in self.before(Backward) if isinstance(s, Backward)]
+            kin = self.kin(var)
+            if any(not kin.isdisjoint(s.gradients) for s in earlier if s.gradients):
+                return "VAL-11"  # with the gradient of a leaf that nobody can look at any more
         if isinstance(step, Backward) and step.gradients and var in step.gradients:
             return "VAL-12"
         return "META-16"

@@ -43,6 +43,9 @@ WRITING = frozenset({InPlace, DetachInPlace})
 #: Steps that single out none of their variables to be looked at after each event.
 UNMARKED = frozenset({Apply, InPlace, Backward})
 
+#: What a hook was shown that was called without a gradient.
+NOTHING = np.array(None, dtype=object)
+
 
 class Interruption(Exception):
     """What a program raises inside a grad mode, and what its raising hooks raise."""
@@ -229,9 +232,11 @@ class Interpreter:
             return
 
         def hook(g: Any) -> Any:
-            self.calls.append((handle, backend.numpy(g)))
+            self.calls.append((handle, NOTHING if g is None else backend.numpy(g)))
             if effect == "raise":
                 raise Interruption
+            if g is None:
+                return None
             if effect == "double":
                 return backend.apply("add", g, g)
             if effect == "negate":

@@ -89,7 +89,7 @@ class _Oracle(Interpreter):
                 if self.alternatives and id(x) in self.alternatives:
                     expected.also, expected.also_error = self.alternatives[id(x)]
                 if expected.grad is not None or observed.grad is not None:
-                    self._adopt(x, expected.grad, observed.grad)
+                    self._adopt(x, expected, observed.grad)
 
     def close(self) -> None:
         """Leave open modes; and undo the cycles that would keep the whole graph until garbage is collected."""
@@ -127,13 +127,13 @@ class _Oracle(Interpreter):
         )
 
     @staticmethod
-    def _adopt(x: Tensor, expected: Array | None, observed: Array | None) -> None:
-        if observed is None or expected is None:
-            if (observed is None) != (expected is None):
+    def _adopt(x: Tensor, expected: Seen, observed: Array | None) -> None:
+        if observed is None or expected.grad is None:
+            if (observed is None) != (expected.grad is None):
                 x.grad = None if observed is None else fresh(Node(observed))
-        elif x.grad is not None and not x.grad.requires_grad:
-            if observed.tobytes() != expected.tobytes() or observed.shape != expected.shape:
-                x.grad = fresh(Node(observed))
+        elif x.grad is not None and (not x.grad.requires_grad or expected.also is not None):
+            if observed.tobytes() != expected.grad.tobytes() or observed.shape != expected.grad.shape:
+                x.grad = x.grad.adopted(observed)
             x.error = None
 
     def _alternatives(self, step: Step) -> dict[int, tuple[Array, Callable[[], Array]]]:
@@ -150,11 +150,16 @@ class _Oracle(Interpreter):
         finally:
             self.calls.clear()  # these calls of hooks are none of the program's
         whole: dict[int, Node] = {}
+        earlier: dict[int, Callable[[], Array] | None] = {}
         for x, value in found:
             old = whole.get(id(x)) or (None if x.grad is None else untracked(x.grad.node))
-            whole[id(x)] = value if old is None else old + value
-        return {x: (node.array, _value_error(node)) for x, node in whole.items()}
+            whole[id(x)], earlier[id(x)] = value if old is None else old + value, x.error
+        return {x: (node.array, _sum_error(node, earlier[x])) for x, node in whole.items()}
 
 
 def _value_error(node: Node) -> Callable[[], Array]:
     return lambda: Bounds().of(node)
+
+
+def _sum_error(node: Node, earlier: Callable[[], Array] | None) -> Callable[[], Array]:
+    return lambda: Bounds().of(node) + (0.0 if earlier is None else earlier())

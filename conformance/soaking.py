@@ -173,7 +173,12 @@ class Soak:
             return unlooked(program, error)
 
     def _predict(self, program: Program, got: Trace | Exception) -> WholeTrial | Exception:
-        return got if isinstance(got, Exception) else WholeTrial(program, self.backend, got, self.strict)
+        if isinstance(got, Exception):
+            return got
+        try:
+            return WholeTrial(program, self.backend, got, self.strict)
+        except Exception as error:
+            return EngineBroke(f"the reference itself broke: {described(error)}")
 
     def _compare(self, trial: WholeTrial | Exception) -> Exception | None:
         if isinstance(trial, Exception):

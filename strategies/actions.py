@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gradlaws.conformance.steps import Var
+from gradlaws.conformance.steps import Hook, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.writes import Pool, recent
 
@@ -102,10 +102,15 @@ def detach(b: Builder, cast: Cast) -> None:
 
 
 def detach_in_place(b: Builder, cast: Cast) -> None:
-    """`detach_()` on a tensor without views: what becomes of them is nowhere said."""
-    alone = [v for v in cast if not b[v].sealed and cast.lodgers(b, v) == 1 and b[v].base == v]
+    """`detach_()` on a tensor without views and hooks: what becomes of them is nowhere said."""
+    hooked = {step.x for step in b.steps if isinstance(step, Hook)}
+    alone = [
+        v for v in cast if not b[v].sealed and v not in hooked and cast.lodgers(b, v) == 1 and b[v].base == v
+    ]
     if alone and b.has("detach_inplace"):
-        b.detach_(recent(b, alone))
+        chosen = recent(b, alone)
+        b[chosen].sealed |= b[chosen].leaf  # as in `flag`
+        b.detach_(chosen)
 
 
 def flag(b: Builder, cast: Cast) -> None:
@@ -118,6 +123,7 @@ def flag(b: Builder, cast: Cast) -> None:
     if leaves and b.has("set_requires_grad"):
         chosen = b.entropy.pick(leaves[::-1])
         b.require(chosen, not b[chosen].tracked or b.entropy.chance(40))
+        b[chosen].sealed |= not b[chosen].tracked  # a leaf that is overwritten with what was computed from it
 
 
 # -- differentiating -----------------------------------------------------------------------------------------
@@ -224,7 +230,7 @@ def assign(b: Builder, cast: Cast) -> None:
     """`.grad = ...`: a tensor made for it, which nobody uses afterwards: a backward may add to it in place."""
     if b.has("set_grad"):
         x = b.entropy.pick(cast.tracked(b)[::-1] or cast)
-        if b[x].leaf:
+        if b[x].leaf and not b[x].sealed:  # a gradient that was returned may be the very argument
             b.set_grad(x, b.constant(b.shape(x), dtype=str(b[x].value.dtype)))
             cast.graded.append(x)
 

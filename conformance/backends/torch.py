@@ -35,7 +35,7 @@ class TorchBackend(TorchLike):
             torch.set_num_threads(threads)
 
     def numpy(self, x: Any) -> Array:
-        copy: Array = x.numpy(force=True).copy()  # detached, and conjugated where that is still to be done
+        copy: Array = x.numpy(force=True).copy()  # detached; conjugated, and zeros made, where still to do
         return copy
 
     def flags(self, x: Any) -> tuple[bool, bool, bool]:

@@ -20,7 +20,7 @@ class DetachCopies(ReferenceBackend):
         return fresh(untracked(x.node))
 
 
-@fault("DET-01", "DET-02")
+@fault("DET-01", "DET-02", "META-06")
 class DetachKeepsTheHistory(ReferenceBackend):
     """detach() of a result is just another view of it."""
 
@@ -111,7 +111,7 @@ class DetachesViewsThenRefuses(ReferenceBackend):
         return super().detach_inplace(x)
 
 
-@fault("DET-13")
+@fault("DET-13", "META-10")
 class GradientArgumentsAreAveraged(Engine):
     """Instead of the gradient argument its mean is multiplied in."""
 

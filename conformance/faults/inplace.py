@@ -173,7 +173,7 @@ class RereadsTheRest(ReferenceBackend):
 # -- history -------------------------------------------------------------------------------------------------
 
 
-@fault("INP-08")
+@fault("INP-08", "META-08")
 class WritingForgetsThePast(Engine):
     """In an in-place op the old value of the target counts as a constant."""
 

@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 from gradlaws.conformance.laws.registry import LAWS, LEVELS, Law, law
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Stage, Trial
 
-_INFRASTRUCTURE = {"registry", "trial", "standing"}
+_INFRASTRUCTURE = {"registry", "trial", "standing", "rewriting"}
 for _module in iter_modules(__path__):
     if _module.name not in _INFRASTRUCTURE:
         import_module(f"{__name__}.{_module.name}")

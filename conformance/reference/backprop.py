@@ -95,34 +95,27 @@ class Backprop(Obligations):
                 raise MustRaise("HO-09", "an input does not require grad")
         seeded = self._seeded(roots, gradients)
         nodes = ancestors(root for root, _ in seeded)
-        places = [self._places_of(x, nodes) for x in inputs]
-        targets = list({id(node): node for found in places for node in found}.values())
+        known = {id(node) for node in nodes}
+        targets = list({id(x.anchor): x.anchor for x in inputs if id(x.anchor) in known}.values())
         path = between(nodes, targets)
         retain = create_graph if retain_graph is None else retain_graph
+        unused = len({id(t) for t in targets}) < len({id(x.anchor) for x in inputs})
         with self._freeing(path, retain):
-            if not all(places) and not (allow_unused or materialize_grads):
+            if unused and not (allow_unused or materialize_grads):
                 # Whether it is noticed before the graph was used up is open.
                 raise MustRaise("HO-05", "an input was not used in the graph")
             self._check_alive(path)
             products = self._products(seeded, path, targets, create_graph)
         arrived = dict(zip(map(id, targets), products, strict=True))
         found: list[Tensor | None] = []
-        for x, nodes_of_x in zip(inputs, places, strict=True):
-            value, error = _summed([arrived[id(node)] for node in nodes_of_x])
+        for x in inputs:
+            value, error = arrived.get(id(x.anchor), (None, None))
             if value is None and materialize_grads:
                 value = Node(np.zeros_like(x.array))
             if value is not None and not create_graph:
                 value.noise = error
             found.append(None if value is None else fresh(value))
         return tuple(found)
-
-    @staticmethod
-    def _places_of(x: Tensor, nodes: Sequence[Node]) -> list[Node]:
-        """Where gradients of x arrive: a leaf whose flag was off and on again has one place per time it was on."""
-        anchor = x.anchor
-        if anchor.owner is None:
-            return [node for node in nodes if node is anchor]
-        return [node for node in nodes if node.owner is x]
 
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
         if gradients is not None and len(gradients) != len(roots):
@@ -290,20 +283,3 @@ class Backprop(Obligations):
             return np.asarray(own + before + np.abs(result) * np.finfo(result.dtype).eps)
 
         x.error = bound
-
-
-def _summed(
-    arrived: Sequence[tuple[Node | None, Callable[[], Array] | None]],
-) -> tuple[Node | None, Callable[[], Array] | None]:
-    """What arrived in several places, with the bound of the sum."""
-    parts = [(value, error) for value, error in arrived if value is not None]
-    if len(parts) < 2:
-        return parts[0] if parts else (None, None)
-    values = [value for value, _ in parts]
-    total = sum(values[1:], values[0])
-
-    def bound() -> Array:
-        rounding = np.abs(total.array) * np.finfo(total.array.dtype).eps
-        return np.asarray(sum((error() for _, error in parts if error), rounding))
-
-    return total, bound

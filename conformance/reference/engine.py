@@ -123,11 +123,14 @@ class Engine(Backprop):
             if not flag:
                 raise MustRaise("REQ-12", "the flag of a non-leaf cannot be cleared; use detach()")
             return x
-        if flag != node.tracked:
+        if flag and x.place is not None:
+            x.family.resume(x.place)
+        elif flag != node.tracked:
             made = Node(node.array, tracked=flag, owner=x if flag else None)
             # Graphs already recorded keep their node; delivery asks the owner.
             if node.row is not None or node.noise is not None:
                 made.noise = lambda: Bounds().of(node)
+            x.place = made if flag else x.family.anchor
             if x.is_root:
                 x.family.relabel(made)
             else:
@@ -142,6 +145,8 @@ class Engine(Backprop):
         """`x.detach_()`."""
         if not x.is_root:
             raise MustRaise("DET-06", "a view cannot be detached in place")
+        if x.family.anchor.owner is x:
+            x.place = x.family.anchor
         x.alone(untracked(x.node))
         x.family.storage.cut = x.node.order
         x.retains = False

@@ -101,6 +101,12 @@ class Family:
         self.anchor = self._node = node
         self._seen = self.storage.version
 
+    def resume(self, node: Node) -> None:
+        """Give a leaf that requires grad again its old place in the history; it may hold another value now."""
+        self.anchor = self._node = node
+        same = node.array.tobytes() == self.storage.array[self.where].tobytes()
+        self._seen = self.storage.version if same else -1
+
     def write(self, within: Array, value: Node, recorded: bool) -> None:
         """Write `value` at the elements `within` (1-based, into the root)."""
         root = self.node
@@ -121,6 +127,7 @@ class Tensor:
     within: for each element, its 1-based position in the root.
     grad:   what `.grad` reads.
     error:  for a gradient: computes the bound of the rounding error that an engine may show in it.
+    place:  for a leaf whose flag was cleared: its place in the history while it required grad.
     """
 
     __slots__ = (
@@ -135,6 +142,7 @@ class Tensor:
         "grad",
         "hooks",
         "is_root",
+        "place",
         "post_hooks",
         "retains",
         "within",
@@ -151,6 +159,7 @@ class Tensor:
         self.error: Callable[[], Array] | None = None
         self.retains = False
         self.device = "here"
+        self.place: Node | None = None
         self.hooks: list[Any] = []
         self.post_hooks: list[Any] = []
 
@@ -217,6 +226,19 @@ class Tensor:
         self.within = _whole(node.array.shape)
         self.is_root = True
         self._anchor = self._node = node
+
+    def adopted(self, array: Array) -> Tensor:
+        """Give the tensor other contents, as if it had been computed so: nobody has written to its memory."""
+        storage = self.family.storage
+        if not self.is_root or (array.shape, array.dtype, array.size) != (
+            self.within.shape,
+            storage.array.dtype,
+            storage.array.size,
+        ):
+            return fresh(Node(array))
+        storage.array, storage.origin, storage._written = array.ravel(), Node(array), None
+        self.family.relabel(storage.origin)
+        return self
 
 
 #: What a write outside the history makes of a tracked tensor: the second operand's value, the first's derivative.

@@ -253,13 +253,13 @@ def _replay(options: Namespace) -> int:
         raise CommandError(str(error)) from error
     found = found_of(line)
     assert found.finding.steps is not None
+    program = found.finding.steps
     with backend.session():
-        wrong = breach(found.finding.steps, backend, stored[0]["strict"])
-    if wrong is None:
-        print(f"PASS: {found.id} no longer shows on {backend.name}")
-        return Exit.CONFORMS
-    again = Found(found.id, described_finding(found.finding.steps, wrong, backend), found.number)
-    print(told(again))
-    if isinstance(wrong, Broken):
-        print(f"\nstand-alone:\n\n{script(found.finding.steps, wrong, backend)}")
+        wrong = breach(program, backend, stored[0]["strict"])
+        if wrong is None:
+            print(f"PASS: {found.id} no longer shows on {backend.name}")
+            return Exit.CONFORMS
+        print(told(Found(found.id, described_finding(program, wrong, backend), found.number)))
+        if isinstance(wrong, Broken):
+            print(f"\nstand-alone:\n\n{script(program, wrong, backend)}")
     return Exit.FAILS
