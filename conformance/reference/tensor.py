@@ -218,6 +218,7 @@ class Tensor:
         for node in (self.family.anchor, self._anchor):
             node.owner = None
             node.kept.clear()
+        self.place = None
 
     def alone(self, node: Node) -> None:
         """Leave the family: from now on the root of one of its own, over the same storage."""
