@@ -52,6 +52,3 @@ class JaxBackend(Functional):
     def vjp(self, function: Callable[..., Any], values: Sequence[Any], seed: Any) -> Sequence[Any]:
         products: Sequence[Any] = jax.vjp(function, *values)[1](seed)
         return products
-
-    def detach(self, x: Traced) -> Traced:
-        return Traced(x.value, False, jax.lax.stop_gradient, [x])

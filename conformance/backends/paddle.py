@@ -16,13 +16,15 @@ class PaddleBackend(TorchLike):
 
     name = "paddle"
     engine = paddle
-    features = (TorchLike.features - {"create_graph", "inputs"}) | {"lifetime", "order"}
+    features = (TorchLike.features - {"create_graph", "inputs", "same_object"}) | {"lifetime"}
     withheld = frozenset({"retains_grad", "register_post_accumulate_hook"})
     spellings = {
         "relu": "torch.nn.functional.relu({0})",
         "relu_": "torch.nn.functional.relu_({0})",
         "log_softmax": "torch.nn.functional.log_softmax({0}, axis={dim})",
         "movedim": "torch.moveaxis({0}, {source}, {target})",
+        "std": "torch.std({0}, axis={dim}, keepdim={keepdim})",
+        "var": "torch.var({0}, axis={dim}, keepdim={keepdim})",
         "sort": "torch.sort({0}, axis={dim})",
         "topk": "torch.topk({0}, {k}, axis={dim})[0]",
         "max_dim": "torch.max({0}, axis={dim})",
@@ -43,6 +45,9 @@ class PaddleBackend(TorchLike):
 
     def retain_grad(self, x: Any) -> None:
         x.retain_grads()
+
+    def zero_grad(self, x: Any) -> None:
+        x.clear_gradient(set_to_zero=True)
 
     def autograd_grad(
         self,

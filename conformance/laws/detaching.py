@@ -104,7 +104,6 @@ def partly_detached(b: Builder) -> None:
     level="core",
     needs=("detach",),
     after=("VAL-01",),
-    stored=False,
 )
 def no_gradient_flows_through_detach(t: Trial) -> None:
     """In backward a detached tensor is a constant: what it was detached from gets nothing through it."""
