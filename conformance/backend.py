@@ -34,10 +34,11 @@ FEATURES: dict[str, str] = {
     "lifetime": "tensors can be weakly referenced and are freed with their last reference",
     "threads": "tensors may be used from several threads",
     "order": "operands of one op may be the same tensor, and roots may repeat",
+    "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
     "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
 #: The features that an adapter has unless it withholds them.
-IMPLIED = frozenset({"stored"})
+IMPLIED = frozenset({"constants", "stored"})
 _CAPABILITIES: dict[str, str] = {}
 
 

@@ -21,7 +21,8 @@ SIZE = 16
 
 def vocabulary_of(backend: Backend) -> Vocabulary:
     """What programs for this backend may use."""
-    return Vocabulary(frozenset(backend.ops()), backend.capabilities, backend.accepts)
+    has = backend.capabilities
+    return Vocabulary(frozenset(backend.ops()), has, backend.accepts, "constants" in has)
 
 
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:

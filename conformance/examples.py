@@ -238,6 +238,7 @@ def _second_derivative(s: Script) -> None:
     "a tensor that does not require grad gets no gradient, and is no root",
     NOTES + "notes/autograd.html#setting-requires-grad",
     ("REQ-08", "REQ-09", "ROOT-07"),
+    ("constants",),
 )
 def _untracked_tensor(s: Script) -> None:
     x, c = s.leaf([2.0, 3.0]), s.leaf([4.0, 5.0], requires_grad=False)

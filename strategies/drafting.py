@@ -133,6 +133,7 @@ class Draft:
             array = values if dtype == "float64" else values.astype(dtype)
         else:
             array = np.array(values, dtype=dtype)
+        tracked = tracked or (not self.vocabulary.constants and array.dtype.kind in "fc")
         var = self._bind(Info(array.copy(), tracked, True, -1))
         self.steps.append(Leaf(Literal(array), tracked, outs=(var,)))
         return var

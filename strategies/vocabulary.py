@@ -15,11 +15,13 @@ class Vocabulary:
     """What an engine has: the ops, in-place ops and capabilities that programs may use.
 
     accepts: whether an op is there with certain parameters: `accepts(op, **params)`.
+    constants: whether a leaf need not require grad.
     """
 
     ops: frozenset[str] = field(default_factory=lambda: TABLE.names() | frozenset(INPLACE))
     capabilities: frozenset[str] = frozenset()
     accepts: Callable[..., bool] = lambda op, **params: True
+    constants: bool = True
 
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:

@@ -21,6 +21,7 @@ class MicrogradBackend(Spelled):
     name = "micrograd"
     engine, alias, falls_back = np, "np", False
     features = frozenset({"order"})
+    withheld = frozenset({"constants"})
     spellings = {op: text for op, text in numpy_like("np").items() if op in MOVED | COMPUTED}
     spellings["relu"] = "np.vectorize(Value.relu)({0})"
 
@@ -48,7 +49,7 @@ class MicrogradBackend(Spelled):
         if gradient is None:
             root.item().backward()
         else:  # there is no gradient argument: the root is weighted instead
-            sum((v * g for v, g in zip(root.ravel(), gradient.ravel(), strict=True)), Value(0.0)).backward()
+            sum((v * g.data for v, g in zip(root.ravel(), gradient.ravel(), strict=True)), Value(0.0)).backward()
 
     def grad(self, x: Any) -> Any:
         return np.array([float(v.grad) for v in x.ravel()]).reshape(x.shape) if x.dtype == object else None

@@ -23,6 +23,7 @@ class TinygradBackend(Spelled):
     name = "tinygrad"
     engine, alias, falls_back = Tensor, "Tensor", False
     features = frozenset({"float32", "integer", "same_object", "order", "lifetime"})
+    withheld = frozenset({"constants"})
     spellings = methods() | {
         **{op: f"{{0}}.{op}(axis={{dim}}, keepdim={{keepdim}})" for op in AXIS[:-2]},
         "amax": "{0}.max(axis={dim}, keepdim={keepdim})",

@@ -81,7 +81,7 @@ def assigned_early(b: Builder) -> None:
     "SET-08",
     GRAD + " (observed)",
     assigned_early,
-    needs=("set_grad", "set_requires_grad"),
+    needs=("constants", "set_grad", "set_requires_grad"),
     after=("ACC-01", "REQ-14"),
 )
 def an_early_gradient_counts(t: Trial) -> None:

@@ -123,7 +123,7 @@ def tracked_into_untracked(b: Builder) -> None:
 
 
 @law("INP-13", f"{TESTS} test_inplace_on_view_makes_base_require_grad, test_inplace_on_view_modify_base",
-     tracked_into_untracked, needs=("inplace", "views", "requires_grad"), after=("INP-08",))  # fmt: skip
+     tracked_into_untracked, needs=("constants", "inplace", "views", "requires_grad"), after=("INP-08",))  # fmt: skip
 def writing_tracked_values_makes_tracked(t: Trial) -> None:
     """A tracked value written into an untracked tensor makes it tracked, and all views of the same memory."""
     families = neighbours(t.program)

@@ -131,7 +131,7 @@ def late_flags(b: Builder) -> None:
     b.backward(over(b, result, *others))
 
 
-@law("LEAF-05", IS_LEAF, late_flags, needs=("is_leaf", "set_requires_grad"))
+@law("LEAF-05", IS_LEAF, late_flags, needs=("constants", "is_leaf", "set_requires_grad"))
 def a_flagged_result_is_a_leaf(t: Trial) -> None:
     """An untracked result that is told to require grad after its op ran is a leaf that requires grad."""
     for at in t.succeeded(RequireGrad):
@@ -195,7 +195,7 @@ def tracked_writes(b: Builder) -> None:
     "LEAF-10",
     TESTS + " (test_requires_grad_inplace) and " + INPLACE,
     tracked_writes,
-    needs=("inplace", "is_leaf", "requires_grad"),
+    needs=("constants", "inplace", "is_leaf", "requires_grad"),
 )
 def a_tracked_write_makes_a_non_leaf(t: Trial) -> None:
     """A tracked operand written in place into an untracked tensor makes it a non-leaf that requires grad."""

@@ -174,7 +174,7 @@ def untracked_roots(b: Builder) -> None:
         b.backward(graph(b).root)
 
 
-@law("REQ-08", REQUIRES, untracked_roots, level="core", after=("REQ-01",))
+@law("REQ-08", REQUIRES, untracked_roots, level="core", after=("REQ-01",), needs=("constants",))
 def untracked_ops_record_nothing(t: Trial) -> None:
     """Ops on untracked tensors record no graph, so that a backward from their result is an error."""
     for at in t.raises("ROOT-07"):
@@ -198,7 +198,7 @@ def frozen(b: Builder) -> None:
     b.backward(result)
 
 
-@law("REQ-09", REQUIRES, frozen, after=("VAL-01",))
+@law("REQ-09", REQUIRES, frozen, after=("VAL-01",), needs=("constants",))
 def freezing_leaves_the_rest_alone(t: Trial) -> None:
     """A frozen leaf gets no gradient, and the other leaves get the same gradients as ever."""
     for at in t.succeeded(Backward):

@@ -239,7 +239,7 @@ def untracked_root(b: Builder) -> None:
         b.backward(grown.root)
 
 
-@law("ROOT-07", f"{TESTS} test_backward_badcalls", untracked_root, level="core")
+@law("ROOT-07", f"{TESTS} test_backward_badcalls", untracked_root, level="core", needs=("constants",))
 def roots_require_grad(t: Trial) -> None:
     """A backward from a tensor that does not require grad is an error."""
     for at in t.raises("ROOT-07"):

@@ -1,4 +1,5 @@
 """The gradient through the diagonal of a matrix that is not square has another shape than the matrix."""
+
 # law: VAL-03
 import autograd.numpy as np
 from autograd import grad

@@ -1,4 +1,5 @@
 """The gradient flows through a cast to integers, as if rounding were the identity."""
+
 # law: REQ-07
 import autograd.numpy as np
 from autograd import grad

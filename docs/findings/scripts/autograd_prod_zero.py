@@ -1,5 +1,7 @@
 """The gradient of a product with a zero among its factors is NaN."""
+
 # law: VAL-06
+# link: https://github.com/HIPS/autograd/issues/93
 import autograd.numpy as np
 from autograd import grad
 

@@ -1,4 +1,5 @@
 """The gradient of a scalar branch of `where` is not summed over the positions that it was broadcast to."""
+
 # law: VAL-03
 import autograd.numpy as np
 from autograd import grad

@@ -1,4 +1,5 @@
 """The backward of amin over several dimensions raises a TypeError."""
+
 # law: VAL-01
 import candle
 

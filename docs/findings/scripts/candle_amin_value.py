@@ -1,4 +1,5 @@
 """The gradient of amin, amax is off by 1e-12: the number of ties is divided by with an epsilon added."""
+
 # law: VAL-01
 import candle
 

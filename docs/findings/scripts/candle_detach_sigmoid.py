@@ -1,4 +1,5 @@
 """sigmoid_() on a detached tensor does not write to the memory that it shares, as add_() does."""
+
 # law: DET-01
 import candle
 

@@ -1,4 +1,5 @@
 """A tensor that was overwritten by fill_() still passes gradients on to what it was computed from."""
+
 # law: INP-08
 import candle
 

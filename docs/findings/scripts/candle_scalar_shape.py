@@ -1,4 +1,5 @@
 """The sum of all elements has shape (1,) instead of ()."""
+
 # law: VAL-01
 import candle
 

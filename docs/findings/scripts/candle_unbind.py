@@ -1,4 +1,5 @@
 """The backward of unbind raises where a part was broadcast afterwards."""
+
 # law: REQ-09
 import candle
 

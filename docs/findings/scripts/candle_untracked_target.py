@@ -1,4 +1,5 @@
 """A tracked value that is added in place to an untracked tensor gets no gradient, without a word."""
+
 # law: INP-13
 import candle
 

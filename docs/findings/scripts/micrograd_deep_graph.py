@@ -1,4 +1,5 @@
 """The order of a deep graph is found by recursion, which Python limits."""
+
 # law: VAL-17
 from micrograd.engine import Value
 

@@ -1,5 +1,7 @@
 """A backward starts from what an earlier one left in a part that two roots share: gradients come out too large."""
+
 # law: LIFE-06
+# link: https://github.com/karpathy/micrograd/pull/102
 from micrograd.engine import Value
 
 x = Value(3.0)

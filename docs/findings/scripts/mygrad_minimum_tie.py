@@ -1,4 +1,5 @@
 """The smaller of a number and itself has the gradient zero, which no subgradient of it is."""
+
 # law: VAL-06
 import mygrad as mg
 

@@ -1,4 +1,5 @@
 """The gradient of a root is the very array that was given as gradient argument."""
+
 # law: VAL-11
 import mygrad as mg
 import numpy as np

@@ -1,4 +1,5 @@
 """Clearing .grad empties the tensor that was read from it before."""
+
 # law: ZERO-02
 import paddle
 

@@ -1,4 +1,5 @@
 """A tensor of integers claims to need a gradient where it was cast from one that does."""
+
 # law: REQ-05
 import paddle
 

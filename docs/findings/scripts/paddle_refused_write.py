@@ -1,4 +1,5 @@
 """An in-place op on a leaf that needs a gradient is refused, but has been carried out by then."""
+
 # law: INP-01
 import paddle
 

@@ -1,4 +1,5 @@
 """After an assignment to an item the retained gradient is that of the value before."""
+
 # law: RET-13
 import paddle
 

@@ -1,4 +1,5 @@
 """A slice of the whole is no tensor of its own: it shows the .grad of what it was taken from."""
+
 # law: NONE-08
 import paddle
 

@@ -1,0 +1,136 @@
+"""Renders the pages of findings: `python docs/findings/render.py engines/*.jsonl`, after `gradlaws engines`.
+
+A page an engine, from its record, its scripts and its list of known failures; without records, the verdicts that
+the pages show are kept.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+from gradlaws.commands.environments import shipped
+from gradlaws.conformance.laws import LAWS
+from gradlaws.reports.reader import load
+from gradlaws.reports.terminal import columns, covered, table
+from gradlaws.reports.view import View, views
+
+HERE = Path(__file__).resolve().parent
+SCRIPTS = HERE / "scripts"
+KNOWN = HERE.parent.parent / "conformance" / "known_failures"
+VERDICTS = re.compile(r"<!-- verdicts -->\n(.*?)<!-- end -->\n", re.DOTALL)
+
+
+def said(script: Path, key: str) -> str:
+    """What a script says after `# key:`; empty if nothing."""
+    found = re.search(rf"^# {key}: (.*)$", script.read_text("utf-8"), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def sentence(script: Path) -> str:
+    """What is wrong: the first line of the script."""
+    return script.read_text("utf-8").split('"""')[1].strip()
+
+
+def promise(law: str) -> str:
+    """What a law says; some ids stand in the catalogue only."""
+    return LAWS[law].sentence if law in LAWS else ""
+
+
+def scripts(engine: str) -> list[Path]:
+    """The scripts of an engine."""
+    return sorted(SCRIPTS.glob(f"{engine}_*.py"))
+
+
+def listed(engine: str) -> list[dict[str, str]]:
+    """The entries with a script in the engine's list of known failures."""
+    place = KNOWN / f"{engine}.toml"
+    entries = tomllib.loads(place.read_text("utf-8"))["known"] if place.exists() else []
+    return [entry for entry in entries if entry.get("script")]
+
+
+def verdicts(view: View) -> str:
+    """What a record says, as a block of text."""
+    record = view.record
+    lines = [
+        f"{view.engine.name} {view.engine.version}, {record.examples} programs a law, seed {record.seed}, "
+        f"Python {record.python}",
+        covered(view),
+        "",
+        *table(view),
+    ]
+    return "\n```text\n" + "\n".join(line.rstrip() for line in lines) + "\n```\n\n"
+
+
+def page(engine: str, requirements: str, shown: str) -> str:
+    """The page of one engine."""
+    parts = [
+        f"# {engine}\n\n`{requirements or 'comes with the suite'}`, judged by `gradlaws engines {engine}`.\n\n",
+        f"## Verdicts\n\n<!-- verdicts -->\n{shown}<!-- end -->\n",
+    ]
+    defects = scripts(engine)
+    if defects or listed(engine):
+        parts.append(
+            "\n## Defects\n\nEach script ends with an AssertionError as long as the defect is there.\n"
+        )
+    for script in defects:
+        law, link = said(script, "law"), said(script, "link")
+        parts.append(
+            f"\n### {sentence(script)}\n\n{law}: {promise(law)}"
+            + (f" Upstream: {link}" if link else "")
+            + f"\n\n`scripts/{script.name}`\n\n```python\n{script.read_text('utf-8').strip()}\n```\n"
+        )
+    for entry in listed(engine):
+        if any(said(script, "law") == entry["law"] for script in defects):
+            continue
+        parts.append(
+            f"\n### {entry['law']}: {entry['reason']}\n\n{promise(entry['law'])} "
+            f"Link: {entry['link']}\n\n```python\n{entry['script'].strip()}\n```\n"
+        )
+    return "".join(parts)
+
+
+def index(engines: list[str]) -> str:
+    """The page of all."""
+    rows = ["| engine | version | what is wrong | law |", "| --- | --- | --- | --- |"]
+    count = 0
+    for engine in engines:
+        version = ", ".join(r.partition("==")[2] for r in shipped()[engine].requirements[:1])
+        for script in scripts(engine):
+            rows.append(
+                f"| [{engine}]({engine}.md) | {version} | {sentence(script)} | {said(script, 'law')} |"
+            )
+            count += not said(script, "fixed")
+        for entry in listed(engine):
+            if not any(said(script, "law") == entry["law"] for script in scripts(engine)):
+                rows.append(f"| [{engine}]({engine}.md) | {version} | {entry['reason']} | {entry['law']} |")
+                count += 1
+    return (
+        "# Findings\n\nWhat the suite found in released engines: the versions pinned in "
+        "`conformance/backends/environments.toml`, each judged by `gradlaws engines NAME`. "
+        f"{count} defects are shown here, each with a script of a few lines in the engine's own API that ends with an "
+        "AssertionError as long as the defect is there. A defect is what contradicts the engine's own documentation, "
+        "or no documentation can mean: a wrong value or shape, memory that is shared, an error where there is nothing "
+        "wrong. What an engine does otherwise than PyTorch on purpose is a convention, declared by its adapter "
+        "(`dialect`), and not listed.\n\n" + "\n".join(rows) + "\n"
+    )
+
+
+def main(records: list[Path]) -> None:
+    """Write all pages."""
+    found = {path.stem: view for path in records for view in views([load(path, partial=True)])}
+    there = {place.stem for place in HERE.glob("*.md")} | set(found)
+    engines = [name for name in shipped() if scripts(name) or listed(name) or name in there]
+    for name in engines:
+        place = HERE / f"{name}.md"
+        kept = VERDICTS.search(place.read_text("utf-8")) if place.exists() else None
+        shown = verdicts(found[name]) if name in found else kept.group(1) if kept else "\nnot yet\n\n"
+        place.write_text(page(name, " ".join(shipped()[name].requirements), shown), "utf-8")
+    (HERE / "README.md").write_text(index(engines), "utf-8")
+    print("\n".join(columns([[name, f"{len(scripts(name))} scripts"] for name in engines])))
+
+
+if __name__ == "__main__":
+    main([Path(name) for name in sys.argv[1:]])
