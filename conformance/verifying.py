@@ -17,6 +17,7 @@ from gradlaws.conformance.lines import example_line, header, result_line
 from gradlaws.conformance.loading import BackendError, find
 from gradlaws.conformance.promises import PROMISES
 from gradlaws.conformance.selection import Selection
+from gradlaws.reports.merging import summed
 from gradlaws.reports.reader import parsed
 from gradlaws.reports.record import footer, headed
 from gradlaws.reports.view import View, views
@@ -53,8 +54,10 @@ def verify(
     start = time.perf_counter()
     head = headed(header([engine], selection, effort, "custom"))
     lines: list[dict[str, Any]] = []
+    covered: list[dict[str, Any]] = []
 
     def took(line: dict[str, Any]) -> None:
+        covered.append(line.pop("covered", {}))
         lines.append(line)
         if progress is not None:
             progress(line)
@@ -64,7 +67,7 @@ def verify(
     for law in selection.laws():
         took(result_line(judge(law, engine, effort, known), engine))
     failed = any(line["verdict"] not in ("PASS", "KNOWN", "UNSUPPORTED") for line in lines)
-    end = footer(lines, int(failed), round(time.perf_counter() - start, 3))
+    end = footer(lines, int(failed), round(time.perf_counter() - start, 3), summed(covered))
     return views([parsed([head, *lines, end])])[0]
 
 

@@ -116,7 +116,7 @@ def covered(view: View) -> str:
     """How many ops of the engine were in programs; empty where the record does not say."""
     if not view.record.ops:
         return ""
-    used = [op for op, said in view.record.ops.items() if said.get("programs")]
+    used = [op for op in view.engine.ops if view.record.ops.get(op, {}).get("programs")]
     return f"ops: {len(used)} of {len(view.engine.ops)} that the engine has were covered"
 
 

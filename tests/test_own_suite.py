@@ -74,6 +74,7 @@ def test_the_report_is_data() -> None:
     sound = gradlaws.verify("reference", laws="ACC,DET", examples=5, progress=told.append)
     assert len(told) == len(sound.results) > 10
     assert decide([sound]).code == 0
+    assert sound.record.ops["mul"]["programs"] > 0
     broken = gradlaws.verify(FAULTS["overwrites"].make(), laws="ACC-01", examples=5)
     assert decide([broken]).code == 1
     (cause,) = broken.causes
