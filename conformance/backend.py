@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -63,6 +64,9 @@ class Backend:
     features: frozenset[str] = frozenset()
     #: Op name to spelling in the engine's own API, where it differs from PyTorch's; used for printing.
     spellings: dict[str, str] = {}  # noqa: RUF012 - overridden, never mutated
+
+    #: What the engine does differently on purpose; judged as declared unless `--dialect torch` is given.
+    dialect: Dialect = PYTORCH
 
     # -- required ---------------------------------------------------------------------------------------------
 

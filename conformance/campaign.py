@@ -75,7 +75,12 @@ class Campaign:
         workerinput = getattr(config, "workerinput", None)
         self.is_worker = workerinput is not None
         self.seed = chosen if workerinput is None else workerinput["gradlaws_seed"]
-        self.effort = Effort(option.max_examples or examples, self.seed, strict=self.level == "torch")
+        self.effort = Effort(
+            option.max_examples or examples,
+            self.seed,
+            strict=self.level == "torch",
+            dialect=option.dialect or "declared",
+        )
         self.cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider takes it away
         folder = None if self.cache is None else Path(self.cache.mkdir("gradlaws"))
         self.journal = Journal(folder, self.is_worker, config)
@@ -142,6 +147,10 @@ class Campaign:
                     else ""
                 )
             )
+            if backend.dialect.deviations:
+                declared = ", ".join(f"{name}={value}" for name, value in backend.dialect.deviations.items())
+                asked = " (judged as PyTorch all the same)" if self.effort.dialect == "torch" else ""
+                lines.append(f"gradlaws: {backend.name} declares {declared}{asked}")
         count = len(self.law_cases()) // max(len(self.backends), 1)
         part = "" if self.selection.whole else f" of {len(self.selection.of_level())}"
         note = "" if self.effort.examples == PROFILES[self.profile][0] else " (--max-examples)"
@@ -171,7 +180,7 @@ class Campaign:
         line = result_line(result, backend)
         finding = line["finding"]
         if finding is not None and finding["steps"] is not None:
-            finding["replay"] = remember(self.cache, result.law, result.backend, finding["steps"])
+            finding["replay"] = remember(self.cache, result.law, finding["steps"], self.effort)
         return line
 
     def note(self, report: pytest.TestReport) -> None:
@@ -243,7 +252,16 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
     if option.replay:
         idle = [
             "--" + name.replace("_", "-")
-            for name in ("level", "laws", "shard", "profile", "max_examples", "seed", "known_failures")
+            for name in (
+                "level",
+                "laws",
+                "shard",
+                "dialect",
+                "profile",
+                "max_examples",
+                "seed",
+                "known_failures",
+            )
             if getattr(option, name) is not None
         ]
         if idle:

@@ -63,7 +63,7 @@ class WholeTrial(Trial):
 
     def __init__(self, program: Program, backend: Backend, got: Trace, strict: bool = False) -> None:
         reference = Noting()
-        super().__init__(WHOLE, program, backend, got, believe(program, got, strict, reference))
+        super().__init__(WHOLE, program, backend, got, believe(program, got, strict, reference=reference))
         self.notes = reference.notes
 
 

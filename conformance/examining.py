@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array, Entropy, stretched
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.laws.registry import Law
@@ -12,7 +13,7 @@ from gradlaws.conformance.observe import Trace
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, InPlace, Var
+from gradlaws.conformance.steps import Apply, InPlace, Step, Var
 from gradlaws.strategies.builder import Builder, Vocabulary
 
 #: Bytes that one program is drawn from.
@@ -48,10 +49,17 @@ def in_domain(program: Program, trace: Trace) -> bool:
     return True
 
 
-def examine(law: Law, program: Program, backend: Backend, tally: Judge, strict: bool = False) -> None:
+def examine(
+    law: Law,
+    program: Program,
+    backend: Backend,
+    tally: Judge,
+    strict: bool = False,
+    dialect: Dialect = PYTORCH,
+) -> None:
     """Run one program and ask the law; raises `Broken` or `EngineBroke`."""
     got = run(program, backend)
-    ask(law, Trial(law.id, program, backend, got, believe(program, got, strict)), tally)
+    ask(law, Trial(law.id, program, backend, got, believe(program, got, strict, dialect)), tally)
 
 
 def ask(law: Law, trial: Trial, tally: Judge) -> None:
@@ -70,9 +78,19 @@ def ask(law: Law, trial: Trial, tally: Judge) -> None:
         raise
 
 
-def show(law: Law, backend: Backend, data: bytes, tally: Judge) -> None:
+def follow(program: Program, backend: Backend, dialect: Dialect) -> None:
+    """Run a program and compare every outcome and gradient with what the dialect says; raises as `ask` does."""
+    got = run(program, backend)
+    trial = Trial("VAL-01", program, backend, got, believe(program, got, dialect=dialect))
+    lawful(trial)
+    for at in trial.at(Step):
+        for var in at.got.seen:
+            trial.grad(at, var)
+
+
+def show(law: Law, backend: Backend, data: bytes, tally: Judge, dialect: Dialect = PYTORCH) -> None:
     """Put an exhibit on stage; raises `Broken`."""
-    stage = Stage(law.id, backend, Entropy(stretched(data)))
+    stage = Stage(law.id, backend, Entropy(stretched(data)), dialect)
     try:
         law.check(stage)
     finally:

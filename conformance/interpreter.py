@@ -67,6 +67,8 @@ class Interpreter:
         self._same: dict[str, bool] = {}
         #: What is looked at after each event: all but plain results of ops, which are looked at after the last.
         self.watched: set[Var] = set()
+        self._clearing = backend.dialect.use == "clears"
+        self._keeping = backend.dialect.intermediates == "kept"
         self.last = -1
         #: What gradients that are gone had shared memory with.
         self.lost: Shared = frozenset()
@@ -90,7 +92,7 @@ class Interpreter:
             VERBS.get(kind, Interpreter._unknown)(self, step)
         except self.lawful as error:
             moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
-        if kind not in UNMARKED:
+        if self._keeping or kind not in UNMARKED:
             self.watched.update(step.outs or used)
         self._observe(moment)
         return moment
@@ -260,6 +262,8 @@ class Interpreter:
             for var in outs:
                 if var in env:
                     seen[var] = self.look(env[var])
+            for var in step.uses() if self._clearing else ():
+                seen[var] = self.look(env[var], False)
             return
         written = kind in WRITING
         if written or moment.index >= self.last or moment.raised is not None:

@@ -6,8 +6,9 @@ import gc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Literal
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis.errors import HypothesisException
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.coverage import Coverage
+from gradlaws.conformance.dialect import PYTORCH
 from gradlaws.conformance.examining import SIZE, ask, drawn, examine, in_domain, show, vocabulary_of
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import Known, KnownFailures, shipped
@@ -41,12 +43,14 @@ class Effort:
     seed:     chooses the programs; equal seeds give equal records.
     strict:   insist on the refusals that PyTorch documents where a right gradient would do as well.
     shrink:   seconds spent on making a failing program small.
+    dialect:  judge by the conventions that the adapter has `declared`, or by PyTorch's (`torch`).
     """
 
     examples: int = 100
     seed: int = 0
     shrink: float = 2.0
     strict: bool = False
+    dialect: Literal["declared", "torch"] = "declared"
 
 
 @contextmanager
@@ -80,23 +84,31 @@ def judge(
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
-    listed = (shipped(backend.name) if known is None else known).applying(backend.capabilities)
-    run_of_law = _Run(law, backend, effort, listed, journal)
+    known = (shipped(backend.name) if known is None else known).applying(backend.capabilities)
+    touching = backend.dialect.touching(law.id) if effort.dialect == "declared" else ()
     start = perf_counter()
     with backend.session():
-        run_of_law.go(result)
+        _Run(law, backend, effort, known, journal).go(result)
+        if touching and result.verdict is Verdict.PASS:
+            promised = Result(law.id, backend.name, Verdict.UNKNOWN)
+            _Run(law, backend, replace(effort, dialect="torch", shrink=0.0), known, journal).go(promised)
+            if promised.verdict is not Verdict.PASS:
+                result.verdict, result.waived = Verdict.DECLARED, touching
+                declared = ", ".join(f"{name}={backend.dialect.deviations[name]}" for name in touching)
+                result.message = f"as declared ({declared}), not as in PyTorch: {promised.message}"
     result.seconds = perf_counter() - start
     return result
 
 
-def replayed(law: Law, program: Program, backend: Backend, strict: bool = False) -> Result:
+def replayed(law: Law, program: Program, backend: Backend, effort: Effort | None = None) -> Result:
     """The verdict of a law on just one program."""
     result = Result(law.id, backend.name, Verdict.UNKNOWN)
-    run_of_law = _Run(law, backend, Effort(shrink=0.0, strict=strict), KnownFailures(), None)
+    effort = replace(effort or Effort(), shrink=0.0)
+    run_of_law = _Run(law, backend, effort, KnownFailures(), None)
     start = perf_counter()
     with backend.session():
         try:
-            examine(law, program, backend, run_of_law.tally, strict)
+            examine(law, program, backend, run_of_law.tally, effort.strict, run_of_law.dialect)
         except Exception as error:
             run_of_law.failure = (program, error)
         run_of_law.programs = 1
@@ -121,6 +133,7 @@ class _Run:
         self.effort = effort
         self.known = known
         self.journal = journal
+        self.dialect = backend.dialect if effort.dialect == "declared" else PYTORCH
         self.vocabulary = vocabulary_of(backend)
         self.tally = Judge(law.id)
         self.coverage = Coverage()
@@ -168,7 +181,7 @@ class _Run:
         if self.journal is not None:
             self.journal(self.law.id, data)
         try:
-            show(self.law, self.backend, data, tally)
+            show(self.law, self.backend, data, tally, self.dialect)
         except Exception as error:
             return error
         return None
@@ -187,7 +200,8 @@ class _Run:
         if isinstance(got, Exception):
             return got
         try:
-            return Trial(self.law.id, program, self.backend, got, believe(program, got, self.effort.strict))
+            want = believe(program, got, self.effort.strict, self.dialect)
+            return Trial(self.law.id, program, self.backend, got, want)
         except Exception as error:
             return error
 
@@ -304,7 +318,8 @@ class _Run:
 
     def _outcome(self, program: Program) -> Exception | None:
         try:
-            examine(self.law, program, self.backend, Judge(self.law.id), self.effort.strict)
+            tally = Judge(self.law.id)
+            examine(self.law, program, self.backend, tally, self.effort.strict, self.dialect)
         except Exception as error:
             return error
         return None

@@ -10,12 +10,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal
 
 from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.examining import follow
 from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws.trial import Broken, EngineBroke
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection
 from gradlaws.conformance.serial import dumped
@@ -36,6 +38,7 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
                 "version": b.version(),
                 "capabilities": sorted(b.capabilities),
                 "ops": sorted(b.ops()),
+                "conventions": b.dialect.deviations,
             }
             for b in backends
         ],
@@ -43,6 +46,7 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
         "profile": profile,
         "examples": effort.examples,
         "level": selection.level,
+        "judged": effort.dialect,
         "laws": {law.id: law.level for law in selection.of_level()},
         "tried": None if selection.whole else [law.id for law in selection.laws()],
         "python": platform.python_version(),
@@ -74,6 +78,7 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
         "source": law.source,
         "after": list(law.after),
         "missing": list(result.missing),
+        "waived": list(result.waived),
     }
 
 
@@ -82,7 +87,22 @@ def identity(law: str, steps: list[dict[str, Any]]) -> str:
     return f"{law}-{hashlib.sha256(json.dumps([law, steps]).encode()).hexdigest()[:8]}"
 
 
-def example_line(example: Example, backend: Backend, known: KnownFailures) -> dict[str, Any]:
+def as_declared(example: Example, backend: Backend) -> bool:
+    """Whether the engine does in this example what its dialect says instead."""
+    try:
+        with backend.session():
+            follow(example.program, backend, backend.dialect)
+    except (Broken, EngineBroke):
+        return False
+    return True
+
+
+def example_line(
+    example: Example,
+    backend: Backend,
+    known: KnownFailures,
+    dialect: Literal["declared", "torch"] = "declared",
+) -> dict[str, Any]:
     """Run a documented example: the verdict, and what it was about."""
     missing = example.missing(backend)
     with backend.session():
@@ -92,10 +112,14 @@ def example_line(example: Example, backend: Backend, known: KnownFailures) -> di
     for law in example.laws if breaches else ():
         if (entry := known.excuse(law, example.program)) is not None:
             verdict, message = Verdict.KNOWN, f"{entry.law}: {entry.reason} ({entry.link})"
+    waived = sorted({c for law in example.laws for c in backend.dialect.touching(law)})
+    if breaches and waived and dialect == "declared" and as_declared(example, backend):
+        verdict = Verdict.DECLARED
     return {
         "type": "example",
         "name": f"{example.id}-{example.name}",
         "backend": backend.name,
         "verdict": str(verdict),
         "message": message,
+        "waived": waived if verdict is Verdict.DECLARED else [],
     }

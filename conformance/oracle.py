@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.interpreter import Interpreter, Interruption
 from gradlaws.conformance.observe import Moment, Seen, Trace
@@ -39,15 +40,20 @@ class Expected(Trace):
 
 @np.errstate(all="ignore")
 def believe(
-    program: Program, observed: Trace, strict: bool = False, reference: ReferenceBackend | None = None
+    program: Program,
+    observed: Trace,
+    strict: bool = False,
+    dialect: Dialect = PYTORCH,
+    reference: ReferenceBackend | None = None,
 ) -> Expected:
     """The trace that the reference engine expects, given what the subject showed.
 
     strict: where PyTorch documents that a freed or overwritten value is refused, nothing else will do;
     otherwise the right gradient will, too.
-    reference: speaks to the reference engine; a new one by default.
+    dialect: what the subject is expected to do differently.
+    reference: speaks to the reference engine; by default a new one, of the dialect.
     """
-    oracle = _Oracle(reference or ReferenceBackend(), strict)
+    oracle = _Oracle(reference or ReferenceBackend(dialect), strict)
     expected = Expected()
     try:
         for moment in observed:
@@ -109,12 +115,12 @@ class _Oracle(Interpreter):
         moment.tolerated = engine.tolerated
         raised = moment.raised
         if moment.skipped != observed.skipped or (raised is None) == refused:
-            self.derailed = raised.law if isinstance(raised, MustRaise) else ""
+            self.derailed = raised.law if isinstance(raised, MustRaise) else moment.tolerated
         return moment
 
     def look(self, x: Tensor, value: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""
-        node, grad, leaf = x.node, x.grad, x.is_leaf
+        node, grad, leaf = x.node, self._grad(x), x.is_leaf
         return Seen(
             node.array if value else None,
             None if grad is None else grad.array,

@@ -46,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="only every N-th law, from the I-th; `gradlaws merge` joins the records",
     )
     group.addoption(
+        "--dialect",
+        choices=("declared", "torch"),
+        help="judge by the conventions that the adapter declares (the default), or by PyTorch's alone",
+    )
+    group.addoption(
         "--profile",
         choices=tuple(PROFILES),
         help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law",

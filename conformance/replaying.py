@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.lines import identity
 from gradlaws.conformance.program import Program
@@ -21,10 +22,11 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True)
 class Replay:
-    """A remembered program and the law that it was drawn for."""
+    """A remembered program, the law that it was drawn for, and how it was judged."""
 
     law: str
     program: Program
+    effort: Effort
 
     @classmethod
     def of(cls, key: str, cache: Any) -> Replay:
@@ -37,27 +39,35 @@ class Replay:
             )
         if data["law"] not in LAWS:
             raise ReplayError(f"--replay {key}: there is no law {data['law']} in this version")
-        return cls(data["law"], loaded(data["steps"]))
+        return cls(data["law"], loaded(data["steps"]), judging(data["level"], data["judged"]))
 
 
-def remember(cache: pytest.Cache | None, law: str, backend: str, steps: list[dict[str, Any]]) -> str | None:
+def judging(level: str, judged: Literal["declared", "torch"]) -> Effort:
+    """The effort for one program, as strict as a run of this level and dialect was."""
+    return Effort(strict=level == "torch", dialect=judged)
+
+
+def remember(cache: pytest.Cache | None, law: str, steps: list[dict[str, Any]], effort: Effort) -> str | None:
     """Remember a program; its id, or None where pytest keeps no cache."""
     if cache is None:
         return None
     key = identity(law, steps)
-    cache.set(f"gradlaws/failures/{key}", {"law": law, "backend": backend, "steps": steps})
+    level = "torch" if effort.strict else "full"
+    cache.set(
+        f"gradlaws/failures/{key}", {"law": law, "steps": steps, "level": level, "judged": effort.dialect}
+    )
     return key
 
 
-def recorded(path: Path, key: str) -> tuple[Law, Program, str, bool]:
-    """(law, program, how its backend was asked for, whether judged strictly) of a failure in a record.
+def recorded(path: Path, key: str) -> tuple[Law, Program, str, Effort]:
+    """(law, program, how its backend was asked for, how it was judged) of a failure in a record.
 
     Raises ReplayError, and RecordError where the record cannot be read.
     """
-    strict, known = False, []
+    effort, known = Effort(), []
     for line in read(path):
         if line["type"] == "header":
-            strict = line["level"] == "torch"
+            effort = judging(line["level"], line.get("judged", "declared"))
         finding = line.get("finding") or {}
         if not finding.get("replay"):
             continue
@@ -65,6 +75,6 @@ def recorded(path: Path, key: str) -> tuple[Law, Program, str, bool]:
         if finding["replay"] == key:
             if line["law"] not in LAWS:
                 raise ReplayError(f"{path}: there is no law {line['law']} in this version")
-            return LAWS[line["law"]], loaded(finding["steps"]), line["given"], strict
+            return LAWS[line["law"]], loaded(finding["steps"]), line["given"], effort
     listed = f"it has {', '.join(known)}" if known else "no failure in it has a program"
     raise ReplayError(f"{path}: no failure has the id {key}; {listed}")

@@ -12,6 +12,8 @@ class Verdict(StrEnum):
 
     PASS = "PASS"
     FAIL = "FAIL"
+    #: PyTorch's promise is not kept, but what the engine declares to do instead is.
+    DECLARED = "DECLARED"
     #: The adapter or the engine broke outside what a law allows.
     ERROR = "ERROR"
     #: The process died.
@@ -28,7 +30,7 @@ class Verdict(StrEnum):
 
 
 #: Verdicts with which a release conforms.
-ACCEPTABLE = frozenset({Verdict.PASS, Verdict.KNOWN, Verdict.UNSUPPORTED})
+ACCEPTABLE = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.UNSUPPORTED})
 
 
 @dataclass
@@ -68,6 +70,7 @@ class Result:
     known:      the listed reason, where the law fails as listed.
     covered:    by op, in how many programs it was and with which dtypes (`gradlaws.conformance.coverage`).
     excused:    how many programs showed a known breach of another law, by law.
+    waived:     with DECLARED: the declared deviations that the law was judged by.
     """
 
     law: str
@@ -84,3 +87,4 @@ class Result:
     known: str = ""
     excused: dict[str, int] = field(default_factory=dict)
     covered: dict[str, Any] = field(default_factory=dict)
+    waived: tuple[str, ...] = ()

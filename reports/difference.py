@@ -12,8 +12,9 @@ from gradlaws.reports.view import View, plural
 
 #: How good a verdict is for an engine. Listing a failure, or taking one off the list, does not change an engine.
 RANKS = {
-    Verdict.PASS: 4,
-    Verdict.STALE: 4,
+    Verdict.PASS: 5,
+    Verdict.STALE: 5,
+    Verdict.DECLARED: 4,
     Verdict.UNSUPPORTED: 3,
     Verdict.UNKNOWN: 2,
     Verdict.FAIL: 1,

@@ -4,14 +4,16 @@ Line 1 is a `header` (schema, versions, backend, capabilities, seed, effort), th
 on a backend) and per `example` (a documented example), as they come, and a `footer` with the counts. A record
 without a footer is truncated. Under pytest-xdist the order of results follows completion.
 
-Schema 2 (1 had no ops in its footer), by line type and key:
+Schema 2 (1 had no ops in its footer, and no conventions, judged and waived), by line type and key:
 
-    header:  schema, gradlaws, backends [{name, version, capabilities, ops}], seed, profile, examples, level,
+    header:  schema, gradlaws, backends [{name, version, capabilities, ops, conventions {convention: value}}],
+             seed, profile, examples, level, judged (by the dialect `declared`, or as `torch`),
              laws {law: level} (all that the level has), tried [law] (null: all of them), python, platform,
              started
     result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
-             assertions, discarded, worst, seconds, missing, message, known, excused, after, finding
-    example: name, backend, verdict, message
+             assertions, discarded, worst, seconds, missing, message, known, excused, waived
+             [convention], after, finding
+    example: name, backend, verdict, message, waived
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
              steps (data), script (source that stands alone), replay
     footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,

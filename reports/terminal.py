@@ -10,9 +10,9 @@ from gradlaws.reports.reader import LawResult
 from gradlaws.reports.view import BREAKS, Family, State, View, plural
 
 #: Verdicts by column of the table, in order; the rest is `other`.
-COLUMNS = (Verdict.PASS, Verdict.FAIL, Verdict.KNOWN, Verdict.UNSUPPORTED, Verdict.UNKNOWN)
+COLUMNS = (Verdict.PASS, Verdict.DECLARED, Verdict.FAIL, Verdict.KNOWN, Verdict.UNSUPPORTED, Verdict.UNKNOWN)
 HEAD = (
-    *("family", "laws", "pass", "fail", "known", "unsup", "unknown", "other"),
+    *("family", "laws", "pass", "decl", "fail", "known", "unsup", "unknown", "other"),
     *("programs", "assertions", "worst", "s"),
 )
 #: How many names a line of the terminal lists.

@@ -18,7 +18,7 @@ LEVELS = ("core", "full", "torch")
 #: Verdicts with which an engine does not conform.
 BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})
 #: Verdicts with which a claim holds. A stale entry is an error in the list, not in the engine.
-KEPT = frozenset({Verdict.PASS, Verdict.KNOWN, Verdict.STALE})
+KEPT = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.STALE})
 
 
 class State(StrEnum):

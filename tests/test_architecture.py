@@ -20,7 +20,7 @@ LONGEST = 350
 #: The layers, lowest first. A module imports what stands in a lower layer, and its own room: the entries of
 #: one string. `x` stands for the module gradlaws.x, or the package and all that is in it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("conformance.entropy",),
+    ("conformance.entropy", "conformance.dialect"),
     ("conformance.ops",),
     ("conformance.steps",),
     ("conformance.printing",),
@@ -61,6 +61,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "conformance.minimise": ("conformance.entropy", "conformance.program", "conformance.steps"),
     "conformance.backends": (
         "conformance.entropy",
+        "conformance.dialect",
         "conformance.ops",
         "conformance.backend",
         "conformance.spelled",
@@ -68,7 +69,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.functional",
         "conformance.reference",
     ),
-    "conformance.reference": ("conformance.entropy", "conformance.ops"),
+    "conformance.reference": ("conformance.entropy", "conformance.dialect", "conformance.ops"),
     "conformance.interpreter": (
         "conformance.backend",
         "conformance.observe",

@@ -143,7 +143,7 @@ def test_an_interrupted_part_leaves_the_whole_incomplete(tmp_path: Path) -> None
         ({"gradlaws": "9.9"}, "different versions of gradlaws"),
         ({"examples": 3}, "different efforts: 10 and 3"),
         ({"backend": Engine("toy", "2.0")}, "different versions of toy: 1.0 and 2.0"),
-        ({"judged": "declared"}, "judged in different ways"),
+        ({"judged": "torch"}, "judged in different ways"),
     ],
 )
 def test_records_that_do_not_belong_together_are_refused(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.backend import FEATURES, Backend
+from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.engine import Engine, MustRaise
 from gradlaws.conformance.reference.node import Node
@@ -35,8 +36,10 @@ class ReferenceBackend(Backend):
     name = "reference"
     features = frozenset(FEATURES)
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect = PYTORCH) -> None:
+        self.dialect = dialect
         self.engine = self.make_engine()
+        self.engine.dialect = dialect
 
     def make_engine(self) -> Engine:
         """The engine to speak to; faulty variants override it."""
@@ -57,10 +60,13 @@ class ReferenceBackend(Backend):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         return self.engine.apply(op, *inputs, **params)
 
-    def backward(self, root: Tensor, gradient: Any = None, **options: Any) -> None:
+    def backward(self, root: Tensor, gradient: Any = None, **options: Any) -> Any:
         self.engine.backward([root], None if gradient is None else [gradient], **options)
+        return root if self.dialect.returns == "something" else None
 
     def grad(self, x: Tensor) -> Tensor | None:
+        if x.grad is None and self.dialect.absent == "zeros" and x.requires_grad:
+            return fresh(Node(np.zeros_like(x.array)))
         return x.grad
 
     def requires_grad(self, x: Tensor) -> bool:
@@ -76,6 +82,8 @@ class ReferenceBackend(Backend):
         self.engine.set_grad(x, value)
 
     def zero_grad(self, x: Tensor) -> None:
+        if x.grad is None and self.dialect.absent == "zeros":
+            return
         self.engine.zero_grad(x)
 
     def retain_grad(self, x: Tensor) -> None:
@@ -104,8 +112,9 @@ class ReferenceBackend(Backend):
 
     def backward_many(
         self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
-    ) -> None:
+    ) -> Any:
         self.engine.backward(roots, gradients, **options)
+        return roots if self.dialect.returns == "something" else None
 
     def autograd_grad(
         self,

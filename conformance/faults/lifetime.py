@@ -20,8 +20,8 @@ from gradlaws.conformance.reference.tensor import Tensor
 class NeverFrees(Engine):
     """Graphs are kept although nobody asked for it, so that a mistaken second backward goes unnoticed."""
 
-    def _freeing(self, path: Sequence[Node], _: bool) -> AbstractContextManager[None]:  # type: ignore[override]
-        return Engine._freeing(path, True)
+    def _freeing(self, path: Sequence[Node], retain: bool) -> AbstractContextManager[None]:  # type: ignore[override]
+        return super()._freeing(path, True)
 
 
 @fault("LIFE-01", "LIFE-06")
@@ -78,7 +78,7 @@ class FreesTheRootOnly(Engine):
     """A backward marks its root as used up, not the graph below, which other roots may share."""
 
     def _freeing(self, path: Sequence[Node], retain: bool) -> AbstractContextManager[None]:  # type: ignore[override]
-        return Engine._freeing(path[-1:], retain)
+        return super()._freeing(path[-1:], retain)
 
 
 @fault("LIFE-09")

@@ -144,7 +144,7 @@ def then_written(b: Builder) -> None:
     f"{TESTS} test_no_grad_copy ('a,b uses different grad buffer'), test_input_buffer_accum",
     then_written,
     level="core",
-    after=("VAL-01", "VAL-02"),
+    after=("VAL-01", "VAL-02", "ACC-01"),
 )
 def grad_has_memory_of_its_own(t: Trial) -> None:
     """A gradient shares memory neither with the gradient argument nor with another tensor or gradient."""
@@ -152,10 +152,11 @@ def grad_has_memory_of_its_own(t: Trial) -> None:
         apart(t)
     for at in t.succeeded(Backward, ZeroGrad):
         zeroed = at.step.x if isinstance(at.step, ZeroGrad) else None
-        for var in at.want.seen:
+        for var, want in at.want.seen.items():
             before = t.before(at, var)
             # What was there before must stay what it is, or receive just its own contribution.
-            if before is not None and before.grad is not None and var != zeroed:
+            receives = want.is_leaf or want.retains
+            if receives and before is not None and before.grad is not None and var != zeroed:
                 t.grad(at, var)
 
 

@@ -61,7 +61,7 @@ def a_new_tensor_has_none(t: Trial) -> None:
     """The .grad of a new tensor is None, whatever its dtype, its shape and its flag."""
     for at in t.succeeded(Leaf):
         var = at.step.outs[0]
-        t.claim(at.got.seen[var].grad is None, f"{name(var)}.grad", at.got.seen[var].grad, None, at)
+        t.absent(at, var)
 
 
 def forward_only(b: Builder) -> None:
@@ -91,9 +91,8 @@ def forward_only(b: Builder) -> None:
 def forward_sets_nothing(t: Trial) -> None:
     """Computing forward sets no .grad and changes none that is there."""
     for at in t.succeeded(*FORWARD):
-        for var, seen in at.got.seen.items():
-            before = t.before(at, var)
-            t.equal(f"{name(var)}.grad", seen.grad, None if before is None else before.grad, at)
+        for var in at.got.seen:
+            t.absent(at, var)  # the reference starts from what was there before
     for var, seen in t.got.final.items():
         last = t.got.before(len(t.got.moments), var)
         if last is not None:
@@ -120,9 +119,10 @@ def outsiders(b: Builder) -> None:
 def a_leaf_not_reached_keeps_none(t: Trial) -> None:
     """A leaf that the root does not depend on keeps None, instead of getting zeros."""
     for at in t.succeeded(Backward):
+        reached = t.reached(at)
         for var in t.leaves(at):
-            if unset(t, at, var) and at.want.seen[var].grad is None:
-                t.claim(at.got.seen[var].grad is None, f"{name(var)}.grad", at.got.seen[var].grad, None, at)
+            if t.blank(at, var) and var not in reached:
+                t.absent(at, var)
 
 
 def cut_off(b: Builder) -> None:
@@ -147,13 +147,14 @@ def cut_off(b: Builder) -> None:
 def a_cut_off_leaf_keeps_none(t: Trial) -> None:
     """A leaf that the root depends on only by way of detach() or no_grad gets no gradient."""
     for at in t.succeeded(Backward):
+        reached = t.reached(at)
         on_the_way = set(at.step.roots)
         for step in reversed(t.program.steps):
             if not on_the_way.isdisjoint(step.outs):
                 on_the_way.update(step.uses())
         for var in t.leaves(at):
-            if var in on_the_way and unset(t, at, var) and at.want.seen[var].grad is None:
-                t.grad(at, var)
+            if var in on_the_way and t.blank(at, var) and var not in reached:
+                t.absent(at, var)
 
 
 # -- reached -------------------------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ def a_vanishing_derivative_is_zeros(t: Trial) -> None:
     for at in t.succeeded(Backward):
         for var in t.leaves(at):
             want, got = at.want.seen[var].grad, at.got.seen[var].grad
-            if unset(t, at, var) and want is not None and not want.any():
+            if t.blank(at, var) and want is not None and not want.any():
                 t.claim(got is None or not got.any(), f"{name(var)}.grad", got, want, at)
                 if got is not None:
                     t.grad(at, var)
@@ -223,7 +224,7 @@ def the_first_backward_makes_a_gradient(t: Trial) -> None:
     for at in t.succeeded(Backward, *FORWARD):
         for var, seen in at.got.seen.items():
             want = at.want.seen[var].grad
-            if not unset(t, at, var):
+            if not unset(t, at, var) and want is not None:
                 t.claim(seen.grad is not None, f"{name(var)}.grad", None, "a tensor", at)
             elif want is None or not vanishes(want):
                 t.equal(f"`{name(var)}.grad is None`", seen.grad is None, want is None, at)

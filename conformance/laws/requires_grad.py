@@ -221,10 +221,11 @@ def flagged(b: Builder) -> None:
 def requiring_grad_promises_nothing(t: Trial) -> None:
     """Requiring grad is not having one: non-leaves, and leaves not reached, keep None in a backward."""
     for at in t.succeeded(Backward):
+        reached = t.reached(at)
         for var, want in at.want.seen.items():
-            if want.requires_grad and want.grad is None:
+            if want.requires_grad and t.blank(at, var) and var not in reached:
                 t.flag(at, var, "requires_grad")
-                t.grad(at, var)
+                t.absent(at, var)
 
 
 # -- dtypes --------------------------------------------------------------------------------------------------

@@ -313,4 +313,5 @@ def any_backward(b: Builder) -> None:
 def backward_returns_nothing(t: Trial) -> None:
     """A backward returns None."""
     for at in t.succeeded(Backward):
-        t.equal(f"`({t.source(at)}) is None`", at.got.same.get("returned None"), True, at)
+        got, want = (moment.same.get("returned None") for moment in (at.got, at.want))
+        t.equal(f"`({t.source(at)}) is None`", got, want, at)

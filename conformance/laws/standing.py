@@ -5,13 +5,29 @@ A breach is blamed on the law that says so, not on the one whose program showed 
 
 from __future__ import annotations
 
-from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, excess
+from dataclasses import replace
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.laws.trial import At, Broken, EngineBroke, Trial, excess
 from gradlaws.conformance.observe import described
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.oracle import Expected
 from gradlaws.conformance.printing import name, statement
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Detach, Leaf, ReadGrad, SetGrad, Var
+from gradlaws.conformance.steps import (
+    Apply,
+    Backward,
+    Detach,
+    Grad,
+    Leaf,
+    Literal,
+    ReadGrad,
+    SetGrad,
+    Step,
+    Var,
+)
 
 #: The laws that `stand` can find broken.
 STANDING = ("VAL-03", "VAL-04", "VAL-11", "VAL-12", "NONE-03", "MODE-06", "META-16")
@@ -30,14 +46,51 @@ def stand(trial: Trial) -> None:
 def root_cause(trial: Trial) -> None:
     """Blame a breach of whatever law on shared memory, where memory was shared that must not be.
 
-    What is shared after one backward may be so no longer after the next, which has written to it.
+    What is shared after one backward may be so no longer after the next, which has written to it. And blame a
+    refusal on the missing gradient argument, where with one there is none.
     """
     apart(trial)
+    needless(trial)
     steps = trial.program.steps
     for index, step in enumerate(steps[:-1]):
         if isinstance(step, Backward):
             start = Program(steps[: index + 1])
             apart(Trial(trial.law, start, trial.backend, trial.rerun(start), Expected()))
+
+
+def explicit(program: Program, like: dict[Var, Array]) -> Program:
+    """The program with each gradient argument that was left out given as ones, shaped like the root."""
+    free = 1 + max((v for step in program for v in step.outs), default=0)
+    steps: list[Step] = []
+    for step in program:
+        if isinstance(step, Backward | Grad):
+            seeds = list(step.gradients or [None] * len(step.roots))
+            for k, root in enumerate(step.roots):
+                if k < len(seeds) and seeds[k] is None:
+                    steps.append(Leaf(Literal(np.ones_like(like[root])), outs=(free,)))
+                    seeds[k] = free
+                    free += 1
+            step = replace(step, gradients=tuple(seeds))
+        steps.append(step)
+    return Program(tuple(steps))
+
+
+def needless(trial: Trial) -> None:
+    """A root of one element needs no gradient argument."""
+    index = trial.want.derailed
+    step = None if index is None else trial.got.moments[index].step
+    like = {v: seen.value for v, seen in trial.got.final.items() if seen.value is not None}
+    if index is None or not isinstance(step, Backward | Grad) or None not in (step.gradients or (None,)):
+        return
+    raised = trial.got.moments[index].raised
+    bare = [
+        r for r, g in zip(step.roots, step.gradients or [None] * len(step.roots), strict=False) if g is None
+    ]
+    if raised is None or any(root not in like or like[root].size != 1 for root in bare):
+        return
+    again = trial.rerun(explicit(Program(trial.program.steps[: index + 1]), like))
+    if again.moments[-1].raised is None:
+        raise Broken("ROOT-02", f"`{trial.shown(index)}`", described(raised), "no error", index)
 
 
 def shapes(trial: Trial) -> None:
@@ -70,8 +123,20 @@ def untouched(trial: Trial) -> None:
                 )
                 if same:
                     trial.assertions += 1
-                else:
-                    trial.claim(False, f"{name(var)}.grad", got, before.grad, at, "NONE-03")
+                    continue
+                # What a root depends on with derivative zero is not reached either: zeros are added to it.
+                missed = at.got.raised is None and var in behind(trial, at)
+                law = "ACC-01" if missed else "NONE-03"
+                trial.claim(False, f"{name(var)}.grad", got, before.grad, at, law)
+
+
+def behind(trial: Trial, at: At) -> set[Var]:
+    """What the roots of this backward were computed from."""
+    found = set(at.step.roots)
+    for step in reversed(trial.program.steps[: at.index]):
+        if not isinstance(step, Backward) and not found.isdisjoint((*step.outs, *step.uses()[:1])):
+            found.update(step.uses())
+    return found
 
 
 def held(trial: Trial) -> set[Var]:
@@ -147,7 +212,9 @@ def lawful(trial: Trial) -> None:
     if index is None:
         return
     got = trial.got.moments[index]
-    text = f"`{statement(got.step, trial.backend.spellings)}`"
+    text = f"`{trial.shown(index)}`"
+    if got.raised is not None and trial.want.law:
+        raise Broken(trial.want.law, text, described(got.raised), "no error, as the dialect declares", index)
     if got.raised is not None:
         raise EngineBroke(f"{text} raised {described(got.raised)}, where there must be no error")
     raise Broken(trial.want.law, text, "accepted", "an error", index)

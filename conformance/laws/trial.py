@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.observe import Moment, Seen, Trace, described
@@ -46,7 +47,7 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def excess(got: Array, want: Array, bound: Callable[[], Array] | None) -> float:
+def excess(got: Array, want: Array | np.generic, bound: Callable[[], Array] | None) -> float:
     """The largest ratio of error to bound; 0 where equal to the bit, inf where shape or dtype differ."""
     if got.shape != want.shape or got.dtype != want.dtype:
         return np.inf
@@ -96,7 +97,7 @@ class Judge:
 
     def equal(self, thing: str, got: Any, expected: Any, at: At | None = None, law: str = "") -> None:
         """Assert that two observations are the same (arrays: to the bit, shape and dtype included)."""
-        if isinstance(got, np.ndarray) and isinstance(expected, np.ndarray):
+        if isinstance(got, np.ndarray) and isinstance(expected, np.ndarray | np.generic):
             holds = excess(got, expected, None) == 0
         else:
             holds = type(got) is type(expected) and bool(got == expected)
@@ -179,7 +180,11 @@ class Trial(Judge):
 
     def source(self, at: At) -> str:
         """The step as source code."""
-        return statement(at.step, self.backend.spellings)
+        return self.shown(at.index)
+
+    def shown(self, index: int) -> str:
+        """Step number `index` as source code."""
+        return statement(self.program.steps[index], self.backend.spellings)
 
     # -- assertions -------------------------------------------------------------------------------------------
 
@@ -200,6 +205,16 @@ class Trial(Judge):
             self.claim(got.grad is want.grad, f"{name(var)}.grad", got.grad, want.grad, at, law)
             return
         self.close(f"{name(var)}.grad", got.grad, want.grad, want.error, at, law)
+
+    def blank(self, at: At, var: Var) -> bool:
+        """Whether .grad of `var` was None or zeros before this step, so that it now shows just what the step adds."""
+        before = self.before(at, var)
+        return before is None or before.grad is None or not before.grad.any()
+
+    def absent(self, at: At, var: Var) -> None:
+        """Assert that .grad of `var` is what it is where no gradient has arrived: None, unless declared otherwise."""
+        got, want = at.got.seen[var].grad, at.want.seen[var].grad
+        self.equal(f"{name(var)}.grad", got, want, at)
 
     def _unset(self, at: At, var: Var) -> bool:
         before = self.before(at, var)
@@ -246,12 +261,13 @@ class Trial(Judge):
 
 
 class Stage(Judge):
-    """What an exhibit looks at: the engine itself, and entropy to draw from."""
+    """What an exhibit looks at: the engine itself, the dialect to judge it by, and entropy to draw from."""
 
-    def __init__(self, law: str, backend: Backend, entropy: Entropy) -> None:
+    def __init__(self, law: str, backend: Backend, entropy: Entropy, dialect: Dialect = PYTORCH) -> None:
         super().__init__(law)
         self.backend = backend
         self.entropy = entropy
+        self.dialect = dialect
 
     def raises(self, thing: str, call: Callable[[], Any]) -> None:
         """Assert that a call is refused."""

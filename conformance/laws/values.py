@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from gradlaws.conformance.entropy import NONZERO, Array
 from gradlaws.conformance.laws.registry import law
+from gradlaws.conformance.laws.standing import explicit
 from gradlaws.conformance.laws.trial import At, Trial
 from gradlaws.conformance.printing import name
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Leaf, Literal, Step, Var
+from gradlaws.conformance.steps import Apply, Backward, Grad, Var
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import bystanders, diamond, graph, scalar_graph, twice
 
@@ -27,11 +27,8 @@ BASIC = ("VAL-01", "VAL-02")
 
 
 def first_gradients(t: Trial, at: At) -> Iterator[Var]:
-    """Leaves whose .grad was None before this backward, so that it now shows this one contribution."""
-    for var in t.leaves(at):
-        before = t.before(at, var)
-        if before is None or before.grad is None:
-            yield var
+    """Leaves whose .grad was None or zeros before this backward, so that it now shows this one contribution."""
+    return (var for var in t.leaves(at) if t.blank(at, var))
 
 
 def paths(program: Program, roots: tuple[Var, ...]) -> dict[Var, int]:
@@ -182,25 +179,14 @@ def unused_results_contribute_nothing(t: Trial) -> None:
 # -- roots ---------------------------------------------------------------------------------------------------
 
 
-def explicit(program: Program, like: dict[Var, Array]) -> Program:
-    """The program with each gradient argument that was left out given as ones, shaped like the root."""
-    free = 1 + max((v for step in program for v in step.outs), default=0)
-    steps: list[Step] = []
-    for step in program:
-        if isinstance(step, Backward) and step.gradients is None and len(step.roots) == 1:
-            steps.append(Leaf(Literal(np.ones_like(like[step.roots[0]])), outs=(free,)))
-            step = replace(step, gradients=(free,))
-            free += 1
-        steps.append(step)
-    return Program(tuple(steps))
-
-
 @law("VAL-09", TUTORIAL, scalar_root, after=("VAL-01",))
 def implicit_gradient_is_one(t: Trial) -> None:
     """Leaving out the gradient argument of a one-element root is the same as giving a one of its shape."""
-    steps = [step for step in t.program if isinstance(step, Backward) and step.gradients is None]
+    steps = [step for step in t.program if isinstance(step, Backward | Grad) and step.gradients is None]
     like = {v: seen.value for v, seen in t.got.final.items() if seen.value is not None}
-    if t.want.derailed is not None or not steps or any(step.roots[0] not in like for step in steps):
+    if t.want.derailed is not None or not steps or any(r not in like for step in steps for r in step.roots):
+        return
+    if any(at.got.raised is not None for at in t.at(Backward)):
         return
     again = t.rerun(explicit(t.program, like)).final
     for var, seen in t.got.final.items():
@@ -222,7 +208,12 @@ def leaf_as_root(b: Builder) -> None:
     b.backward(x, b.seed(x) if b.entropy.chance(60) else None)
 
 
-@law("VAL-10", f"{DOC}generated/torch.Tensor.register_hook.html (its example), test_backward", leaf_as_root)
+@law(
+    "VAL-10",
+    f"{DOC}generated/torch.Tensor.register_hook.html (its example), test_backward",
+    leaf_as_root,
+    after=("ACC-01",),
+)
 def a_leaf_can_be_its_own_root(t: Trial) -> None:
     """A backward that starts at a leaf gives it the gradient argument, or one, as its gradient."""
     for at in t.succeeded(Backward):

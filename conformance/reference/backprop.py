@@ -18,6 +18,23 @@ from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
 from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, fresh
 
 
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of one shape can be expanded to another."""
+    try:
+        return np.broadcast_shapes(shape, to) == to
+    except ValueError:
+        return False
+
+
+def _cut(node: Node) -> None:
+    """Forget how a value was made; what is known of its rounding error stays."""
+    if node.row is not None:
+        was = Node(node.array, node.row, node.inputs, node.params, node.tracked)
+        node.noise = lambda: Bounds().of(was)
+        node.row, node.inputs = None, ()
+    node.cleared = Node(node.array).order
+
+
 class Backprop(Obligations):
     """The verbs that differentiate."""
 
@@ -41,6 +58,8 @@ class Backprop(Obligations):
             arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
         for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
             if value is not None:
+                if self.dialect.accumulation == "overwrites":
+                    tensor.grad = tensor.error = None
                 self._accumulate(tensor, value, error, create_graph)
         for tensor in {id(t): t for _, t in receivers}.values():
             for hook in list(tensor.post_hooks):
@@ -124,25 +143,35 @@ class Backprop(Obligations):
         for k, root in enumerate(roots):
             gradient = None if gradients is None else gradients[k]
             if not root.requires_grad:
-                raise MustRaise("ROOT-07", "a root does not require grad")
+                nothing = self.dialect.untracked_root == "nothing"
+                self._unless(nothing, "ROOT-07", "a root does not require grad")
+                continue
             node = root.node
             if gradient is None:
                 if node.array.size != 1:
-                    raise MustRaise("ROOT-01", "only a root of one element has an implicit gradient")
+                    ones = self.dialect.bare_root == "any"
+                    self._unless(ones, "ROOT-01", "only a root of one element has an implicit gradient")
+                elif node.array.ndim and self.dialect.bare_root == "0-d":
+                    raise MustRaise("ROOT-02", "only a root of no dimensions has an implicit gradient")
                 if node.array.dtype.kind == "c":
                     raise MustRaise("ROOT-06", "only a real root has an implicit gradient")
                 seed = Node(np.ones_like(node.array))
             elif not isinstance(gradient, Tensor):
                 raise MustRaise("ROOT-11", f"a gradient is a tensor or None, not {type(gradient).__name__}")
             else:
-                if gradient.array.shape != node.array.shape:
-                    raise MustRaise(
+                fits = gradient.array.shape == node.array.shape
+                if not fits:
+                    self._unless(
+                        self.dialect.gradient_shape == "broadcasts"
+                        and broadcasts(gradient.array.shape, node.array.shape),
                         "ROOT-03",
                         f"a gradient of shape {gradient.array.shape} for a root of {node.array.shape}",
                     )
                 if (gradient.array.dtype.kind == "c") != (node.array.dtype.kind == "c"):
                     raise MustRaise("ROOT-05", "one of gradient and root is complex, the other real")
                 seed = gradient.node
+                if not fits:
+                    seed = record(TABLE["expand"], (seed,), {"shape": node.array.shape})
                 if seed.array.dtype != node.array.dtype:
                     seed = record(TABLE["cast"], (seed,), {"dtype": str(node.array.dtype)})
             found.append((node, seed))
@@ -169,8 +198,12 @@ class Backprop(Obligations):
         within = set(map(id, path))
         optional = ""
         for node in path:
+            if node.cleared and node.row is None and node.owner is None:
+                self.tolerated = self.tolerated or "LIFE-01"
             if node.row is None:
                 continue
+            if any([x.cleared > node.order for x in node.inputs]):
+                optional = "a backward has cleared what an operand was used for before"
             if node.freed:
                 # Where the way ends, nothing is needed.
                 passed = not within.isdisjoint(map(id, node.inputs))
@@ -194,9 +227,8 @@ class Backprop(Obligations):
         if optional:
             self._may_raise(optional)
 
-    @staticmethod
     @contextmanager
-    def _freeing(path: Sequence[Node], retain: bool) -> Iterator[None]:
+    def _freeing(self, path: Sequence[Node], retain: bool) -> Iterator[None]:
         """Free the graph when done. A failure leaves open what was freed before it, and so does a target."""
         within = set(map(id, path))
         freed: bool | None = None
@@ -209,6 +241,9 @@ class Backprop(Obligations):
                     if node.row is not UNRECORDED:  # that is no op of the program: there is nothing to free
                         passed = not within.isdisjoint(map(id, node.inputs))
                         node.freed = (freed if passed else None) or node.freed or None
+                if freed and self.dialect.freed == "stops":
+                    for node in path:
+                        _cut(node)
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool

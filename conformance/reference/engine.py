@@ -46,6 +46,9 @@ class Engine(Backprop):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         """The result of a row of the table (a tuple where it has several)."""
         row = TABLE[op]
+        if self.dialect.use == "clears" and self.modes.enabled:
+            for x in inputs:
+                x.grad = None
         if op == "cast" and params["dtype"] == str(inputs[0].array.dtype):
             return inputs[0]  # there is nothing to convert
         nodes = tuple([x.node for x in inputs])
@@ -57,6 +60,8 @@ class Engine(Backprop):
             result = self._placed(row, inputs, node) if row.alias else fresh(node)
             if node.tracked and row.alias != "view":
                 self._keep(row, node, inputs, result)
+            if self.dialect.intermediates == "kept":
+                self._retaining.add(result)
             results.append(result)
         return tuple(results) if row.many else results[0]
 

@@ -53,11 +53,13 @@ class Node:
     kept:    what backward may need again.
     freed:   whether a backward without retain_graph has been through here; None if one failed on the way.
     hooks:   tensor hooks registered on this very value.
+    cleared: in a dialect where backward cuts the graph: when one did so here; 0 for never.
     noise:   for a constant: computes the bound of the error that an engine may show in it; None for none.
     """
 
     __slots__ = (
         "array",
+        "cleared",
         "freed",
         "hooks",
         "inputs",
@@ -88,6 +90,7 @@ class Node:
         self.order = next(_clock)
         self.kept: list[Kept] = []
         self.freed: bool | None = False
+        self.cleared = 0
         self.hooks: list[Any] | None = None
         self.noise: Callable[[], Array] | None = None
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import threading
 
+from gradlaws.conformance.dialect import PYTORCH, Dialect
+
 
 class MustRaise(RuntimeError):
     """The documentation says that this is an error; `law` is the id of the law that says so."""
@@ -37,11 +39,18 @@ class Obligations:
         self.modes = Modes()
         self.refuses = False
         self.lenient = False
-        #: The law by which a lenient engine would have had to refuse.
+        self.dialect: Dialect = PYTORCH
+        #: The law by which a lenient engine, or one of another dialect, would have had to refuse.
         self.tolerated = ""
 
     def _refuse(self, law: str, reason: str) -> None:
         if not self.lenient:
+            raise MustRaise(law, reason)
+        self.tolerated = self.tolerated or law
+
+    def _unless(self, declared: bool, law: str, reason: str) -> None:
+        """Refuse, unless the dialect does otherwise."""
+        if not declared:
             raise MustRaise(law, reason)
         self.tolerated = self.tolerated or law
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.backend import CAPABILITIES as CAPABILITIES
     from gradlaws.conformance.backend import Backend as Backend
     from gradlaws.conformance.checking import check as check
+    from gradlaws.conformance.dialect import Dialect as Dialect
     from gradlaws.conformance.interpreter import run as run
     from gradlaws.conformance.judging import Effort as Effort
     from gradlaws.conformance.judging import judge as judge
@@ -34,6 +35,7 @@ _HOMES = {
     "check": "conformance.checking",
     "find": "conformance.loading",
     "Backend": "conformance.backend",
+    "Dialect": "conformance.dialect",
     "Effort": "conformance.judging",
     "LAWS": "conformance.laws",
     "Program": "conformance.program",
@@ -51,6 +53,7 @@ __all__ = [
     "LAWS",
     "TABLE",
     "Backend",
+    "Dialect",
     "Effort",
     "Program",
     "Result",

@@ -28,6 +28,18 @@ from gradlaws.reports.reader import load, result_of
 from gradlaws.reports.terminal import failure, report
 from gradlaws.reports.view import View, views
 
+#: Options of the pytest plugin that are handed on as they are.
+OPTIONS = (
+    "backend",
+    "laws",
+    "shard",
+    "level",
+    "dialect",
+    "profile",
+    "max_examples",
+    "seed",
+    "known_failures",
+)
 #: Verdicts that are shown in full as they come.
 SHOWN = ("FAIL", "ERROR", "CRASH", "TIMEOUT", "STALE", "UNKNOWN")
 
@@ -42,6 +54,9 @@ def declare(parser: ArgumentParser) -> None:
         help="engine to judge; repeatable. Default: torch where it is installed, else reference",
     )
     add("--laws", metavar="ID,...", help="only these laws or families, for example ACC,RET-13")
+    add(
+        "--dialect", choices=("declared", "torch"), help="judge by the adapter's conventions, or by PyTorch's"
+    )
     add("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
     add("--known-failures", action="append", type=Path, metavar="FILE", help="what is known to fail (TOML)")
     add("--law-timeout", type=float, metavar="SECONDS", help="a law that takes longer is a TIMEOUT")
@@ -57,7 +72,7 @@ def declare(parser: ArgumentParser) -> None:
 def arguments(options: Namespace) -> list[str]:
     """The options of the pytest plugin that the parsed ones stand for."""
     given: list[str] = []
-    for name in ("backend", "laws", "shard", "level", "profile", "max_examples", "seed", "known_failures"):
+    for name in OPTIONS:
         value = getattr(options, name, None)
         values = value if isinstance(value, list) else [] if value is None else [value]
         given += [f"--{name.replace('_', '-')}={one}" for one in values]

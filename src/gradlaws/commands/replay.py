@@ -43,12 +43,12 @@ def execute(options: Namespace) -> int:
     from gradlaws.reports.terminal import failure
 
     try:
-        law, program, given, strict = recorded(options.record, options.id)
+        law, program, given, effort = recorded(options.record, options.id)
         backend = find(options.backend or given)
     except (RecordError, ReplayError, BackendError) as error:
         raise CommandError(str(error)) from error
     faulthandler.enable()
-    line = result_line(replayed(law, program, backend, strict), backend)
+    line = result_line(replayed(law, program, backend, effort), backend)
     if line["verdict"] == Verdict.PASS:
         print(f"PASS {law.id} on {backend.name}: {law.sentence}\nThe program of {options.id} keeps the law.")
         return Exit.CONFORMS

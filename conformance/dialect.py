@@ -1,0 +1,110 @@
+"""What an engine does differently on purpose.
+
+An adapter declares its engine's conventions: `dialect = Dialect(intermediates="kept")`. Whatever it does not
+name is as in PyTorch. A law is then judged against the declaration: the reference engine speaks the same
+dialect, so that an engine that does not do as declared fails, just as one that deviates without saying so.
+Values at smooth points, shapes, dtypes and memory of its own are no conventions; no declaration waives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+
+class DialectError(ValueError):
+    """A declaration names a value that its convention does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The conventions of an engine; the first value of each is PyTorch's, and the default.
+
+    absent:         what .grad is where no gradient has arrived: `None`, or zeros in the tensors that require grad.
+    accumulation:   a backward adds to .grad, or overwrites it.
+    bare_root:      without gradient argument a backward starts from a root of one element; from any root,
+                    taking ones; or only from a root of no dimensions.
+    gradient_shape: a gradient argument has exactly the root's shape, or broadcasts to it.
+    intermediates:  a non-leaf gets a .grad only if it was told to retain it, or every non-leaf keeps its gradient.
+    freed:          a second backward through what the first one freed is refused, or right; or it stops there:
+                    a backward turns what it went through into leaves, and what else was computed from the same
+                    leaves before it may be refused.
+    use:            an op leaves the .grad of its operands alone, or clears it.
+    untracked_root: a backward from a tensor that does not require grad is refused, or does nothing.
+    returns:        a backward returns None, or something else.
+    """
+
+    absent: Literal["None", "zeros"] = "None"
+    accumulation: Literal["adds", "overwrites"] = "adds"
+    bare_root: Literal["one element", "any", "0-d"] = "one element"
+    gradient_shape: Literal["exact", "broadcasts"] = "exact"
+    intermediates: Literal["retained", "kept"] = "retained"
+    freed: Literal["refused", "stops"] = "refused"
+    use: Literal["keeps", "clears"] = "keeps"
+    untracked_root: Literal["refused", "nothing"] = "refused"
+    returns: Literal["None", "something"] = "None"
+
+    def __post_init__(self) -> None:
+        for name, values in conventions().items():
+            value = getattr(self, name)
+            if value not in values:
+                raise DialectError(
+                    f"dialect: {name}={value!r} is no convention; there are {', '.join(values)}"
+                )
+
+    @property
+    def deviations(self) -> dict[str, str]:
+        """The conventions that differ from PyTorch's, with their values."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value != conventions()[name][0]}
+
+    def touching(self, law: str) -> tuple[str, ...]:
+        """The conventions whose declared deviations change what this law asserts."""
+        return tuple(name for name, value in self.deviations.items() if law in TOUCHED[name, value])
+
+
+_conventions: dict[str, tuple[str, ...]] = {}
+
+
+def conventions() -> dict[str, tuple[str, ...]]:
+    """Every convention with its values, PyTorch's first."""
+    if not _conventions:
+        hints = get_type_hints(Dialect)
+        _conventions.update((field.name, get_args(hints[field.name])) for field in fields(Dialect))
+    return _conventions
+
+
+PYTORCH = Dialect()
+
+#: What each deviation means, in a sentence for reports.
+MEANING: dict[tuple[str, str], str] = {
+    ("absent", "zeros"): ".grad is zeros, not None, where no gradient has arrived",
+    ("accumulation", "overwrites"): "a backward overwrites .grad instead of adding to it",
+    ("bare_root", "any"): "a backward from several elements needs no gradient argument: ones are taken",
+    ("bare_root", "0-d"): "only a root of no dimensions needs no gradient argument",
+    ("gradient_shape", "broadcasts"): "a gradient argument of another shape is broadcast to the root's",
+    ("intermediates", "kept"): "every non-leaf keeps its gradient, without retain_grad()",
+    ("freed", "stops"): "a backward turns what it went through into leaves, so that a second one stops there",
+    ("use", "clears"): "an op clears the .grad of its operands",
+    ("untracked_root", "nothing"): "a backward from a tensor that does not require grad does nothing",
+    ("returns", "something"): "a backward returns something",
+}
+
+#: The laws of PyTorch that an engine breaks which does as declared; tests/test_dialects.py proves it.
+TOUCHED: dict[tuple[str, str], frozenset[str]] = {
+    key: frozenset(laws.split())
+    for key, laws in {
+        ("absent", "zeros"): "NONE-01 NONE-02 NONE-06 SET-05 ZERO-02",
+        ("accumulation", "overwrites"): """
+            ACC-01 ACC-02 ACC-08 ACC-09 INP-03 INP-08 LEAF-12 LIFE-01 LIFE-02 LIFE-03 LIFE-06 LIFE-12 REQ-09 REQ-11
+            RET-01 RET-02 RET-04 RET-11 RET-13 RET-14 RET-17 ROOT-15 ROOT-18 SET-08""",
+        ("bare_root", "any"): "ROOT-01 ROOT-02 ROOT-10",
+        ("bare_root", "0-d"): "ROOT-02 ROOT-10",
+        ("gradient_shape", "broadcasts"): "ROOT-03",
+        ("intermediates", "kept"): "DET-04 INP-04 LEAF-06 MODE-04 NONE-06 NONE-08 REQ-15",
+        ("freed", "stops"): "INP-08 LIFE-01 LIFE-03 LIFE-06",
+        ("use", "clears"): "NONE-02 NONE-06",
+        ("untracked_root", "nothing"): "REQ-08 ROOT-07",
+        ("returns", "something"): "ROOT-13",
+    }.items()
+}
