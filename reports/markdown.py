@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gradlaws.conformance.verdict import Verdict
 from gradlaws.reports.script import script
 from gradlaws.reports.terminal import again, cell, covered, ratio, short, some
 from gradlaws.reports.view import BREAKS, Cause, State, View, plural
@@ -60,10 +59,8 @@ def _engine(view: View) -> Iterator[str]:
         yield ""
     for claim in view.claims:
         yield f"- {SIGNS[claim.state]} {claim.sentence}"
-        for verdict in Verdict:
-            laws = [o.law for o in claim.obstacles if o.verdict == verdict]
-            if laws:
-                yield f"  - {verdict}: {some(laws)}"
+        for verdict, laws in claim.grouped.items():
+            yield f"  - {verdict}: {some(laws)}"
     for convention, laws in view.waived.items():
         value = view.engine.conventions.get(convention, "")
         yield f"- declared otherwise than PyTorch: `{convention}` = `{value}`" + (

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.verdict import Verdict
+from gradlaws.reports.checked import LAW, LEVELS, Line
 from gradlaws.reports.record import RecordError, read
 
-VERDICTS = frozenset(Verdict)
+__all__ = ["LEVELS", "Record", "load", "parsed", "result_of"]
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,12 @@ def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
     kept = tuple(lines)
     if not kept:
         raise RecordError(f"{where}: has no line that is whole")
-    head = _Line(kept[0], f"{where}: line 1 (header)")
-    footer = _Line(kept[-1], f"{where}: line {len(kept)} (footer)") if _is(kept[-1], "footer") else None
+    head = Line(kept[0], f"{where}: line 1 (header)")
+    footer = Line(kept[-1], f"{where}: line {len(kept)} (footer)") if _is(kept[-1], "footer") else None
     body = kept[1 : len(kept) - (footer is not None)]
     results, documented = [], []
     for number, line in enumerate(body, 2):
-        entry = _Line(line, f"{where}: line {number} ({line['type']})")
+        entry = Line(line, f"{where}: line {number} ({line['type']})")
         if _is(line, "result"):
             results.append(law_result(entry))
         elif _is(line, "example"):
@@ -160,7 +161,9 @@ def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
     if footer is not None:
         _counted(footer, [*results, *documented])
     laws = head.get("laws", dict, {})
-    tried = head.get("tried", list, None)
+    if not all(LAW.fullmatch(law) and level in LEVELS for law, level in laws.items()):
+        head.refuse("laws")
+    tried = None if head.data.get("tried") is None else head.names("tried")
     return Record(
         None,
         head.get("gradlaws", str),
@@ -169,7 +172,7 @@ def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
         head.get("seed", int),
         head.get("profile", str),
         head.get("examples", int),
-        head.get("level", str),
+        head.level(),
         laws,
         tuple(laws if tried is None else tried),
         head.get("python", str),
@@ -179,85 +182,68 @@ def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
         tuple(documented),
         footer is not None and footer.get("exit", int) in (0, 1),
         0.0 if footer is None else float(footer.get("seconds", int | float)),
-        {} if footer is None else footer.get("ops", dict, {}),
+        {} if footer is None else _ops(footer),
         kept,
     )
 
 
-_REQUIRED: Any = object()
-
-
-class _Line:
-    """One line, or an object in one, whose keys are checked when they are read."""
-
-    def __init__(self, data: dict[str, Any], where: str) -> None:
-        self.data, self.where = data, where
-
-    def get(self, key: str, kind: Any, default: Any = _REQUIRED) -> Any:
-        value = self.data.get(key, default)
-        if value is _REQUIRED:
-            raise RecordError(
-                f"{self.where}: {key!r} is missing; the file was changed by hand, or is none of ours"
-            )
-        if value is not default and (
-            not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
-        ):
-            raise RecordError(f"{self.where}: {key!r} is {str(value)[:40]!r}, which no run writes")
-        return value
-
-    def verdict(self) -> Verdict:
-        text = self.get("verdict", str)
-        if text not in VERDICTS:
-            raise RecordError(f"{self.where}: {text!r} is no verdict; there are {', '.join(Verdict)}")
-        return Verdict(text)
+def _ops(footer: Line) -> dict[str, Any]:
+    found: dict[str, Any] = footer.get("ops", dict, {})
+    for op, said in found.items():
+        if not isinstance(said, dict):
+            footer.refuse("ops")
+        entry = Line(said, f"{footer.where}: ops: {op}")
+        entry.get("programs", int)
+        entry.counts("dtypes")
+    return found
 
 
 def _is(line: dict[str, Any], kind: str) -> bool:
     return bool(line["type"] == kind)
 
 
-def _engine(data: Any, head: _Line) -> Engine:
+def _engine(data: Any, head: Line) -> Engine:
     if not isinstance(data, dict):
         raise RecordError(f"{head.where}: 'backends' is no list of objects")
-    entry = _Line(data, head.where)
+    entry = Line(data, head.where)
     name = entry.get("name", str)
     declared = entry.get("conventions", dict, None) or head.get("conventions", dict, {})
     declared = declared[name] if isinstance(declared.get(name), dict) else declared
     return Engine(
         name,
         entry.get("version", str),
-        tuple(entry.get("capabilities", list)),
-        tuple(entry.get("ops", list)),
+        entry.names("capabilities"),
+        entry.names("ops"),
         declared,
     )
 
 
 def result_of(data: dict[str, Any]) -> LawResult:
     """The result in a `result` line."""
-    return law_result(_Line(data, "this run"))
+    return law_result(Line(data, "this run"))
 
 
-def law_result(entry: _Line) -> LawResult:
+def law_result(entry: Line) -> LawResult:
     """The result in a checked line."""
     result = LawResult(
-        entry.get("law", str),
+        entry.law(),
         entry.get("backend", str),
         entry.get("given", str),
         entry.verdict(),
         entry.get("family", str),
-        entry.get("level", str),
+        entry.level(),
         entry.get("sentence", str),
         entry.get("source", str),
         entry.get("programs", int),
         entry.get("assertions", int),
         float(entry.get("worst", int | float)),
         float(entry.get("seconds", int | float)),
-        tuple(entry.get("missing", list)),
+        entry.names("missing"),
         entry.get("message", str),
         entry.get("known", str),
-        entry.get("excused", dict),
-        tuple(entry.get("after", list)),
-        tuple(entry.get("waived", list, [])),
+        entry.counts("excused"),
+        entry.names("after"),
+        entry.names("waived", []),
         _finding(entry),
     )
     if result.verdict is Verdict.PASS and not result.assertions:
@@ -265,21 +251,24 @@ def law_result(entry: _Line) -> LawResult:
     return result
 
 
-def _finding(result: _Line) -> Finding | None:
+def _finding(result: Line) -> Finding | None:
     data = result.data.get("finding")
     if data is None:
         return None
     if not isinstance(data, dict):
         raise RecordError(f"{result.where}: 'finding' is no object")
-    entry = _Line(data, f"{result.where}: finding")
+    entry = Line(data, f"{result.where}: finding")
+    steps = entry.get("steps", list, None) or ()
+    if not all(isinstance(step, dict) for step in steps):
+        entry.refuse("steps")
     return Finding(
-        entry.get("law", str),
+        entry.law(),
         entry.get("thing", str),
         entry.get("got", str),
         entry.get("expected", str),
         entry.get("step", str, ""),
         entry.get("program", str, ""),
-        tuple(entry.get("steps", list, None) or ()),
+        tuple(steps),
         entry.get("replay", str, None),
         entry.get("sentence", str, result.data["sentence"]),
         entry.get("source", str, result.data["source"]),
@@ -287,13 +276,13 @@ def _finding(result: _Line) -> Finding | None:
     )
 
 
-def _example(entry: _Line) -> ExampleResult:
+def _example(entry: Line) -> ExampleResult:
     return ExampleResult(
         entry.get("name", str), entry.get("backend", str), entry.verdict(), entry.get("message", str)
     )
 
 
-def _counted(footer: _Line, results: list[LawResult | ExampleResult]) -> None:
+def _counted(footer: Line, results: list[LawResult | ExampleResult]) -> None:
     found = Counter(str(result.verdict) for result in results)
     if footer.get("results", int) != len(results) or footer.get("verdicts", dict) != dict(found):
         raise RecordError(

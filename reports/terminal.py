@@ -95,10 +95,8 @@ def standing(view: View) -> Iterator[str]:
     for claim in view.claims:
         if claim.state is not State.HOLDS:
             yield claim.sentence
-        for verdict in Verdict:
-            laws = [obstacle.law for obstacle in claim.obstacles if obstacle.verdict == verdict]
-            if laws:
-                yield f"    {verdict}: {some(laws)}"
+        for verdict, laws in claim.grouped.items():
+            yield f"    {verdict}: {some(laws)}"
     for convention, laws in view.waived.items():
         value = view.engine.conventions.get(convention, "")
         yield f"declared: {convention} = {value}" + (
@@ -124,7 +122,7 @@ def causes(view: View) -> Iterator[str]:
     """Failures by root cause, in a line each."""
     if view.causes:
         failing = sum(len(cause.laws) for cause in view.causes)
-        yield f"{plural(failing, 'law')} fail from {plural(len(view.causes), 'root cause')}:"
+        yield f"{plural(failing, 'law fails', 'laws fail')} from {plural(len(view.causes), 'root cause')}:"
     for cause in view.causes:
         yield f"    {cause.law}: {cause.sentence}"
         if others := [law for law in cause.laws if law != cause.law]:

@@ -12,13 +12,16 @@ from enum import StrEnum
 from functools import cached_property
 
 from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.reader import Engine, ExampleResult, Finding, LawResult, Record
+from gradlaws.reports.reader import LEVELS, Engine, ExampleResult, Finding, LawResult, Record
 
-LEVELS = ("core", "full", "torch")
 #: Verdicts with which an engine does not conform.
 BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})
 #: Verdicts with which a claim holds. A stale entry is an error in the list, not in the engine.
 KEPT = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.STALE})
+
+
+#: What stands in the way of a claim where a law has no verdict.
+UNTRIED = "not tried"
 
 
 class State(StrEnum):
@@ -50,6 +53,15 @@ class Claim:
     kept: int
     known: tuple[str, ...]
     obstacles: tuple[Obstacle, ...]
+
+    @property
+    def grouped(self) -> dict[str, list[str]]:
+        """The laws that stand in the way, by verdict."""
+        found: dict[str, list[str]] = {}
+        for verdict in (*Verdict, UNTRIED):
+            laws = [obstacle.law for obstacle in self.obstacles if obstacle.verdict == verdict]
+            found |= {str(verdict): laws} if laws else {}
+        return found
 
     @property
     def sentence(self) -> str:
@@ -249,7 +261,7 @@ def _why(result: LawResult) -> str:
 
 
 def _untried(law: str) -> Obstacle:
-    return Obstacle(law, Verdict.UNKNOWN, "not tried in this run")
+    return Obstacle(law, UNTRIED, "it was not among the laws of this run, or the run ended before")
 
 
 def _root(result: LawResult, failing: dict[str, LawResult]) -> str:

@@ -49,7 +49,9 @@ class MicrogradBackend(Spelled):
         if gradient is None:
             root.item().backward()
         else:  # there is no gradient argument: the root is weighted instead
-            sum((v * g.data for v, g in zip(root.ravel(), gradient.ravel(), strict=True)), Value(0.0)).backward()
+            sum(
+                (v * g.data for v, g in zip(root.ravel(), gradient.ravel(), strict=True)), Value(0.0)
+            ).backward()
 
     def grad(self, x: Any) -> Any:
         return np.array([float(v.grad) for v in x.ravel()]).reshape(x.shape) if x.dtype == object else None

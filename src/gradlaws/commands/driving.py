@@ -114,12 +114,13 @@ class Progress:
         now = time.perf_counter()
         if now - self._last >= self._every:
             self._last = now
-            self._show(now, line.get("law", line.get("name", "")))
+            self.show(line.get("law", line.get("name", "")))
 
-    def _show(self, now: float, what: str) -> None:
+    def show(self, what: str) -> None:
+        """How many are done, what came of them, and what came last."""
         done = sum(self.verdicts.values())
         counts = ", ".join(f"{n} {verdict}" for verdict, n in sorted(self.verdicts.items()))
-        text = f"{done} of {self.total}  {counts}  {now - self._start:.0f} s  {what}"
+        text = f"{done} of {self.total}  {counts}  {time.perf_counter() - self._start:.0f} s  {what}"
         self._clear()
         print(text[:100], end="" if self.live else "\n", file=self.out, flush=True)
 
@@ -153,6 +154,7 @@ class _Driver:
         self.progress.total = len(campaign.law_cases()) + len(campaign.example_cases())
         for text in campaign.header():
             print(text, file=self.progress.out)
+        self.progress.show("starting")
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from gradlaws.reports.difference import Difference, as_markdown, as_text, compar
 from gradlaws.reports.formats import write_all
 from gradlaws.reports.gate import decide
 from gradlaws.reports.markdown import markdown
-from gradlaws.reports.reader import load
+from gradlaws.reports.reader import LEVELS, load
 from gradlaws.reports.record import RecordError
-from gradlaws.reports.view import LEVELS, View, views
+from gradlaws.reports.view import View, views
 
 
 def declare(parser: ArgumentParser) -> None:
