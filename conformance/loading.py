@@ -107,7 +107,8 @@ def _made(name: str, place: str) -> Backend:
     if missing:
         raise BackendError(
             f"backend {given!r}: {type(backend).__name__} lacks the required method{'s' * (len(missing) > 1)} "
-            f"{', '.join(missing)}; see help(gradlaws.Backend) for what each must do"
+            f"{', '.join(missing)}:\n"
+            + "\n".join(f"    {m}: {(getattr(Backend, m).__doc__ or '').splitlines()[0]}" for m in missing)
         )
     if not backend.name:
         backend.name = name

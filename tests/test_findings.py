@@ -6,7 +6,6 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def installed(engine: str) -> bool:
     """Whether the release that the findings are about is there."""
     package, _, wanted = shipped()[engine].requirements[0].partition("==")
     try:
-        return find_spec(engine) is not None and version(package) == wanted
+        return version(package).partition("+")[0] == wanted
     except PackageNotFoundError:
         return False
 

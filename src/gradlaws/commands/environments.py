@@ -148,6 +148,7 @@ def _called(command: list[str], environment: Environment) -> None:
 
 
 def variables(environment: Environment, home: Path) -> dict[str, str]:
-    """The environment variables of a run: this process's own, the suite's path and the engine's."""
+    """The environment variables of a run: this process's own, the engine's, and where the suite and adapters are."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
-    return {**own, "PYTHONPATH": str(environment.place(home) / "suite"), **environment.variables}
+    path = os.pathsep.join((str(environment.place(home) / "suite"), str(Path.cwd())))
+    return {**own, "PYTHONPATH": path, **environment.variables}

@@ -49,6 +49,7 @@ def _looked_at(name: str) -> bool:
     from gradlaws.conformance.checking import check
     from gradlaws.conformance.loading import BackendError, find
     from gradlaws.conformance.ops import TABLE
+    from gradlaws.conformance.trying import troubles
 
     try:
         backend = find(name)
@@ -64,6 +65,11 @@ def _looked_at(name: str) -> bool:
     ops = sorted(set(backend.ops()))
     lacking = sorted(set(CAPABILITIES) - backend.capabilities)
     print("2. checked   every method that the adapter claims returns what it should")
+    wrong = troubles(backend, tracked=True)
+    for trouble in wrong:
+        print(f"3. to mend   {trouble}")
+    if wrong:
+        print("             mend these ops' spelling, or say in `ops()` (or `lacks`) that the engine has them not")
     print(f"3. ops       {len(set(ops) & set(TABLE.names()))} of {len(list(TABLE.names()))} in the table")
     print(f"4. claims    {len(backend.capabilities)} of {len(CAPABILITIES)} capabilities")
     for capability in lacking:
