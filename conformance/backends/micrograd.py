@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from micrograd.engine import Value
 
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.spelled import Spelled, numpy_like
 
@@ -20,6 +21,7 @@ class MicrogradBackend(Spelled):
 
     name = "micrograd"
     engine, alias, falls_back = np, "np", False
+    dialect = Dialect(absent="zeros", intermediates="kept")
     features = frozenset({"order"})
     withheld = frozenset({"constants"})
     spellings = {op: text for op, text in numpy_like("np").items() if op in MOVED | COMPUTED}

@@ -9,8 +9,13 @@ import mygrad
 import mygrad.nnet
 import numpy as np
 
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.spelled import Spelled, numpy_like
+
+
+#: Of several largest elements mygrad takes the first, by convention; PyTorch shares the gradient out.
+TIES = frozenset({"amax", "amin", "max_all", "min_all"})
 
 
 class MygradBackend(Spelled):
@@ -18,9 +23,18 @@ class MygradBackend(Spelled):
 
     name = "mygrad"
     engine, alias, falls_back = mygrad, "mygrad", False
+    dialect = Dialect(
+        accumulation="overwrites",
+        bare_root="any",
+        gradient_shape="broadcasts",
+        intermediates="kept",
+        freed="stops",
+        use="clears",
+        untracked_root="nothing",
+    )
     features = frozenset({"float32", "integer", "views", "lifetime", "order"})
     #: Rounding and signs are for constants only, and a cast makes a tensor without history.
-    lacks = frozenset({"sign", "floor", "round", "trunc", "cast", "to_integer"})
+    lacks = frozenset({"sign", "floor", "round", "trunc", "cast", "to_integer"}) | TIES
     spellings = {
         **numpy_like("mygrad", inplace=True),
         **{name: f"mygrad.nnet.{name}({{0}})" for name in ("relu", "sigmoid")},

@@ -7,6 +7,7 @@ from typing import Any
 
 import paddle
 
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.torchlike import TorchLike
 
@@ -16,6 +17,7 @@ class PaddleBackend(TorchLike):
 
     name = "paddle"
     engine = paddle
+    dialect = Dialect(bare_root="any", untracked_root="nothing")
     features = (TorchLike.features - {"create_graph", "inputs", "same_object"}) | {"lifetime"}
     withheld = frozenset({"retains_grad", "register_post_accumulate_hook"})
     spellings = {

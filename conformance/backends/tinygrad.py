@@ -11,6 +11,7 @@ if which("clang") is None:
     os.environ.setdefault("DEV", "PYTHON")  # read when tinygrad is imported
 from tinygrad import Tensor
 
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.spelled import Spelled, methods
 
@@ -22,6 +23,7 @@ class TinygradBackend(Spelled):
 
     name = "tinygrad"
     engine, alias, falls_back = Tensor, "Tensor", False
+    dialect = Dialect(bare_root="0-d", intermediates="kept", returns="something")
     features = frozenset({"float32", "integer", "same_object", "order", "lifetime"})
     withheld = frozenset({"constants"})
     spellings = methods() | {
