@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -54,7 +55,7 @@ class BoundLaw:
             pytest.skip(f"UNSUPPORTED: needs {', '.join(result.missing)}")
         if result.verdict is Verdict.KNOWN:
             pytest.xfail(f"KNOWN: {result.known}")
-        if result.verdict is not Verdict.PASS:
+        if result.verdict not in (Verdict.PASS, Verdict.DECLARED):
             line = result_line(result, self._subject.prepared[0])
             pytest.fail(failure(result_of(line)), pytrace=False)
 
@@ -63,6 +64,7 @@ def parametrize_with_laws(
     backend: str | Backend,
     *,
     level: str = "full",
+    dialect: Literal["declared", "torch"] = "declared",
     laws: str | None = None,
     examples: int = 100,
     seed: int = 0,
@@ -78,6 +80,6 @@ def parametrize_with_laws(
     that do not exist; an adapter that cannot be had or is not right is told by the tests themselves.
     """
     subject = _Subject(backend, known_failures)
-    effort = Effort(examples, seed, strict=level == "torch")
+    effort = Effort(examples, seed, strict=level == "torch", dialect=dialect)
     bound = [BoundLaw(law, subject, effort) for law in Selection.of(level, laws, None).laws()]
     return pytest.mark.parametrize("law", bound, ids=repr)

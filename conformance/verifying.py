@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.checking import check
@@ -17,6 +17,7 @@ from gradlaws.conformance.lines import example_line, header, result_line
 from gradlaws.conformance.loading import BackendError, find
 from gradlaws.conformance.promises import PROMISES
 from gradlaws.conformance.selection import Selection
+from gradlaws.conformance.verdict import ACCEPTABLE
 from gradlaws.reports.merging import summed
 from gradlaws.reports.reader import parsed
 from gradlaws.reports.record import footer, headed
@@ -27,6 +28,7 @@ def verify(
     backend: str | Backend,
     *,
     level: str = "full",
+    dialect: Literal["declared", "torch"] = "declared",
     laws: str | None = None,
     examples: int = 100,
     seed: int = 0,
@@ -37,6 +39,7 @@ def verify(
 
     backend:  a name, `module:attribute`, or an adapter.
     level:    `core`, `full` or `torch`.
+    dialect:  judge by the conventions that the adapter has `declared`, or by PyTorch's (`torch`).
     laws:     ids and families, comma-separated; all of the level by default.
     examples: programs a law.
     seed:     chooses the programs; equal seeds give equal reports.
@@ -50,7 +53,7 @@ def verify(
     """
     engine, known = prepared(backend, known_failures)
     selection = Selection.of(level, laws, None)
-    effort = Effort(examples, seed, strict=level == "torch")
+    effort = Effort(examples, seed, strict=level == "torch", dialect=dialect)
     start = time.perf_counter()
     head = headed(header([engine], selection, effort, "custom"))
     lines: list[dict[str, Any]] = []
@@ -63,10 +66,10 @@ def verify(
             progress(line)
 
     for example in EXAMPLES.values() if selection.whole else ():
-        took(example_line(example, engine, known))
+        took(example_line(example, engine, known, dialect))
     for law in selection.laws():
         took(result_line(judge(law, engine, effort, known), engine))
-    failed = any(line["verdict"] not in ("PASS", "KNOWN", "UNSUPPORTED") for line in lines)
+    failed = any(line["verdict"] not in ACCEPTABLE for line in lines)
     end = footer(lines, int(failed), round(time.perf_counter() - start, 3), summed(covered))
     return views([parsed([head, *lines, end])])[0]
 

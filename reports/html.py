@@ -82,6 +82,7 @@ def _heat(view: View, name: str) -> tuple[str, int, Family | None]:
         ("broken", failing),
         ("unknown", family.verdicts[Verdict.UNKNOWN]),
         ("known", family.verdicts[Verdict.KNOWN]),
+        ("declared", family.verdicts[Verdict.DECLARED]),
         ("unsupported", family.verdicts[Verdict.UNSUPPORTED]),
     ):
         if count:

@@ -18,7 +18,7 @@ ERRORS = frozenset({Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT})
 
 
 def junit(views: Sequence[View]) -> str:
-    """The XML. KNOWN and UNSUPPORTED are skipped cases; UNKNOWN is a failure, for nothing was shown."""
+    """The XML. KNOWN, DECLARED and UNSUPPORTED are skipped cases; UNKNOWN is a failure, for nothing was shown."""
     root = ElementTree.Element("testsuites", name="gradlaws")
     for view in views:
         _suite(root, view)
@@ -52,7 +52,7 @@ def _case(suite: ElementTree.Element, group: str, name: str, seconds: float) -> 
 
 
 def _said(case: ElementTree.Element, verdict: Verdict, message: str, text: str) -> None:
-    if verdict in (Verdict.KNOWN, Verdict.UNSUPPORTED):
+    if verdict in (Verdict.KNOWN, Verdict.DECLARED, Verdict.UNSUPPORTED):
         ElementTree.SubElement(case, "skipped", message=_clean(f"{verdict}: {message}"))
     elif verdict in FAILED | ERRORS:
         tag = "failure" if verdict in FAILED else "error"

@@ -38,11 +38,7 @@ def _lines(views: Sequence[View]) -> Iterator[str]:
 
 def _level(view: View) -> str:
     best = view.reached
-    if best is None:
-        return "❌ none"
-    return f"✅ {best.level}" + (
-        f", but for {plural(len(best.known), 'known failure')}" if best.known else ""
-    )
+    return "❌ none" if best is None else f"✅ {best.level}{best.but}"
 
 
 def _family(view: View, name: str) -> str:
@@ -61,11 +57,9 @@ def _engine(view: View) -> Iterator[str]:
         yield f"- {SIGNS[claim.state]} {claim.sentence}"
         for verdict, laws in claim.grouped.items():
             yield f"  - {verdict}: {some(laws)}"
-    for convention, laws in view.waived.items():
-        value = view.engine.conventions.get(convention, "")
-        yield f"- declared otherwise than PyTorch: `{convention}` = `{value}`" + (
-            f", which waives something in {some(laws)}" if laws else ""
-        )
+    for one in view.declared:
+        behind = f" (behind {some(one.laws)})" if one.laws else ""
+        yield f"- declared otherwise than PyTorch: `{one.convention}` = `{one.value}`: {one.meaning}{behind}"
     if coverage := covered(view):
         yield f"- {coverage}"
     yield ""

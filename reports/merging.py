@@ -19,7 +19,6 @@ SAME = {
     "level": "were judged at different levels",
     "laws": "know different laws",
     "judged": "were judged in different ways",
-    "conventions": "declare different conventions",
 }
 
 
@@ -30,7 +29,7 @@ def merged(records: Sequence[Record]) -> tuple[str, Record]:
     for record, head in zip(records[1:], heads[1:], strict=True):
         for key, what in SAME.items():
             if first.get(key) != head.get(key):
-                values = "" if key in ("laws", "conventions") else f": {first.get(key)} and {head.get(key)}"
+                values = "" if key == "laws" else f": {first.get(key)} and {head.get(key)}"
                 raise RecordError(f"{records[0].name} and {record.name} {what}{values}")
     engines = _engines(records, heads)
     body = [line for record in records for line in record.lines if line["type"] in ("result", "example")]
@@ -70,7 +69,7 @@ def _engines(records: Sequence[Record], heads: Sequence[dict[str, Any]]) -> list
             if same != engine:
                 raise RecordError(
                     f"{before.name} and {record.name} judge {engine['name']} through different adapters: "
-                    f"capabilities or ops differ"
+                    f"capabilities, ops or conventions differ"
                 )
         for name, backend in [
             *((result.law, result.backend) for result in record.results),

@@ -30,7 +30,7 @@ class Engine:
     version: str
     capabilities: tuple[str, ...]
     ops: tuple[str, ...]
-    conventions: Mapping[str, Any] = field(default_factory=dict)
+    conventions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,8 +207,9 @@ def _engine(data: Any, head: Line) -> Engine:
         raise RecordError(f"{head.where}: 'backends' is no list of objects")
     entry = Line(data, head.where)
     name = entry.get("name", str)
-    declared = entry.get("conventions", dict, None) or head.get("conventions", dict, {})
-    declared = declared[name] if isinstance(declared.get(name), dict) else declared
+    declared = entry.get("conventions", dict, {})
+    if not all(isinstance(value, str) for value in declared.values()):
+        entry.refuse("conventions")
     return Engine(
         name,
         entry.get("version", str),

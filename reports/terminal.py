@@ -97,11 +97,9 @@ def standing(view: View) -> Iterator[str]:
             yield claim.sentence
         for verdict, laws in claim.grouped.items():
             yield f"    {verdict}: {some(laws)}"
-    for convention, laws in view.waived.items():
-        value = view.engine.conventions.get(convention, "")
-        yield f"declared: {convention} = {value}" + (
-            f" (waives something in {', '.join(laws)})" if laws else ""
-        )
+    for one in view.declared:
+        behind = f"; behind {some(one.laws)}" if one.laws else ""
+        yield f"declared: {one.convention} = {one.value}: {one.meaning}{behind}"
     if view.known:
         yield f"known failures: {', '.join(result.law for result in view.known)}"
     if coverage := covered(view):
@@ -174,6 +172,7 @@ def side_by_side(views: Sequence[View]) -> list[list[str]]:
 def cell(family: Family) -> str:
     """`5/8 2 fail 1 known`: what is behind a number of laws."""
     rest = {
+        "decl": family.verdicts[Verdict.DECLARED],
         "fail": sum(family.verdicts[v] for v in BREAKS),
         "known": family.verdicts[Verdict.KNOWN],
         "unsup": family.verdicts[Verdict.UNSUPPORTED],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from gradlaws.conformance.dialect import MEANING
 from gradlaws.conformance.verdict import Verdict
 from gradlaws.reports.reader import LEVELS, Engine, ExampleResult, Finding, LawResult, Record
 
@@ -52,6 +53,7 @@ class Claim:
     laws: int
     kept: int
     known: tuple[str, ...]
+    declared: tuple[str, ...]
     obstacles: tuple[Obstacle, ...]
 
     @property
@@ -64,14 +66,30 @@ class Claim:
         return found
 
     @property
+    def but(self) -> str:
+        """What is counted beside the level, always; empty if there is nothing."""
+        known = [plural(len(self.known), "known failure")] if self.known else []
+        declared = [plural(len(self.declared), "declared deviation")] if self.declared else []
+        return f", but for {' and '.join(known + declared)}" if known or declared else ""
+
+    @property
     def sentence(self) -> str:
         """The claim in a line."""
         if self.state is State.HOLDS:
-            but = f", but for {plural(len(self.known), 'known failure')}" if self.known else ""
-            return f"{self.level} holds{but}: {self.kept} of {plural(self.laws, 'law')}"
+            return f"{self.level} holds{self.but}: {self.kept} of {plural(self.laws, 'law')}"
         if not self.laws:
             return f"{self.level} not tried: run with --level {self.level}"
         return f"{self.level} {self.state}: {self.kept} of {plural(self.laws, 'law')} kept"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A declared convention: its value, what that means, and the laws that are DECLARED because of it."""
+
+    convention: str
+    value: str
+    meaning: str
+    laws: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -183,13 +201,17 @@ class View:
         return tuple(r for r in self.ordered if r.verdict is Verdict.KNOWN)
 
     @property
-    def waived(self) -> dict[str, list[str]]:
-        """Declared convention -> laws in which it waived something."""
-        found: dict[str, list[str]] = {str(name): [] for name in self.engine.conventions}
-        for result in self.ordered:
-            for convention in result.waived:
-                found.setdefault(convention, []).append(result.law)
-        return found
+    def declared(self) -> list[Declared]:
+        """What the adapter declares that the engine does otherwise than PyTorch."""
+        return [
+            Declared(
+                name,
+                value,
+                MEANING.get((name, value), ""),
+                tuple(result.law for result in self.ordered if name in result.waived),
+            )
+            for name, value in self.engine.conventions.items()
+        ]
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:
@@ -208,7 +230,7 @@ class View:
 
     def _claim(self, level: str) -> Claim:
         if LEVELS.index(level) > LEVELS.index(self.record.level):
-            return Claim(level, State.OPEN, 0, 0, (), ())
+            return Claim(level, State.OPEN, 0, 0, (), (), ())
         included = LEVELS[: LEVELS.index(level) + 1]
         by_law = {result.law: result for result in self.results}
         levels = self.record.laws or {result.law: result.level for result in self.results}
@@ -226,9 +248,13 @@ class View:
             state = State.OPEN
         else:
             state = State.PARTIAL if kinds else State.HOLDS
-        known = tuple(law for law in laws if law in by_law and by_law[law].verdict is Verdict.KNOWN)
-        kept = sum(law in by_law and by_law[law].verdict in KEPT - {Verdict.KNOWN} for law in laws)
-        return Claim(level, state, len(laws), kept, known, tuple(obstacles))
+        verdicts = {law: by_law[law].verdict for law in laws if law in by_law}
+        known, declared = (
+            tuple(law for law, verdict in verdicts.items() if verdict is kind)
+            for kind in (Verdict.KNOWN, Verdict.DECLARED)
+        )
+        kept = sum(verdict in KEPT for verdict in verdicts.values()) - len(known) - len(declared)
+        return Claim(level, state, len(laws), kept, known, declared, tuple(obstacles))
 
     @cached_property
     def causes(self) -> tuple[Cause, ...]:
@@ -311,5 +337,6 @@ def _cause(law: str, group: list[LawResult]) -> Cause:
     return Cause(law if blamed else shown.law, sentence, source, shown, tuple(r.law for r in group))
 
 
-def _size(finding: Finding | None) -> tuple[int, int]:
-    return (0, 0) if finding is None else (len(finding.steps), len(finding.program))
+def _size(finding: Finding | None) -> tuple[int, int, int]:
+    """Fewest ops first, so that a program which shows the bare thing leads; then the shortest."""
+    return (0, 0, 0) if finding is None else (len(finding.used), len(finding.steps), len(finding.program))

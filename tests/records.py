@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.lines import header, result_line
@@ -46,6 +47,8 @@ def result(law: str, verdict: str, backend: str, blamed: str = "", ops: tuple[st
     if verdict == "UNSUPPORTED":
         made.programs = made.assertions = 0
         made.missing = ("retain_grad",)
+    if verdict == "DECLARED":
+        made.waived = ("accumulation",)
     if verdict == "UNKNOWN":
         made.assertions = 0
     return made
@@ -54,8 +57,9 @@ def result(law: str, verdict: str, backend: str, blamed: str = "", ops: tuple[st
 class Engine(ReferenceBackend):
     """The reference engine under another name and version."""
 
-    def __init__(self, name: str = "toy", version: str = "1.0") -> None:
+    def __init__(self, name: str = "toy", version: str = "1.0", **conventions: Any) -> None:
         super().__init__()
+        self.dialect = Dialect(**conventions)
         self.name, self._version = name, version
 
     def version(self) -> str:

@@ -90,6 +90,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.program",
         "conformance.printing",
         "conformance.known",
+        "conformance.dialect",
     ),
 }
 #: Who may import what belongs to others.

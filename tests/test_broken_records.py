@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records import lines, result
+from records import Engine, lines, result
 
 from gradlaws.reports.difference import as_markdown, as_text, compare
 from gradlaws.reports.formats import FORMATS
@@ -26,11 +26,10 @@ WHOLE = lines(
         "RET-13": "UNSUPPORTED",
         "DET-01": "UNKNOWN",
         "DET-02": "STALE",
+        "ACC-02": "DECLARED",
     },
-    conventions={"accumulation": "overwrites"},
-    judged="declared",
+    Engine(accumulation="overwrites"),
 )
-WHOLE[1]["waived"] = ["accumulation"]
 WHOLE[-1]["ops"] = {"exp": {"programs": 3, "dtypes": {"float64": 3}}}
 JSON = st.recursive(
     st.none()

@@ -194,27 +194,29 @@ def test_failures_are_grouped_by_root_cause() -> None:
         "DET-01": result("DET-01", "FAIL", "toy", "DET-01", ("exp",)),
         "LEAF-12": result("LEAF-12", "FAIL", "toy", "VAL-03", ("exp",)),
         "LEAF-01": result("LEAF-01", "FAIL", "toy", "VAL-03", ("sqrt",)),
-        "LEAF-02": result("LEAF-02", "FAIL", "toy", "VAL-03", ("sqrt", "abs")),
+        "LEAF-02": result("LEAF-02", "FAIL", "toy", "VAL-03", ("abs", "sqrt")),
+        "LEAF-03": result("LEAF-03", "FAIL", "toy", "VAL-03", ("sqrt", "sqrt")),
     }
     causes = {cause.laws: cause.law for cause in view(PASSING | broken).causes}
     assert causes == {
         ("ACC-01", "ZERO-01", "ACC-02"): "ACC-01",
-        ("LEAF-01", "LEAF-02"): "VAL-03",
+        ("LEAF-01", "LEAF-03", "LEAF-02"): "VAL-03",
         ("LEAF-12",): "VAL-03",
         ("DET-01",): "DET-01",
     }
 
 
 def test_declared_deviations_and_op_coverage_are_shown_in_every_form() -> None:
-    made = lines(PASSING, judged="declared", conventions={"accumulation": "overwrites"})
-    made[1]["waived"] = ["accumulation"]
+    made = lines(PASSING | {"ACC-01": "DECLARED"}, Engine(accumulation="overwrites"))
     made[-1]["ops"] = {"add": {"programs": 3, "dtypes": {"float64": 3}}, "exp": {"programs": 0, "dtypes": {}}}
     shown = views([parsed(made)])
-    assert shown[0].waived == {"accumulation": [made[1]["law"]]}
+    (declared,) = shown[0].declared
+    assert (declared.convention, declared.value, declared.laws) == ("accumulation", "overwrites", ("ACC-01",))
     for name in ("text", "markdown", "html"):
         said = FORMATS[name][0](shown)
         assert "accumulation" in said
-        assert "overwrites" in said
+        assert "a backward overwrites .grad instead of adding to it" in said
+        assert "but for 1 declared deviation" in said
         assert re.search(r"1 of \d+ that the engine has", said), name
     assert json.loads(badge(shown))["message"] == "full, 1 deviation"
 
