@@ -36,6 +36,7 @@ from gradlaws.conformance.steps import (
     ZeroGrad,
 )
 
+ROWS = TABLE.rows
 #: Steps after which only their own results are observed.
 QUIET = frozenset({Leaf, Apply, Detach, Mode})
 #: Steps after which all contents are read again.
@@ -89,7 +90,7 @@ class Interpreter:
             moment.skipped = True
             return moment
         try:
-            VERBS.get(kind, Interpreter._unknown)(self, step)
+            VERBS[kind](self, step)
         except self.lawful as error:
             moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
         if self._keeping or kind not in UNMARKED:
@@ -109,17 +110,17 @@ class Interpreter:
             if value is not None:
                 self.env[var] = value
 
-    def _unknown(self, step: Step) -> None:
-        raise TypeError(f"the interpreter does not know the step {type(step).__name__}")
-
     def _leaf(self, step: Leaf) -> None:
-        self._bind(step.outs, (self.backend.tensor(step.value.array, step.requires_grad),))
+        self.env[step.outs[0]] = self.backend.tensor(step.value.array, step.requires_grad)
 
     def _apply(self, step: Apply) -> None:
-        env = self.env
-        result = self.backend.apply(step.op, *[env[v] for v in step.inputs], **dict(step.params))
-        self._bind(step.outs, result if TABLE[step.op].many else (result,))
-        if step.op == "cast":
+        env, op = self.env, step.op
+        result = self.backend.apply(op, *map(env.__getitem__, step.inputs), **dict(step.params))
+        if ROWS[op].many:
+            self._bind(step.outs, result)
+        elif result is not None:
+            env[step.outs[0]] = result
+        if op == "cast":
             self._same["returned itself"] = result is env[step.inputs[0]]
 
     def _inplace(self, step: InPlace) -> None:
@@ -291,11 +292,9 @@ class Interpreter:
         # After an event that ends the program, everything has just been looked at.
         seen = trace.moments[-1].seen if self.last == len(trace.moments) - 1 and self.last >= 0 else {}
         for var, x in self.env.items():
-            if var in seen:
-                trace.final[var] = Seen(numpy(x), seen[var].grad)
-            else:
-                grad = grads[var]
-                trace.final[var] = Seen(numpy(x), None if grad is None else numpy(grad))
+            known, grad = seen.get(var), grads[var]
+            array = known.grad if known is not None else None if grad is None else numpy(grad)
+            trace.final[var] = Seen(numpy(x), array)
         shared = self.sharing(grads=grads)
         trace.shared = None if shared is None else shared | self.lost
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -121,15 +122,12 @@ class _Oracle(Interpreter):
     def look(self, x: Tensor, value: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""
         node, grad, leaf = x.node, self._grad(x), x.is_leaf
+        array, error = (node.array, partial(_value_error, node)) if value else (None, None)
+        if grad is None:
+            return Seen(array, None, node.tracked, leaf, x.retains and not leaf, None, x.error, error)
+        held = grad.node
         return Seen(
-            node.array if value else None,
-            None if grad is None else grad.array,
-            node.tracked,
-            leaf,
-            x.retains and not leaf,
-            None if grad is None else grad.requires_grad,
-            x.error,
-            _value_error(node) if value else None,
+            array, held.array, node.tracked, leaf, x.retains and not leaf, held.tracked, x.error, error
         )
 
     @staticmethod
@@ -163,8 +161,8 @@ class _Oracle(Interpreter):
         return {x: (node.array, _sum_error(node, earlier[x])) for x, node in whole.items()}
 
 
-def _value_error(node: Node) -> Callable[[], Array]:
-    return lambda: Bounds().of(node)
+def _value_error(node: Node) -> Array:
+    return Bounds().of(node)
 
 
 def _sum_error(node: Node, earlier: Callable[[], Array] | None) -> Callable[[], Array]:

@@ -106,9 +106,15 @@ class Spelled(Backend):
         return self.tensor(np.ones(2))
 
     def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
-        return compiled(self.spellings.get(op, TABLE[op].spell), False, self.alias)(
-            self.engine, inputs, params
-        )
+        call = self._calls.get(op)
+        if call is None:
+            call = compiled(self.spellings.get(op, TABLE[op].spell), False, self.alias)
+            self._calls[op] = call
+        return call(self.engine, inputs, params)
+
+    @cached_property
+    def _calls(self) -> dict[str, Callable[..., Any]]:
+        return {}
 
     def written(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
         """An in-place op by its spelling; an adapter whose engine has such calls it from `inplace`."""

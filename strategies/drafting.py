@@ -25,6 +25,7 @@ LARGEST = 1e4
 #: View ops that keep the order of dimensions. A permuted tensor can be contiguous only by dimensions of size 1,
 #: and how an engine lays out what is computed from it is its own affair.
 IN_ORDER = frozenset({"view", "reshape", "squeeze", "unsqueeze", "narrow", "select"})
+ROWS = TABLE.rows
 #: Tensors have at most this many elements.
 MOST = 24
 
@@ -162,7 +163,7 @@ class Draft:
 
     def apply(self, op: str, *inputs: Var, **params: Any) -> Any:
         """Append an op; its result (a tuple where it has several), or None where it does not fit the values."""
-        row = TABLE[op]
+        row = ROWS[op]
         infos = [self.info[v] for v in inputs]
         values = [info.value for info in infos]
         if (

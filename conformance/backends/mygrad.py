@@ -13,7 +13,6 @@ from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.spelled import Spelled, numpy_like
 
-
 #: Of several largest elements mygrad takes the first, by convention; PyTorch shares the gradient out.
 TIES = frozenset({"amax", "amin", "max_all", "min_all"})
 

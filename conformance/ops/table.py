@@ -156,29 +156,29 @@ class Op:
 
 
 class Table:
-    """All rows by name, in the order in which they were added."""
+    """All rows by name, in the order in which they were added; `rows` is the dictionary itself, faster to look in."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, Op] = {}
+        self.rows: dict[str, Op] = {}
 
     def add(self, *rows: Op) -> None:
         """Add rows; a name that is taken is an error."""
         for row in rows:
-            if row.name in self._rows:
+            if row.name in self.rows:
                 raise ValueError(f"the op table already has a row {row.name!r}")
-            self._rows[row.name] = row
+            self.rows[row.name] = row
 
     def __getitem__(self, name: str) -> Op:
-        return self._rows[name]
+        return self.rows[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._rows
+        return name in self.rows
 
     def __iter__(self) -> Iterator[Op]:
-        return iter(self._rows.values())
+        return iter(self.rows.values())
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def names(self) -> frozenset[str]:
         """The names of all rows that a program may use (internal rows left out)."""
