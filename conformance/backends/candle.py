@@ -29,8 +29,8 @@ class CandleBackend(TorchLike):
 
     name = "candle"
     engine = candle
-    features = TorchLike.features | {"lifetime", "order"}
-    withheld = frozenset({"retains_grad", "register_post_accumulate_hook"})
+    features = (TorchLike.features - {"inputs"}) | {"lifetime", "order"}
+    withheld = frozenset({"backward_many", "retains_grad", "register_post_accumulate_hook"})
     lacks = frozenset({"masked_fill", "masked_fill_"})  # the mask is not broadcast
     spellings = {
         "clamp": "torch.clamp({0}, {min}, {max})",

@@ -64,9 +64,6 @@ class MygradBackend(Spelled):
     def requires_grad(self, x: Any) -> bool:
         return not getattr(x, "constant", True)
 
-    def detach(self, x: Any) -> Any:
-        return x.copy(constant=True)
-
     def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
         return self.written(op, target, *inputs, **params)
 

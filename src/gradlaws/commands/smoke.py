@@ -69,7 +69,9 @@ def _looked_at(name: str) -> bool:
     for trouble in wrong:
         print(f"3. to mend   {trouble}")
     if wrong:
-        print("             mend these ops' spelling, or say in `ops()` (or `lacks`) that the engine has them not")
+        print(
+            "             mend these ops' spelling, or say in `ops()` (or `lacks`) that the engine has them not"
+        )
     print(f"3. ops       {len(set(ops) & set(TABLE.names()))} of {len(list(TABLE.names()))} in the table")
     print(f"4. claims    {len(backend.capabilities)} of {len(CAPABILITIES)} capabilities")
     for capability in lacking:
