@@ -36,10 +36,12 @@ FEATURES: dict[str, str] = {
     "threads": "tensors may be used from several threads",
     "order": "operands of one op may be the same tensor, and roots may repeat",
     "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
+    "gradient_argument": "the engine's backward takes one (claimed by all but adapters that weight the root instead)",
+    "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",
     "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
 #: The features that an adapter has unless it withholds them.
-IMPLIED = frozenset({"constants", "stored"})
+IMPLIED = frozenset({"constants", "gradient_argument", "ties", "stored"})
 _CAPABILITIES: dict[str, str] = {}
 
 

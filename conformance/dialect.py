@@ -20,15 +20,18 @@ class DialectError(ValueError):
 class Dialect:
     """The conventions of an engine; the first value of each is PyTorch's, and the default.
 
-    absent:         what .grad is where no gradient has arrived: `None`, or zeros in the tensors that require grad.
+    absent:         what .grad is where no gradient has arrived: `None`, or zeros in every floating-point tensor.
     accumulation:   a backward adds to .grad, or overwrites it.
     bare_root:      without gradient argument a backward starts from a root of one element; from any root,
                     taking ones; or only from a root of no dimensions.
     gradient_shape: a gradient argument has exactly the root's shape, or broadcasts to it.
+    gradient_type:  a gradient argument is a tensor, or anything that an array can be made of.
     intermediates:  a non-leaf gets a .grad only if it was told to retain it, or every non-leaf keeps its gradient.
     freed:          a second backward through what the first one freed is refused, or right; or it stops there:
                     a backward turns what it went through into leaves, and what else was computed from the same
                     leaves before it may be refused.
+    leaf_write:     while ops are recorded, an in-place op on a leaf that requires grad is refused; or it is recorded,
+                    and the leaf becomes a non-leaf.
     use:            an op leaves the .grad of its operands alone, or clears it.
     untracked_root: a backward from a tensor that does not require grad is refused, or does nothing.
     returns:        a backward returns None, or something else.
@@ -38,8 +41,10 @@ class Dialect:
     accumulation: Literal["adds", "overwrites"] = "adds"
     bare_root: Literal["one element", "any", "0-d"] = "one element"
     gradient_shape: Literal["exact", "broadcasts"] = "exact"
+    gradient_type: Literal["tensor", "array"] = "tensor"
     intermediates: Literal["retained", "kept"] = "retained"
     freed: Literal["refused", "stops"] = "refused"
+    leaf_write: Literal["refused", "recorded"] = "refused"
     use: Literal["keeps", "clears"] = "keeps"
     untracked_root: Literal["refused", "nothing"] = "refused"
     returns: Literal["None", "something"] = "None"
@@ -51,6 +56,14 @@ class Dialect:
                 raise DialectError(
                     f"dialect: {name}={value!r} is no convention; there are {', '.join(values)}"
                 )
+
+    def presupposing(self, law: str) -> tuple[str, ...]:
+        """What the law presupposes and the engine does not promise, as `convention=value`."""
+        return tuple(
+            f"{name}={conventions()[name][0]}"
+            for name, value in self.deviations.items()
+            if law in PRESUPPOSED.get((name, value), ())
+        )
 
     @property
     def deviations(self) -> dict[str, str]:
@@ -83,8 +96,10 @@ MEANING: dict[tuple[str, str], str] = {
     ("bare_root", "any"): "a backward from several elements needs no gradient argument: ones are taken",
     ("bare_root", "0-d"): "only a root of no dimensions needs no gradient argument",
     ("gradient_shape", "broadcasts"): "a gradient argument of another shape is broadcast to the root's",
+    ("gradient_type", "array"): "a gradient argument may be anything that an array can be made of",
     ("intermediates", "kept"): "every non-leaf keeps its gradient, without retain_grad()",
     ("freed", "stops"): "a backward turns what it went through into leaves, so that a second one stops there",
+    ("leaf_write", "recorded"): "an in-place op on a leaf that requires grad is recorded",
     ("use", "clears"): "an op clears the .grad of its operands",
     ("untracked_root", "nothing"): "a backward from a tensor that does not require grad does nothing",
     ("returns", "something"): "a backward returns something",
@@ -101,10 +116,18 @@ TOUCHED: dict[tuple[str, str], frozenset[str]] = {
         ("bare_root", "any"): "ROOT-01 ROOT-02 ROOT-10",
         ("bare_root", "0-d"): "ROOT-02 ROOT-10",
         ("gradient_shape", "broadcasts"): "ROOT-03",
+        ("gradient_type", "array"): "ROOT-11",
         ("intermediates", "kept"): "DET-04 INP-04 LEAF-06 MODE-04 NONE-06 NONE-08 REQ-15",
         ("freed", "stops"): "INP-08 LIFE-01 LIFE-03 LIFE-06",
+        ("leaf_write", "recorded"): "INP-01 INP-02",
         ("use", "clears"): "NONE-02 NONE-06",
         ("untracked_root", "nothing"): "REQ-08 ROOT-07",
         ("returns", "something"): "ROOT-13",
     }.items()
+}
+
+#: Relations between programs that can only be put by way of PyTorch's convention: UNSUPPORTED where it is another.
+PRESUPPOSED: dict[tuple[str, str], frozenset[str]] = {
+    ("accumulation", "overwrites"): frozenset({"META-02", "META-03", "META-09", "META-10"}),
+    ("use", "clears"): frozenset({"META-09"}),
 }

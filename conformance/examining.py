@@ -11,6 +11,7 @@ from gradlaws.conformance.laws.standing import lawful, root_cause, stand
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
 from gradlaws.conformance.observe import Trace
 from gradlaws.conformance.ops import INPLACE, TABLE
+from gradlaws.conformance.ops.table import Weighted
 from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, InPlace, Step, Var
@@ -23,7 +24,7 @@ SIZE = 16
 def vocabulary_of(backend: Backend) -> Vocabulary:
     """What programs for this backend may use."""
     has = backend.capabilities
-    return Vocabulary(frozenset(backend.ops()), has, backend.accepts, "constants" in has)
+    return Vocabulary(frozenset(backend.ops()), has, backend.accepts, "constants" in has, "ties" in has)
 
 
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
@@ -34,8 +35,11 @@ def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
     return builder.program()
 
 
-def in_domain(program: Program, trace: Trace) -> bool:
-    """Whether each op is defined, and of one mind with itself, at the values that it met."""
+def in_domain(program: Program, trace: Trace, ties: bool = True) -> bool:
+    """Whether each op is defined, and of one mind with itself, at the values that it met.
+
+    ties: whether that includes extrema where they are taken on several times.
+    """
     values: dict[Var, Array] = {}
     for step, moment in zip(program, trace, strict=True):
         if isinstance(step, Apply | InPlace) and not moment.skipped:
@@ -45,6 +49,10 @@ def in_domain(program: Program, trace: Trace) -> bool:
             whole = row.domain is not None and len(met) == len(operands)
             if whole and row.domain and not row.domain(*met, **dict(step.params)):
                 return False
+            if whole and not ties and isinstance(row.rule, Weighted):
+                y = row(*met, **dict(step.params))
+                if row.rule.tied(y, *met, **dict(step.params)):
+                    return False
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
     return True
 

@@ -81,6 +81,8 @@ def judge(
     effort = effort or Effort()
     result = Result(law.id, backend.name, Verdict.UNKNOWN)
     missing = sorted(law.needs - backend.capabilities - frozenset(backend.ops()))
+    if effort.dialect == "declared":
+        missing += backend.dialect.presupposing(law.id)
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
@@ -281,7 +283,7 @@ class _Run:
     def _report(self, result: Result, program: Program | None, error: Exception, unstable: str) -> None:
         small = program
         if program is not None:
-            sound = in_domain(program, run(program, self.backend))
+            sound = in_domain(program, run(program, self.backend), self.vocabulary.ties)
             small = minimised(
                 program, lambda p: self._alike(p, error, sound), self._contents, self.effort.shrink
             )
@@ -325,7 +327,7 @@ class _Run:
         return None
 
     def _alike(self, program: Program, error: Exception, sound: bool) -> bool:
-        if sound and not in_domain(program, run(program, self.backend)):
+        if sound and not in_domain(program, run(program, self.backend), self.vocabulary.ties):
             return False  # it would fail because it asks for what is nowhere defined
         again = self._outcome(program)
         if isinstance(error, Broken):

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import VALUES, Array, Entropy
 from gradlaws.conformance.ops import TABLE, Op
-from gradlaws.conformance.ops.table import Constant, Elementwise, Params
+from gradlaws.conformance.ops.table import Constant, Elementwise, Params, Weighted
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, Leaf, Literal, Step, Var
 from gradlaws.strategies.vocabulary import Vocabulary
@@ -230,7 +230,11 @@ class Draft:
                 return False
             if not all([v.ndim for v in values]):
                 return False  # whether a 0-d operand takes part in promotion is each engine's own convention
-        return self.wild or row.domain is None or row.domain(*values, **params)
+        if not self.wild and row.domain is not None and not row.domain(*values, **params):
+            return False
+        if isinstance(row.rule, Weighted) and not self.vocabulary.ties and values[0].size:
+            return not row.rule.tied(row(*values, **params), *values, **params)
+        return True
 
     def converted(self, x: Var, dtype: str) -> Var:
         """`x.to(dtype)`, which is x itself where x has that dtype already."""

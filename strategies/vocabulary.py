@@ -16,12 +16,14 @@ class Vocabulary:
 
     accepts: whether an op is there with certain parameters: `accepts(op, **params)`.
     constants: whether a leaf need not require grad.
+    ties: whether an extremum may be taken where it is taken on several times.
     """
 
     ops: frozenset[str] = field(default_factory=lambda: TABLE.names() | frozenset(INPLACE))
     capabilities: frozenset[str] = frozenset()
     accepts: Callable[..., bool] = lambda op, **params: True
     constants: bool = True
+    ties: bool = True
 
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:

@@ -79,6 +79,7 @@ def test_every_capability_is_asked_for(capability: str) -> None:
     """A capability that no law needs would be a promise that nobody checks."""
     later = {"register_hook", "register_post_accumulate_hook"}  # their laws come with the family HOOK
     extra = {
+        "ties",
         "enable_grad",
         "autograd_grad",
         "create_graph",

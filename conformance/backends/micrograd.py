@@ -14,18 +14,17 @@ from gradlaws.conformance.spelled import Spelled, numpy_like
 
 #: Without `/`, which is x * y**-1 there, rounds twice, and refuses to divide by zero as Python does.
 COMPUTED = frozenset(("add", "sub", "mul", "neg", "add_scalar", "mul_scalar", "pow_scalar", "sum"))
-MOVED = frozenset(("index", "get_item", "reshape", "transpose", "permute", "squeeze", "unsqueeze", "stack"))
 
 
 class MicrogradBackend(Spelled):
-    """Arrays of micrograd's scalars: NumPy moves them about, micrograd computes."""
+    """Arrays of micrograd's scalars; moving them about would be NumPy's work, so no op does."""
 
     name = "micrograd"
     engine, alias, falls_back = np, "np", False
-    dialect = Dialect(absent="zeros", intermediates="kept")
     features = frozenset({"order"})
-    withheld = frozenset({"constants"})
-    spellings = {op: text for op, text in numpy_like("np").items() if op in MOVED | COMPUTED}
+    withheld = frozenset({"constants", "gradient_argument"})
+    dialect = Dialect(absent="zeros", intermediates="kept")
+    spellings = {op: text for op, text in numpy_like("np").items() if op in COMPUTED}
     spellings["relu"] = "np.vectorize(Value.relu)({0})"
 
     def ops(self) -> list[str]:

@@ -13,27 +13,20 @@ from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.spelled import Spelled, numpy_like
 
-#: Of several largest elements mygrad takes the first, by convention; PyTorch shares the gradient out.
-TIES = frozenset({"amax", "amin", "max_all", "min_all"})
-
 
 class MygradBackend(Spelled):
     """mygrad's tensors; what does not require grad is `constant` there."""
 
     name = "mygrad"
     engine, alias, falls_back = mygrad, "mygrad", False
-    dialect = Dialect(
-        accumulation="overwrites",
-        bare_root="any",
-        gradient_shape="broadcasts",
-        intermediates="kept",
-        freed="stops",
-        use="clears",
-        untracked_root="nothing",
-    )
     features = frozenset({"float32", "integer", "views", "lifetime", "order"})
+    withheld = frozenset({"ties"})  # the first of several takes it all
+    dialect = Dialect(
+        accumulation="overwrites", intermediates="kept", bare_root="any", gradient_shape="broadcasts",
+        gradient_type="array", freed="stops", use="clears", untracked_root="nothing", leaf_write="recorded",
+    )  # fmt: skip
     #: Rounding and signs are for constants only, and a cast makes a tensor without history.
-    lacks = frozenset({"sign", "floor", "round", "trunc", "cast", "to_integer"}) | TIES
+    lacks = frozenset({"sign", "floor", "round", "trunc", "cast", "to_integer"})
     spellings = {
         **numpy_like("mygrad", inplace=True),
         **{name: f"mygrad.nnet.{name}({{0}})" for name in ("relu", "sigmoid")},

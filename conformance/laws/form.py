@@ -183,7 +183,14 @@ def reused_argument(b: Builder) -> None:
             break
 
 
-@law("VAL-12", f"{TESTS} test_input_buffer_accum", reused_argument, level="core", stored=False)
+@law(
+    "VAL-12",
+    f"{TESTS} test_input_buffer_accum",
+    reused_argument,
+    level="core",
+    stored=False,
+    needs=("gradient_argument",),
+)
 def gradient_argument_stays_as_it_is(t: Trial) -> None:
     """A backward never changes the gradient argument that it is given."""
     seeds = gradient_arguments(t)

@@ -110,7 +110,7 @@ def wrong_shape(b: Builder) -> None:
         b.backward(grown.root, b.constant(shape, dtype=dtype))
 
 
-@law("ROOT-03", METHOD, wrong_shape, level="core", stored=False)
+@law("ROOT-03", METHOD, wrong_shape, level="core", stored=False, needs=("gradient_argument",))
 def argument_has_the_shape_of_the_root(t: Trial) -> None:
     """A gradient argument of another shape than the root is an error: there is no broadcasting."""
     for at in t.raises("ROOT-03"):
@@ -197,13 +197,15 @@ def no_tensor(b: Builder) -> None:
         pair = [(grown.root, NOT_A_TENSOR), (other, b.seed(other))]
         (first, one), (second, two) = pair if b.entropy.chance(50) else pair[::-1]
         b.step(Backward((first, second), (one, two)))
+    elif b.has("reshape", "sum") and b.entropy.chance(30):
+        b.backward(b.must("reshape", b.total(grown.root), shape=(1,)), NOT_A_TENSOR)
     else:
         b.backward(grown.root, NOT_A_TENSOR)
     if b.entropy.chance(40):
         b.backward(grown.root, b.seed(grown.root))
 
 
-@law("ROOT-11", SOURCE, no_tensor)
+@law("ROOT-11", SOURCE, no_tensor, needs=("gradient_argument",))
 def argument_is_a_tensor(t: Trial) -> None:
     """A gradient argument that is no tensor is an error."""
     for at in t.raises("ROOT-11"):

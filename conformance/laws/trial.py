@@ -248,7 +248,7 @@ class Trial(Judge):
             elif at.want.tolerated in wanted and at.index != self.want.derailed:
                 for var in self.leaves(at):
                     self.grad(at, var)
-                for var in at.step.outs:
+                for var in (*at.step.outs, *at.step.uses()[:1]):
                     if var in at.got.seen and var in at.want.seen:
                         self.value(at, var)
 

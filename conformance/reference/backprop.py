@@ -11,7 +11,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.reference.bounds import Bounds
+from gradlaws.conformance.reference.bounds import GENEROSITY, Bounds, unrounded
 from gradlaws.conformance.reference.differentiate import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
@@ -24,6 +24,10 @@ def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
         return np.broadcast_shapes(shape, to) == to
     except ValueError:
         return False
+
+
+def _known(bound: Array) -> Callable[[], Array]:
+    return lambda: bound
 
 
 def _cut(node: Node) -> None:
@@ -56,6 +60,8 @@ class Backprop(Obligations):
         with self._freeing(path, retain):
             self._check_alive(path)
             arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
+            if self.dialect.freed == "stops":  # the graph that bounds are computed from goes with the block
+                arrived = [(value, None if error is None else _known(error())) for value, error in arrived]
         for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
             if value is not None:
                 if self.dialect.accumulation == "overwrites":
@@ -156,9 +162,12 @@ class Backprop(Obligations):
                 if node.array.dtype.kind == "c":
                     raise MustRaise("ROOT-06", "only a real root has an implicit gradient")
                 seed = Node(np.ones_like(node.array))
-            elif not isinstance(gradient, Tensor):
-                raise MustRaise("ROOT-11", f"a gradient is a tensor or None, not {type(gradient).__name__}")
             else:
+                if not isinstance(gradient, Tensor):
+                    array = self.dialect.gradient_type == "array"
+                    kind = type(gradient).__name__
+                    self._unless(array, "ROOT-11", f"a gradient is a tensor or None, not {kind}")
+                    gradient = fresh(Node(np.asarray(gradient, node.array.dtype)))
                 fits = gradient.array.shape == node.array.shape
                 if not fits:
                     self._unless(
@@ -262,10 +271,7 @@ class Backprop(Obligations):
                         return np.zeros(targets[k].shape)
                     return np.asarray(Bounds().of(again) + np.abs(again.array - values[k]))
 
-                if self.dialect.freed != "stops":
-                    return bound
-                known = bound()  # when this backward is through, there is no graph to bound the error by
-                return lambda: known
+                return bound
 
             return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
         found: list[tuple[Node | None, Callable[[], Array] | None]] = []
@@ -304,6 +310,7 @@ class Backprop(Obligations):
         if value.array.dtype != x.array.dtype:
             value = record(TABLE["cast"], (value,), {"dtype": str(x.array.dtype)})
         old, earlier = x.grad, x.error
+        held = np.zeros(value.shape) if old is None else old.array
         if old is None:
             x.grad = fresh(value)
         elif create_graph or old.requires_grad:
@@ -316,8 +323,10 @@ class Backprop(Obligations):
         def bound() -> Array:
             own = error() if error else np.zeros(value.shape)
             before = earlier() if earlier else np.zeros(value.shape)
-            if old is None or not (own.any() or before.any()):
+            if old is None or unrounded(held, value.array, result):
                 return own + before
-            return np.asarray(own + before + np.abs(result) * np.finfo(result.dtype).eps)
+            # An engine may add contribution by contribution, or their sum.
+            size = np.abs(held) + np.abs(value.array)
+            return np.asarray(own + before + GENEROSITY / 2 * size * np.finfo(result.dtype).eps)
 
         x.error = bound

@@ -180,6 +180,16 @@ class Bounds:
         return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
 
 
+def unrounded(*arrays: Array) -> bool:
+    """Whether these, and what sums of them lead to, are so short that adding does not round, in whatever order."""
+    grids = [grid(array) for array in arrays]
+    if any(g is None for g in grids):
+        return False
+    finest = max(g for g in grids if g is not None)
+    biggest = sum(float(np.max(np.abs(array), initial=0.0)) for array in arrays)
+    return biggest * 2.0**finest <= 2.0 ** (np.finfo(arrays[0].dtype).nmant + 1)
+
+
 def grid(array: Array) -> int | None:
     """The least s >= 0 such that every element is a multiple of 2**-s; None beyond 60 or if not finite."""
     if array.dtype.kind in "iub":

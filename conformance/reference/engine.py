@@ -93,12 +93,22 @@ class Engine(Backprop):
         recorded = self.modes.enabled
         if recorded and target.family.anchor.owner is not None:
             law = "INP-01" if target.is_root else "INP-02"
-            raise MustRaise(law, "a leaf that requires grad, or a view of one, may not be modified in place")
+            self._unless(
+                self.dialect.leaf_write == "recorded",
+                law,
+                "a leaf that requires grad, or a view of one, may not be modified in place",
+            )
+            target.family.anchor.owner = None
         if np.unique(target.within).size != target.within.size:
             self._may_raise("more than one element of the target refers to the same memory")
         if any(x is not target and self.shares_memory(x, target) for x in inputs):
             self._may_raise("an operand overlaps the memory that is written to")
         operands = (target, *inputs)
+        if recorded and self.dialect.use == "clears":
+            for x in operands:
+                x.grad = None
+        if recorded and self.dialect.intermediates == "kept":
+            self._retaining.add(target)
         nodes = tuple(x.node for x in operands)
         made = self._record(row, nodes if recorded else tuple(untracked(n) for n in nodes), params)
         old = nodes[0].array
