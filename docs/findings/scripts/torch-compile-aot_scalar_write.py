@@ -4,7 +4,7 @@
 import torch
 
 
-def double(x):
+def double(x: torch.Tensor) -> None:
     """Double x in place."""
     x.mul_(2.0)
 
