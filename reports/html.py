@@ -15,6 +15,19 @@ from gradlaws.reports.script import script
 from gradlaws.reports.terminal import again, covered, ratio
 from gradlaws.reports.view import BREAKS, Cause, Family, State, View, plural
 
+#: Verdicts as a cell of the matrix names them, worst first.
+KINDS = {
+    Verdict.FAIL: "fail",
+    Verdict.ERROR: "error",
+    Verdict.CRASH: "crash",
+    Verdict.TIMEOUT: "timeout",
+    Verdict.STALE: "stale",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.KNOWN: "known",
+    Verdict.DECLARED: "declared",
+    Verdict.UNSUPPORTED: "unsup",
+}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -52,6 +65,7 @@ def html(views: Sequence[View]) -> str:
         levels=[level for level in ("core", "full", "torch") if any(row.level == level for row in rows)],
         verdicts=[v for v in (*Verdict, "untried") if any(v in row.verdicts for row in rows)],
         heat=_heat,
+        kinds=KINDS,
         longest=max((family.seconds for view in views for family in view.families), default=0.0) or 1.0,
         script=_script,
         broken=BREAKS,
@@ -72,7 +86,7 @@ def _rows(views: Sequence[View]) -> list[Row]:
 
 
 def _heat(view: View, name: str) -> tuple[str, int, Family | None]:
-    """How a cell of the matrix is coloured: its kind, and how strongly, in percent."""
+    """How a cell of the matrix is coloured: its kind, and how strongly, in percent; worst kinds first."""
     family = next((f for f in view.families if f.name == name), None)
     if family is None:
         return "untried", 0, None

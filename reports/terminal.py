@@ -15,6 +15,8 @@ HEAD = (
     *("family", "laws", "pass", "decl", "fail", "known", "unsup", "unknown", "other"),
     *("programs", "assertions", "worst", "s"),
 )
+#: How many engines stand beside each other; more stand below each other.
+ABREAST = 3
 #: How many names a line of the terminal lists.
 FEW = 12
 
@@ -155,18 +157,22 @@ def report(views: Sequence[View]) -> Iterator[str]:
 
 
 def side_by_side(views: Sequence[View]) -> list[list[str]]:
-    """Families by engine: how many laws pass of how many, and what else there is."""
+    """Families by engine: how many laws pass of how many. Many engines are the rows, with an ! where laws fail."""
     names = sorted({family.name for view in views for family in view.families})
-    rows = [["", *(view.name for view in views)]]
-    rows.append(["level", *(view.reached.level if view.reached else "none" for view in views)])
-    for name in names:
-        row = [name]
-        for view in views:
-            family = next((f for f in view.families if f.name == name), None)
-            row.append(cell(family) if family else "-")
-        rows.append(row)
-    rows.append(["all", *(cell(view.total) for view in views)])
-    return rows
+    by_name = [{family.name: family for family in view.families} | {"all": view.total} for view in views]
+    levels = [view.reached.level if view.reached else "none" for view in views]
+    if len(views) > ABREAST:
+        rows = [["", "level", *names, "all"]]
+        for view, level, own in zip(views, levels, by_name, strict=True):
+            rows.append([view.name, level, *(brief(own[n]) if n in own else "-" for n in (*names, "all"))])
+        return rows
+    rows = [["", *(view.name for view in views)], ["level", *levels]]
+    return rows + [[n, *(cell(own[n]) if n in own else "-" for own in by_name)] for n in (*names, "all")]
+
+
+def brief(family: Family) -> str:
+    """`5/8!`: laws that pass, of how many; an ! where some fail."""
+    return f"{family.kept}/{len(family.results)}{'!' if any(family.verdicts[v] for v in BREAKS) else ''}"
 
 
 def cell(family: Family) -> str:

@@ -38,6 +38,14 @@ class Lying(ReferenceBackend):
     def numpy(self, x):
         return "no array"
 
+class Dying(ReferenceBackend):
+    name = "dying"
+    def backward(self, root, gradient=None, **options):
+        if options:
+            import os
+            os._exit(11)
+        super().backward(root, gradient, **options)
+
 class Slow(ReferenceBackend):
     name = "slow"
     def tensor(self, array, requires_grad=False):
@@ -333,3 +341,40 @@ def test_a_wrong_list_is_four_and_left_alone(
     made = command("known-failures", "write", str(failing))
     assert made.returncode == (0 if "link" in word else 4)  # what a person has yet to fill in may wait
     assert listed.read_text().startswith(text)
+
+
+# -- what is wrong with the suite itself ----------------------------------------------------------------------
+
+
+def test_a_suite_that_breaks_says_so(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "breaking.py").write_text(
+        "from gradlaws.conformance import test_laws\n"
+        "from gradlaws.conformance.backends.reference import ReferenceBackend\n"
+        "def boom(*args):\n    raise RuntimeError('a mistake of ours')\n"
+        "test_laws.judge = boom\n"
+        "class Breaking(ReferenceBackend):\n    name = 'breaking'\n"
+    )
+    done = command("run", "--backend", "breaking:Breaking", "--laws", "ACC-01", "--workers", "0")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "a mistake of ours" in done.stderr
+
+
+def test_engines_can_be_judged_in_one_run(command: Command) -> None:
+    done = command(
+        *("run", "--backend", "reference", "--backend", "engines:Overwriting", "--laws", "ACC-01,DET"),
+        *("--max-examples", "10", "--workers", "0"),
+    )
+    assert done.returncode == 1
+    assert "reference checkout: " not in done.stdout.split("gate: ")[1]
+    assert "1 FAIL: ACC-01" in done.stdout
+
+
+def test_a_listed_crash_is_known(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "known.toml").write_text(
+        "[[known]]\nlaw = 'ACC-01'\nreason = 'it dies'\nlink = 'https://x.y'\n"
+    )
+    arguments = ("run", "--backend", "engines:Dying", "--laws", "ACC-01,NONE-01", "--workers", "1")
+    assert "1 CRASH: ACC-01" in command(*arguments).stdout
+    done = command(*arguments, "--known-failures", "known.toml")
+    assert done.returncode == 0, done.stdout
+    assert "known failures: ACC-01" in done.stdout

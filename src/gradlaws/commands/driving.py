@@ -22,8 +22,9 @@ from typing import Any
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from gradlaws.commands import CommandError
+from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance import plugin
+from gradlaws.conformance.campaign import LINE
 from gradlaws.reports.reader import load, result_of
 from gradlaws.reports.terminal import failure, report
 from gradlaws.reports.view import View, views
@@ -140,7 +141,8 @@ class _Driver:
     def __init__(self, progress: Progress, aside: io.StringIO) -> None:
         self.progress = progress
         self.aside = aside
-        self.header: list[str] = []
+        #: What went wrong in the suite itself: tests that failed without a line for the record.
+        self.broken: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -154,7 +156,14 @@ class _Driver:
         self.progress.total = len(campaign.law_cases()) + len(campaign.example_cases())
         for text in campaign.header():
             print(text, file=self.progress.out)
-        self.progress.show("starting")
+        if self.progress.live:
+            self.progress.show("starting")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Notice a test that ended without a verdict; a process that died has one."""
+        told = any(name == LINE for name, _ in report.user_properties)
+        if report.failed and not told and str(report.when) != "???":
+            self.broken.append(f"{report.nodeid}\n{report.longreprtext}")
 
 
 @contextmanager
@@ -188,6 +197,10 @@ def drive(given: list[str], record: Path) -> list[View] | int:
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         print(aside.getvalue(), file=sys.stderr)
         return code
+    for broken in driver.broken:
+        print(f"the suite itself broke, please report this: {broken}", file=sys.stderr)
+    if driver.broken:
+        return Exit.INTERNAL
     shown = views([load(record)])
     print("\n" + "\n".join(report(shown)))
     print(f"record: {record}")
