@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gradlaws.commands.parser import main
 
 pytest_plugins = ["pytester"]
 SRC = Path(__file__).resolve().parent.parent / "src"
@@ -59,3 +63,60 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         lines.append(f"| {row['fault']} | {row['sentence']} | {', '.join(own)} | {', '.join(other)} |")
     path.write_text("\n".join(lines) + "\n", "utf-8")
     terminalreporter.write_line(f"fault matrix: {len(_ROWS)} faults, {len(caught)} laws caught, in {path}")
+
+
+ENGINES = """
+from gradlaws.conformance.backends.reference import ReferenceBackend
+
+class Overwriting(ReferenceBackend):
+    name = "overwriting"
+    def backward(self, root, gradient=None, **options):
+        from gradlaws.conformance.reference.differentiate import ancestors
+        if root.requires_grad:
+            for node in ancestors([root.node]):
+                if node.owner is not None:
+                    node.owner.grad = None
+        super().backward(root, gradient, **options)
+
+class Lying(ReferenceBackend):
+    name = "lying"
+    def numpy(self, x):
+        return "no array"
+
+class Dying(ReferenceBackend):
+    name = "dying"
+    def backward(self, root, gradient=None, **options):
+        if options:
+            import os
+            os._exit(11)
+        super().backward(root, gradient, **options)
+
+class Slow(ReferenceBackend):
+    name = "slow"
+    def tensor(self, array, requires_grad=False):
+        import time
+        time.sleep(0.01)
+        return super().tensor(array, requires_grad)
+"""
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `gradlaws ARGS` in an empty directory with a few engines in it; what judges, in a process of its own."""
+    (tmp_path / "engines.py").write_text(ENGINES)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SRC), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        if args[0] in ("run", "smoke", "replay"):
+            return subprocess.run([sys.executable, "-m", "gradlaws", *args], capture_output=True, text=True)
+        try:
+            code = main(args)
+        except SystemExit as error:
+            code = int(error.code or 0)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(args, code, said.out, said.err)
+
+    return run
