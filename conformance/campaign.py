@@ -21,13 +21,14 @@ from gradlaws.conformance.journal import Journal
 from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures, KnownFailuresError, load, shipped
 from gradlaws.conformance.laws import LAWS, Law
-from gradlaws.conformance.lines import header, result_line
+from gradlaws.conformance.lines import header, result_line, wholes_of
 from gradlaws.conformance.loading import BackendError, default, find
 from gradlaws.conformance.promises import PROMISES
 from gradlaws.conformance.replaying import Replay, ReplayError, remember
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection, SelectionError
 from gradlaws.conformance.verdict import Result, Verdict
+from gradlaws.conformance.wholes import WHOLE
 from gradlaws.reports.merging import summed
 from gradlaws.reports.reader import Record, parsed
 from gradlaws.reports.record import Recorder, RecordError, footer, headed
@@ -120,8 +121,18 @@ class Campaign:
 
     def law_cases(self) -> list[Case]:
         """The laws of the level, on each backend."""
-        laws = self.selection.laws() if self.replay is None else [LAWS[self.replay.law]]
+        laws = self.selection.laws()
+        if self.replay is not None:
+            laws = [LAWS[self.replay.law]] if self.replay.law in LAWS else []
         return [Case(backend, law) for backend in self.backends for law in laws]
+
+    def whole_cases(self) -> list[Case]:
+        """Whole programs, on each backend."""
+        if self.replay is not None:
+            wanted = [WHOLE] if self.replay.law == WHOLE.id else []
+        else:
+            wanted = wholes_of(self.selection)
+        return [Case(backend, whole) for backend in self.backends for whole in wanted]
 
     def example_cases(self) -> list[Case]:
         """The documented examples, on each backend."""
@@ -203,7 +214,8 @@ class Campaign:
             self.told(line)
 
     def _crash(self, report: pytest.TestReport) -> dict[str, Any] | None:
-        case = next((case for case in self.law_cases() if f"[{case.id}]" in report.nodeid), None)
+        cases = (*self.law_cases(), *self.whole_cases())
+        case = next((case for case in cases if f"[{case.id}]" in report.nodeid), None)
         if case is None or not isinstance(case.subject, Law):
             return None
         finding, lasted = self.journal.last_of(case.subject, case.backend)

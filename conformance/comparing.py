@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.backends.reference import Handle, ReferenceBackend
 from gradlaws.conformance.blame import Blame
+from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.standing import apart, held, root_cause
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, excess, shown
@@ -33,8 +34,8 @@ _SHOWN = {"retains": "retains_grad", "grad_tracked": "grad.requires_grad"}
 class Noting(ReferenceBackend):
     """The reference, noting the error bounds of the gradients that hooks are shown."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, dialect: Dialect = PYTORCH) -> None:
+        super().__init__(dialect)
         #: By the id of an array that a hook was shown: the array, and what computes its bound.
         self.notes: dict[int, tuple[Array, Callable[[], Array] | None]] = {}
         self._leaf: Tensor | None = None
@@ -61,8 +62,15 @@ class Noting(ReferenceBackend):
 class WholeTrial(Trial):
     """A whole program on one engine, beside what the reference expects of it."""
 
-    def __init__(self, program: Program, backend: Backend, got: Trace, strict: bool = False) -> None:
-        reference = Noting()
+    def __init__(
+        self,
+        program: Program,
+        backend: Backend,
+        got: Trace,
+        strict: bool = False,
+        dialect: Dialect | None = None,
+    ) -> None:
+        reference = Noting(backend.dialect if dialect is None else dialect)
         super().__init__(WHOLE, program, backend, got, believe(program, got, strict, reference=reference))
         self.notes = reference.notes
 
@@ -236,13 +244,18 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
         _break(trial, got.index, law, f"hook h{handle}", said, wanted)
 
 
-def breach(program: Program, backend: Backend, strict: bool = False) -> Exception | None:
-    """What is wrong with a whole program on an engine: `Broken`, `EngineBroke`, or None."""
+def breach(
+    program: Program, backend: Backend, strict: bool = False, dialect: Dialect | None = None
+) -> Exception | None:
+    """What is wrong with a whole program on an engine: `Broken`, `EngineBroke`, or None.
+
+    dialect: what the engine is expected to do differently; by default what its adapter declares.
+    """
     try:
         got = watch(program, backend)
     except Exception as error:
         return unlooked(program, error)
-    return verdict(WholeTrial(program, backend, got, strict))
+    return verdict(WholeTrial(program, backend, got, strict, dialect))
 
 
 def unlooked(program: Program, error: Exception) -> Exception:

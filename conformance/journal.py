@@ -18,6 +18,7 @@ from gradlaws.conformance.examining import SIZE, drawn, vocabulary_of
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.printing import source
 from gradlaws.conformance.verdict import Finding
+from gradlaws.conformance.wholes import WHOLE, program_from
 
 _NAME = 64
 _TIME = struct.Struct("d")
@@ -63,8 +64,12 @@ class Journal:
             data = place.read_bytes()
             if data.startswith(key):
                 finding = Finding(law.id, "the process", "dead", "alive")
-                if law.leaning is not None:
+                program = None
+                if law.id == WHOLE.id:
+                    program = program_from(backend, data[_HEAD:])
+                elif law.leaning is not None:
                     program = drawn(law, vocabulary_of(backend), data[_HEAD:])
+                if program is not None:
                     finding.program, finding.steps = source(program, backend.spellings), program
                 return finding, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0]
         return None, 0.0

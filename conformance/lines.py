@@ -16,12 +16,14 @@ from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.examining import follow
 from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.trial import Broken, EngineBroke
+from gradlaws.conformance.promises import promise
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection
 from gradlaws.conformance.serial import dumped
 from gradlaws.conformance.verdict import Result, Verdict
+from gradlaws.conformance.wholes import WHOLE, law_of
 
 
 def header(backends: Sequence[Backend], selection: Selection, effort: Effort, profile: str) -> dict[str, Any]:
@@ -47,24 +49,32 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
         "examples": effort.examples,
         "level": selection.level,
         "judged": effort.dialect,
-        "laws": {law.id: law.level for law in selection.of_level()},
-        "tried": None if selection.whole else [law.id for law in selection.laws()],
+        "laws": {law.id: law.level for law in (*selection.of_level(), *wholes_of(selection, all_of_it=True))},
+        "tried": None if selection.whole else [law.id for law in (*selection.laws(), *wholes_of(selection))],
         "python": platform.python_version(),
         "platform": sys.platform,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
 
+def wholes_of(selection: Selection, all_of_it: bool = False) -> list[Law]:
+    """What stands for whole programs among the laws of a run: they are about more than the core."""
+    if selection.level == "core":
+        return []
+    return [WHOLE] if all_of_it else [] if selection.names else selection.shared([WHOLE])
+
+
 def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     """The verdict on a law."""
-    law = LAWS[result.law]
+    law = law_of(result.law)
+    assert law is not None, f"there is no law {result.law}"
     data = asdict(result)
     finding = data["finding"]
     if finding is not None and result.finding is not None:
         program = result.finding.steps
-        blamed = LAWS.get(result.finding.law)
-        if blamed is not None:
-            finding["sentence"], finding["source"] = blamed.sentence, blamed.source
+        sentence, link = promise(result.finding.law)
+        if sentence:
+            finding["sentence"], finding["source"] = sentence, link
         finding["steps"] = None if program is None else dumped(program)
         finding["replay"] = None if program is None else identity(law.id, finding["steps"])
     return {

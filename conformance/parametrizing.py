@@ -9,13 +9,14 @@ from typing import Literal
 import pytest
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws import Law
-from gradlaws.conformance.lines import result_line
+from gradlaws.conformance.lines import result_line, wholes_of
 from gradlaws.conformance.selection import Selection
 from gradlaws.conformance.verdict import Result, Verdict
 from gradlaws.conformance.verifying import prepared
+from gradlaws.conformance.wholes import judge_any
 from gradlaws.reports.reader import result_of
 from gradlaws.reports.terminal import failure
 
@@ -45,7 +46,7 @@ class BoundLaw:
     def judge(self) -> Result:
         """The verdict as data; raises BackendError for an adapter that is not right."""
         backend, known = self._subject.prepared
-        return judge(self.law, backend, self._effort, known)
+        return judge_any(self.law, backend, self._effort, known)
 
     def __call__(self) -> None:
         """Judge the law. Fails with the smallest program found; skips what the adapter does not claim."""
@@ -81,5 +82,6 @@ def parametrize_with_laws(
     """
     subject = _Subject(backend, known_failures)
     effort = Effort(examples, seed, strict=level == "torch", dialect=dialect)
-    bound = [BoundLaw(law, subject, effort) for law in Selection.of(level, laws, None).laws()]
+    selection = Selection.of(level, laws, None)
+    bound = [BoundLaw(law, subject, effort) for law in (*selection.laws(), *wholes_of(selection))]
     return pytest.mark.parametrize("law", bound, ids=repr)

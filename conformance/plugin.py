@@ -143,6 +143,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "law_case" in metafunc.fixturenames:
         cases = campaign_of(metafunc.config).law_cases()
         metafunc.parametrize("law_case", cases, ids=[case.id for case in cases])
+    if "whole_case" in metafunc.fixturenames:
+        cases = campaign_of(metafunc.config).whole_cases()
+        metafunc.parametrize("whole_case", cases, ids=[case.id for case in cases])
     if "example_case" in metafunc.fixturenames:
         cases = campaign_of(metafunc.config).example_cases()
         metafunc.parametrize("example_case", cases, ids=[case.id for case in cases])

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.comparing import breach
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.examining import in_domain
 from gradlaws.conformance.laws.trial import Broken
@@ -36,15 +37,18 @@ class Reduced:
 class Reducer:
     """Reduces programs on one engine."""
 
-    def __init__(self, backend: Backend, seconds: float = 2.0, strict: bool = False) -> None:
+    def __init__(
+        self, backend: Backend, seconds: float = 2.0, strict: bool = False, dialect: Dialect | None = None
+    ) -> None:
         self.backend = backend
         self.seconds = seconds
         self.strict = strict
+        self.dialect = dialect
 
     def error(self, program: Program) -> Exception | None:
         """What is wrong with a program, if anything."""
         try:
-            return breach(program, self.backend, self.strict)
+            return breach(program, self.backend, self.strict, self.dialect)
         except Exception:
             return None  # not even the reference can make sense of it
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import pytest
 
 from gradlaws.conformance.judging import Effort
-from gradlaws.conformance.laws import LAWS, Law
+from gradlaws.conformance.laws import Law
 from gradlaws.conformance.lines import identity
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.serial import loaded
+from gradlaws.conformance.wholes import law_of
 from gradlaws.reports.record import read
 
 
@@ -37,7 +38,7 @@ class Replay:
                 f"--replay {key}: no failure is remembered under this id. Ids are printed with each failure, and "
                 f"kept in pytest's cache of the directory in which the run was started (not with -p no:cacheprovider)"
             )
-        if data["law"] not in LAWS:
+        if law_of(data["law"]) is None:
             raise ReplayError(f"--replay {key}: there is no law {data['law']} in this version")
         return cls(data["law"], loaded(data["steps"]), judging(data["level"], data["judged"]))
 
@@ -73,8 +74,9 @@ def recorded(path: Path, key: str) -> tuple[Law, Program, str, Effort]:
             continue
         known.append(finding["replay"])
         if finding["replay"] == key:
-            if line["law"] not in LAWS:
+            law = law_of(line["law"])
+            if law is None:
                 raise ReplayError(f"{path}: there is no law {line['law']} in this version")
-            return LAWS[line["law"]], loaded(finding["steps"]), line["given"], effort
+            return law, loaded(finding["steps"]), line["given"], effort
     listed = f"it has {', '.join(known)}" if known else "no failure in it has a program"
     raise ReplayError(f"{path}: no failure has the id {key}; {listed}")

@@ -16,6 +16,7 @@ from typing import Any
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.comparing import WholeTrial, unlooked, verdict
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.examining import vocabulary_of
 from gradlaws.conformance.known import KnownFailures, shipped
 from gradlaws.conformance.laws.trial import Broken, EngineBroke
@@ -91,13 +92,15 @@ class Soak:
         strict: bool = False,
         shrink: float = 2.0,
         lengths: tuple[int, int] = (LEAST, MOST),
+        dialect: Dialect | None = None,
     ) -> None:
         self.backend = backend
         self.seed = seed
         self.known = shipped(backend.name) if known is None else known
         self.strict = strict
         self.lengths = lengths
-        self.reducer = Reducer(backend, shrink, strict)
+        self.dialect = dialect
+        self.reducer = Reducer(backend, shrink, strict, dialect)
         self.tally = Tally()
         self.found: dict[str, Found] = {}
         #: Called before each program runs, with its number: what a crash leaves behind.
@@ -111,8 +114,11 @@ class Soak:
         programs: int | None = None,
         seconds: float | None = None,
         progress: Callable[[Tally], None] = lambda tally: None,
+        enough: int | None = None,
     ) -> Tally:
         """Go on until `programs` in all, or for so many seconds, or until interrupted; returns the tally.
+
+        enough: stop once there are so many findings.
 
         A KeyboardInterrupt is passed on, with the tally and the findings of all complete batches kept.
         """
@@ -121,14 +127,16 @@ class Soak:
             while (programs is None or self.tally.number < programs) and (
                 seconds is None or last - start < seconds
             ):
+                if enough is not None and len(self.found) >= enough:
+                    break
                 size = BATCH if programs is None else min(BATCH, programs - self.tally.number)
-                self._batch(range(self.tally.number, self.tally.number + size))
+                self._batch(range(self.tally.number, self.tally.number + size), enough)
                 self.tally.wall += monotonic() - last
                 last = monotonic()
                 progress(self.tally)
         return self.tally
 
-    def _batch(self, numbers: range) -> None:
+    def _batch(self, numbers: range, enough: int | None) -> None:
         was, clock = gc.isenabled(), process_time()
         gc.disable()  # programs make little cyclic garbage, and much that is not
         try:
@@ -145,7 +153,8 @@ class Soak:
             ]
             clock = self._spent("compare", clock)
             for n, program, error in breaches:
-                self.settle(n, program, error)
+                if enough is None or len(self.found) < enough:
+                    self.settle(n, program, error)
             clock = self._spent("reduce", clock)
         finally:
             if was:
@@ -176,7 +185,7 @@ class Soak:
         if isinstance(got, Exception):
             return got
         try:
-            return WholeTrial(program, self.backend, got, self.strict)
+            return WholeTrial(program, self.backend, got, self.strict, self.dialect)
         except Exception as error:
             return EngineBroke(f"the reference itself broke: {described(error)}")
 

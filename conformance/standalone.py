@@ -99,7 +99,7 @@ def _check(program: Program, error: Broken, backend: Backend) -> str:
         return f"# {message}: compare their data_ptr()"
     variable = error.thing.split(".")[0]
     trace = watch(program, backend)
-    want_trace = believe(program, trace)
+    want_trace = believe(program, trace, dialect=backend.dialect)
     moment = want_trace.moments[-1 if error.index is None else error.index]
     seen = next((s for v, s in moment.seen.items() if name(v) == variable), None)
     if error.thing.endswith(".grad") and seen is not None:
@@ -114,7 +114,7 @@ def _check(program: Program, error: Broken, backend: Backend) -> str:
 
 
 def _expected_calls(program: Program, error: Broken, backend: Backend) -> str:
-    expected = believe(program, watch(program, backend))
+    expected = believe(program, watch(program, backend), dialect=backend.dialect)
     index = len(program) - 1 if error.index is None else error.index
     wanted = [g for handle, g in expected.moments[index].calls if handle == _hook_of(error)]
     return "[" + ", ".join(map(_numbers, wanted)) + "]"

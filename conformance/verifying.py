@@ -10,14 +10,15 @@ from typing import Any, Literal
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.checking import check
 from gradlaws.conformance.examples import EXAMPLES
-from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures, load, shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.lines import example_line, header, result_line
+from gradlaws.conformance.lines import example_line, header, result_line, wholes_of
 from gradlaws.conformance.loading import BackendError, find
 from gradlaws.conformance.promises import PROMISES
 from gradlaws.conformance.selection import Selection
 from gradlaws.conformance.verdict import ACCEPTABLE
+from gradlaws.conformance.wholes import judge_any
 from gradlaws.reports.merging import summed
 from gradlaws.reports.reader import parsed
 from gradlaws.reports.record import footer, headed
@@ -67,8 +68,8 @@ def verify(
 
     for example in EXAMPLES.values() if selection.whole else ():
         took(example_line(example, engine, known, dialect))
-    for law in selection.laws():
-        took(result_line(judge(law, engine, effort, known), engine))
+    for law in (*selection.laws(), *wholes_of(selection)):
+        took(result_line(judge_any(law, engine, effort, known), engine))
     failed = any(line["verdict"] not in ACCEPTABLE for line in lines)
     end = footer(lines, int(failed), round(time.perf_counter() - start, 3), summed(covered))
     return views([parsed([head, *lines, end])])[0]

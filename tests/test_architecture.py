@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "conformance.loading",
         "conformance.scripts",
     ),
+    ("conformance.wholes",),
     ("conformance.journal", "conformance.examples", "conformance.selection", "reports"),
     ("conformance.lines",),
     ("conformance.verifying",),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from records import PASSING, Engine, lines, written
 
+from gradlaws.conformance.lines import wholes_of
 from gradlaws.conformance.selection import Selection
 from gradlaws.conformance.verdict import Result
 from gradlaws.reports.difference import Difference, as_markdown, as_text, compare
@@ -112,7 +113,7 @@ def test_engines_are_paired_by_name() -> None:
 
 def shard(path: Path, number: int, count: int = 2, **more: Any) -> Path:
     part = Selection("full", shard=(number, count))
-    verdicts = {law.id: "PASS" for law in part.laws()}
+    verdicts = {law.id: "PASS" for law in (*part.laws(), *wholes_of(part))}
     return written(path, lines(verdicts, selection=part, **more))
 
 

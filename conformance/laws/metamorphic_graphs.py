@@ -33,9 +33,9 @@ DETACH = DOC + "generated/torch.Tensor.detach.html"
 
 @law("META-04", NOTES, plain, after=("VAL-01",))
 def identities_change_no_gradient(t: Trial) -> None:
-    """Passing tensors through clone, + 0, * 1 or a double negation on the way changes no gradient."""
+    """Passing tensors through a clone, adding 0 or multiplying by 1 on the way changes no gradient."""
     if backwards(t):
-        other = padded(t.program, t.backend.ops())
+        other = padded(t.program, t.backend.ops(), values_of(t.got))
         if len(other) > len(t.program):
             Other(t, other).agrees(leaves_of(t), "the same program with identities between its ops")
 
@@ -81,7 +81,15 @@ def detached_tensors_are_constants(t: Trial) -> None:
         Other(t, other).agrees(leaves_of(t), "constants in place of detached tensors")
 
 
-@law("META-07", NOTES, plain, after=("REQ-09", "ROOT-15"))
+def of_several(b: Builder) -> None:
+    """A graph over two leaves or more, and a backward."""
+    grown = graph(b)
+    root = grown.root if len(grown.leaves) > 1 else b.binary(grown.root, b.leaf(b.shape(grown.root)))
+    b.turn()
+    b.backward(root)
+
+
+@law("META-07", NOTES, of_several, after=("REQ-09", "ROOT-15"))
 def asking_for_fewer_changes_no_other(t: Trial) -> None:
     """Freezing a leaf, or leaving it out of inputs=, changes none of the gradients that are still asked for."""
     leaves = leaves_of(t)

@@ -36,13 +36,14 @@ from gradlaws.conformance.steps import (
 )
 
 Bound = Callable[[], Array]
-#: Ops that change nothing, with their parameters; a name that the engine lacks is passed over.
-IDENTITIES: tuple[tuple[tuple[str, dict[str, Any]], ...], ...] = (
-    (("clone", {}),),
-    (("add_scalar", {"value": 0.0}),),
-    (("mul_scalar", {"value": 1.0}),),
-    (("neg", {}), ("neg", {})),
+#: Ops that change nothing, with their parameters; what the engine lacks is passed over.
+IDENTITIES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("clone", {}),
+    ("add_scalar", {"value": 0.0}),
+    ("mul_scalar", {"value": 1.0}),
 )
+#: Ops that change nothing with a constant full of such numbers as other operand.
+NEUTRAL = (("add", 0.0), ("mul", 1.0))
 
 
 def free(program: Program) -> Var:
@@ -65,10 +66,11 @@ def with_contents(program: Program, contents: Mapping[Var, Array]) -> Program:
     )
 
 
-def padded(program: Program, ops: Iterable[str]) -> Program:
+def padded(program: Program, ops: Iterable[str], values: Mapping[Var, Array]) -> Program:
     """After each op and each tracked leaf an identity, through which it is used from there on."""
     have = set(ops)
-    chains = [chain for chain in IDENTITIES if all(op in have for op, _ in chain)]
+    plain = [(op, params) for op, params in IDENTITIES if op in have]
+    neutral = [(op, number) for op, number in NEUTRAL if op in have]
     steps: list[Step] = []
     names: dict[Var, Var] = {}
     new, turn = free(program), 0
@@ -77,14 +79,16 @@ def padded(program: Program, ops: Iterable[str]) -> Program:
             step = _renamed(step, names)
         steps.append(step)
         made = isinstance(step, Apply) or (isinstance(step, Leaf) and step.requires_grad)
-        if made and chains:
-            for var in step.outs:
-                at = var
-                for op, params in chains[turn % len(chains)]:
-                    steps.append(Apply(op, (at,), tuple(params.items()), outs=(new,)))
-                    at, new = new, new + 1
-                names[var] = at
-                turn += 1
+        for var in step.outs if made and (plain or neutral) else ():
+            turn = (turn + 1) % (len(plain) + len(neutral))
+            if turn < len(plain):
+                op, params = plain[turn]
+                steps.append(Apply(op, (var,), tuple(params.items()), outs=(new,)))
+            else:
+                op, number = neutral[turn - len(plain)]
+                steps.append(Leaf(Literal(np.full_like(values[var], number)), outs=(new + 1,)))
+                steps.append(Apply(op, (var, new + 1), outs=(new,)))
+            names[var], new = new, new + 2
     return Program(tuple(steps))
 
 

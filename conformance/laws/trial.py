@@ -41,8 +41,10 @@ class EngineBroke(Exception):
 
 def shown(value: Any) -> str:
     """An observation, short enough to read."""
-    if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=17, separator=", ", threshold=30, suppress_small=False)
+    if isinstance(value, np.ndarray | np.generic):
+        text = np.array2string(
+            np.asarray(value), precision=17, separator=", ", threshold=30, suppress_small=False
+        )
         return " ".join(text.split()) + ("" if value.dtype == np.float64 else f" ({value.dtype})")
     return value if isinstance(value, str) else repr(value)
 

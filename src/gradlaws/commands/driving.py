@@ -153,7 +153,9 @@ class _Driver:
             config.pluginmanager.register(TerminalReporter(config, file=self.aside), "terminalreporter")
         campaign = plugin.campaign_of(config)
         campaign.told = self.progress.line
-        self.progress.total = len(campaign.law_cases()) + len(campaign.example_cases())
+        self.progress.total = sum(
+            map(len, (campaign.law_cases(), campaign.whole_cases(), campaign.example_cases()))
+        )
         for text in campaign.header():
             print(text, file=self.progress.out)
         if self.progress.live:
