@@ -289,7 +289,12 @@ def mixed(b: Builder) -> None:
             raise DeadEnd("what an engine views under no_grad it may refuse to look at")
 
 
-@law("META-18", f"{DOC}generated/torch.Tensor.grad.html (of reading it nothing is said)", mixed)
+@law(
+    "META-18",
+    f"{DOC}generated/torch.Tensor.grad.html (of reading it nothing is said)",
+    mixed,
+    after=("ACC-01",),
+)
 def looking_changes_nothing(t: Trial) -> None:
     """Reading contents, .grad and flags after every step changes nothing that happens later."""
     alone = watch(t.program, t.backend)

@@ -307,6 +307,9 @@ class Backprop(Obligations):
 
     @staticmethod
     def _accumulate(x: Tensor, value: Node, error: Callable[[], Array] | None, create_graph: bool) -> None:
+        if value.row is None and not create_graph:
+            value.noise = error  # for what the program computes from the gradient
+        total: Node | None = None
         if value.array.dtype != x.array.dtype:
             value = record(TABLE["cast"], (value,), {"dtype": str(x.array.dtype)})
         old, earlier = x.grad, x.error
@@ -330,3 +333,5 @@ class Backprop(Obligations):
             return np.asarray(own + before + GENEROSITY / 2 * size * np.finfo(result.dtype).eps)
 
         x.error = bound
+        if total is not None:
+            total.noise = bound
