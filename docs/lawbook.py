@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import textwrap
 from collections import Counter
@@ -41,7 +42,7 @@ def pages() -> dict[str, str]:
 
 
 def broken_by() -> dict[str, list[tuple[str, Known]]]:
-    """By law, the engines that are listed to break it, with their entries."""
+    """By law, the engines that break it: as listed (`conformance/known_failures`), or as found (`docs/findings`)."""
     found: dict[str, list[tuple[str, Known]]] = {}
     folder = resources("gradlaws.conformance") / "known_failures"
     for place in sorted(folder.iterdir(), key=lambda p: p.name):
@@ -49,6 +50,13 @@ def broken_by() -> dict[str, list[tuple[str, Known]]]:
             engine = place.name.removesuffix(".toml")
             for entry in shipped(engine).entries:
                 found.setdefault(entry.law, []).append((engine, entry))
+    for script in sorted((ROOT / "docs" / "findings" / "scripts").glob("*.py")):
+        text = script.read_text("utf-8")
+        said = dict(re.findall(r"^# (law|link): (.*)$", text, re.MULTILINE))
+        if "law" in said:
+            sentence = text.split('"""')[1].strip()
+            entry = Known(said["law"], sentence, said.get("link", ""), script=text.split('"""', 2)[2])
+            found.setdefault(entry.law, []).append((script.name.split("_")[0], entry))
     return found
 
 
@@ -116,11 +124,12 @@ def _law(law: Law, known: list[tuple[str, Known]]) -> Iterator[str]:
     yield from (f"- `{fault.name}`: {fault.sentence}" for fault in killed)
     yield from ("", "## The engines that break it", "")
     if not known:
-        yield "None of those for which a list of known failures is shipped."
+        yield "None of those that were judged: see the [findings](../findings/README.md)."
     for engine, entry in known:
-        yield from (f"### {engine}", "", f"{entry.reason} ([link]({entry.link}))", "")
+        link = f" ([link]({entry.link}))" if entry.link.startswith("http") else ""
+        yield from (f"### {engine}", "", f"{entry.reason}{link}", "")
         if entry.script:
-            yield from ("```python", *entry.script.strip().splitlines(), "```", "")
+            yield from ("```python", entry.script.strip(), "```", "")
     yield from ("", f"Try it: `gradlaws run --laws {law.id} --backend torch`", "")
 
 
