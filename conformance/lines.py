@@ -72,6 +72,8 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     finding = data["finding"]
     if finding is not None and result.finding is not None:
         program = result.finding.steps
+        if finding["law"] == "ENGINE":  # it raised, which breaks no law in particular
+            finding["law"] = law.id
         sentence, link = promise(result.finding.law)
         if sentence:
             finding["sentence"], finding["source"] = sentence, link

@@ -13,6 +13,10 @@ from gradlaws.reports.view import BREAKS, View
 
 #: `reason (link)`, as the record has it.
 TOLD = re.compile(r"(.*) \((https?://\S+)\)", re.DOTALL)
+#: A script that fails as long as the defect is there.
+SHOWS = re.compile(r"^\s*(assert|raise AssertionError)\b", re.MULTILINE)
+#: The family of what stands for whole programs.
+WHOLE = "WHOLE"
 HEAD = """\
 # What {engine} is known to break. Each entry needs a `reason` and a `link`; a run with --known-failures and this
 # file excuses it then, and reports count it. An entry where nothing fails any more is STALE, and an error.
@@ -37,12 +41,19 @@ def added(
 
 
 def failing(view: View) -> Iterator[tuple[str, LawResult]]:
-    """The laws to list: the one that is blamed where it fails itself, else the one on trial."""
+    """The laws to list: the one that is blamed where it fails itself, or fails in whole programs.
+
+    Else the one on trial. What stands for whole programs is no law, and an error there cannot be listed.
+    """
     by_law = {r.law: r for r in view.ordered if r.verdict in (BREAKS - {Verdict.STALE}) | {Verdict.KNOWN}}
     for law, result in by_law.items():
         blamed = result.finding.law if result.finding else law
-        root = blamed if blamed in by_law else law
-        yield root, by_law[root]
+        if blamed in by_law and by_law[blamed].family != WHOLE:
+            yield blamed, by_law[blamed]
+        elif result.family != WHOLE:
+            yield law, result
+        elif blamed != law:
+            yield blamed, result
 
 
 def _entry(law: str, result: LawResult, reason: str, link: str) -> str:
@@ -51,7 +62,8 @@ def _entry(law: str, result: LawResult, reason: str, link: str) -> str:
         reason, link = told.groups()
     finding = result.finding
     step = f"after `{finding.step}`: " if finding and finding.step else ""
-    lines = ["[[known]]", f"law = {_quoted(law)}", _comment(result.sentence)]
+    sentence = finding.sentence if finding and finding.law == law else result.sentence
+    lines = ["[[known]]", f"law = {_quoted(law)}", _comment(sentence)]
     if result.message:
         lines.append(_comment(step + result.message))
     lines += [f"reason = {_quoted(reason)}", f"link = {_quoted(link)}"]
@@ -59,7 +71,15 @@ def _entry(law: str, result: LawResult, reason: str, link: str) -> str:
         lines.append(
             f"# ops = {_quoted(sorted(finding.used))}    # to excuse only programs with one of these"
         )
+    if finding and finding.law == law and SHOWS.search(finding.script):
+        lines.append(f"script = {_block(finding.script)}")
     return "\n".join(lines)
+
+
+def _block(text: str) -> str:
+    """Several lines as TOML: as they are, if that can be."""
+    plain = "'''" not in text and all(c == "\n" or c.isprintable() for c in text)
+    return f"'''\n{text.rstrip()}\n'''" if plain else _quoted(text)
 
 
 def _quoted(value: str | Sequence[str]) -> str:

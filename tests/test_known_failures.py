@@ -141,3 +141,25 @@ def test_what_is_blamed_is_listed_where_it_fails_itself() -> None:
     }
     (view,) = views([read_lines(lines(broken))])
     assert added("", view, KnownFailures())[1] == ["DET-01", "NONE-03"]
+
+
+def test_what_whole_programs_break_is_listed_under_the_law_that_they_break() -> None:
+    broken = PASSING | {"WHOLE-01": result("WHOLE-01", "FAIL", "toy", "HOOK-13")}
+    (view,) = views([read_lines(lines(broken))])
+    assert added("", view, KnownFailures(), "so", "https://x.y")[1] == ["HOOK-13"]
+    (error,) = views(
+        [read_lines(lines(PASSING | {"WHOLE-01": result("WHOLE-01", "ERROR", "toy", "ENGINE")}))]
+    )
+    assert error.causes[0].law == "WHOLE-01"
+    assert added("", error, KnownFailures()) == ("", [])
+
+
+@pytest.mark.parametrize("source", ["import math\nassert math.pi == 3", "x = '''3'''\nassert not x\n# \x07"])
+def test_the_script_of_a_finding_keeps_its_entry_from_being_stale(source: str) -> None:
+    shown = result("ACC-01", "FAIL", "toy")
+    assert shown.finding is not None
+    shown.finding.script = source
+    (view,) = views([read_lines(lines(PASSING | {"ACC-01": shown}))])
+    (entry,) = parsed(added("", view, KnownFailures(), "so", "https://x.y")[0], "written").entries
+    assert entry.script.strip() == source
+    assert entry.reproduces()

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +68,13 @@ def declare(parser: ArgumentParser) -> None:
         help="processes, so that a crash ends one law and not the run; 0 for this process, auto (the default) "
         "for as many as there are cores, at most 8",
     )
+
+
+def count(text: str) -> int:
+    """A number of things, one at least."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is no number of programs; write 1 or more")
+    return int(text)
 
 
 def arguments(options: Namespace) -> list[str]:
@@ -197,7 +204,10 @@ def drive(given: list[str], record: Path) -> list[View] | int:
         code = int(pytest.main([*fixed, *given, f"--record={record}"], plugins=[driver]))
     progress.end()
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
-        print(aside.getvalue(), file=sys.stderr)
+        if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+            print("error: there is nothing to judge; the record has no result", file=sys.stderr)
+        elif code != pytest.ExitCode.USAGE_ERROR:  # of which pytest has told
+            print(aside.getvalue(), file=sys.stderr)
         return code
     for broken in driver.broken:
         print(f"the suite itself broke, please report this: {broken}", file=sys.stderr)

@@ -69,13 +69,16 @@ def _view(path: Path, engine: str | None) -> View:
 
 
 def _write(options: Namespace) -> int:
+    from gradlaws.conformance.verdict import Verdict
     from gradlaws.reports.formats import write
-    from gradlaws.reports.listing import added
+    from gradlaws.reports.listing import WHOLE, added
 
     view, path = _view(options.record, options.engine), options.output
     listed = _listed(path, complete=False) if path.exists() else KnownFailures()
     before = path.read_text("utf-8") if path.exists() else ""
     text, laws = added(before, view, listed, options.reason, options.link)
+    if any(result.family == WHOLE and result.verdict is Verdict.ERROR for result in view.ordered):
+        print("An error in whole programs breaks no law in particular, and cannot be listed.")
     if not laws:
         print(f"{path}: nothing to add, {plural(len(listed), 'entry', 'entries')} as before")
         return Exit.CONFORMS

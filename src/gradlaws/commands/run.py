@@ -24,7 +24,7 @@ def options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--level", choices=("core", "full", "torch"), help="the claim to check (default: full)")
     add("--profile", choices=tuple(PROFILES), help="10, 100 (ci, the default) or 2000 programs a law")
-    add("--max-examples", type=int, metavar="N", help="programs a law, instead of the profile's")
+    add("--max-examples", type=driving.count, metavar="N", help="programs a law, instead of the profile's")
     add(
         "--shard", metavar="I/N", help="only every N-th law from the I-th; `gradlaws merge` joins the records"
     )
