@@ -138,7 +138,8 @@ def compiled(program: Program, backend: TorchLike) -> Callable[[], None]:
             text = f"modes.append(torch.{step.kind}()); modes[-1].__enter__()"
         else:
             text = statement(step, backend.spellings)
-        lines += ["  try:", f"    {text}", "  except Exception: pass"]
+        said = [line for line in text.splitlines() if line and not line.startswith("#")]
+        lines += ["  try:", *(f"    {line}" for line in said or ["pass"]), "  except Exception: pass"]
     lines += ["  while modes: modes.pop().__exit__(None, None, None)"]
     scope: dict[str, Any] = {}
     exec("\n".join(lines), scope)
