@@ -28,6 +28,7 @@ from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.printing import source, statement
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.standalone import script
+from gradlaws.conformance.torchlike import TorchLike
 from gradlaws.conformance.verdict import Finding, Result, Verdict
 from gradlaws.strategies.builder import DeadEnd
 
@@ -305,7 +306,7 @@ class _Run:
         if small is not None:
             result.finding.program = source(small.steps, self.backend.spellings)
             result.finding.steps = small
-        if small is not None and isinstance(error, Broken):
+        if small is not None and isinstance(error, Broken) and isinstance(self.backend, TorchLike):
             with suppress(Exception):  # a script is a courtesy: what breaks it must not hide the finding
                 result.finding.script = script(small, error, self.backend)
 

@@ -42,7 +42,8 @@ class Finding:
     step:     the step after which it was seen, as source.
     program:  the minimal program as source in the engine's own API; empty for exhibits.
     steps:    the program as data, for replay.
-    script:   the program as a script that fails while the law is broken, and needs nothing but the engine.
+    script:   the program as a script that fails while the law is broken, and needs nothing but the engine; empty
+              where the engine's own API is not known.
     """
 
     law: str

@@ -6,17 +6,18 @@ Every renderer shows a list of these; none of them counts anything itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
 from gradlaws.conformance.dialect import MEANING
 from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.reader import LEVELS, Engine, ExampleResult, Finding, LawResult, Record
+from gradlaws.reports.causes import BREAKS, Cause, causes_of
+from gradlaws.reports.reader import LEVELS, Engine, ExampleResult, LawResult, Record
 
-#: Verdicts with which an engine does not conform.
-BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})
+__all__ = ["BREAKS", "Cause", "Claim", "Family", "State", "View", "plural", "views"]
+
 #: Verdicts with which a claim holds. A stale entry is an error in the list, not in the engine.
 KEPT = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.STALE})
 
@@ -93,26 +94,6 @@ class Declared:
 
 
 @dataclass(frozen=True)
-class Cause:
-    """Failures that have one explanation: the law that is broken, and a minimal program that shows it.
-
-    shown: the failure whose program is the shortest.
-    laws:  all laws that fail because of it, the shown one's first.
-    """
-
-    law: str
-    sentence: str
-    source: str
-    shown: LawResult
-    laws: tuple[str, ...]
-
-    @property
-    def finding(self) -> Finding | None:
-        """What was seen."""
-        return self.shown.finding
-
-
-@dataclass(frozen=True)
 class Family:
     """The laws of one family; `name` is the first part of their ids."""
 
@@ -165,7 +146,9 @@ class View:
     def __init__(self, record: Record, engine: Engine) -> None:
         self.record = record
         self.engine = engine
-        self.results = tuple(r for r in record.results if r.backend == engine.name)
+        own = [r for r in record.results if r.backend == engine.name]
+        excused = {law: r.law for r in own for law in r.excused}
+        self.results = tuple(_shown_elsewhere(r, excused) if r.law in excused else r for r in own)
         self.documented = tuple(e for e in record.documented if e.backend == engine.name)
 
     @property
@@ -259,12 +242,7 @@ class View:
     @cached_property
     def causes(self) -> tuple[Cause, ...]:
         """Failures grouped by root cause, the one that explains most first."""
-        failing = {r.law: r for r in self.results if r.verdict in BREAKS - {Verdict.STALE}}
-        groups: dict[str, list[LawResult]] = {}
-        for result in failing.values():
-            groups.setdefault(_root(result, failing), []).append(result)
-        causes = [cause for law, results in groups.items() for cause in _split(law, results)]
-        return tuple(sorted(causes, key=lambda cause: (-len(cause.laws), cause.law)))
+        return causes_of(self.results)
 
     @property
     def stale(self) -> tuple[LawResult, ...]:
@@ -282,61 +260,17 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+def _shown_elsewhere(result: LawResult, excused: Mapping[str, str]) -> LawResult:
+    """What is listed and did not show in its own programs is not stale if it showed in those of another law."""
+    if result.verdict is not Verdict.STALE:
+        return result
+    message = f"shows in the programs of {excused[result.law]}"
+    return replace(result, verdict=Verdict.KNOWN, message=message)
+
+
 def _why(result: LawResult) -> str:
     return f"needs {', '.join(result.missing)}" if result.missing else result.message
 
 
 def _untried(law: str) -> Obstacle:
     return Obstacle(law, UNTRIED, "it was not among the laws of this run, or the run ended before")
-
-
-def _root(result: LawResult, failing: dict[str, LawResult]) -> str:
-    """The law that explains this failure, followed to its own explanation."""
-    seen = {result.law}
-    while True:
-        blamed = result.finding.law if result.finding else result.law
-        causes = [blamed] if blamed != result.law else [law for law in result.after if law in failing]
-        if not causes or causes[0] in seen:
-            return blamed if blamed != result.law else result.law
-        if causes[0] not in failing:
-            return causes[0]
-        result = failing[causes[0]]
-        seen.add(result.law)
-
-
-def _split(law: str, results: list[LawResult]) -> list[Cause]:
-    """Failures blamed on one law, taken apart where their minimal programs use different ops.
-
-    A program that uses all the ops of a smaller one shows nothing new. What the law explains without being
-    blamed for it (a consequence) goes with the first.
-    """
-    direct = [r for r in results if r.finding is not None and r.finding.law == law]
-    direct.sort(key=lambda r: _size(r.finding))
-    leaders: list[list[LawResult]] = []
-    for result in direct:
-        used = result.finding.used if result.finding else frozenset()
-        home = next((g for g in leaders if g[0].finding and g[0].finding.used <= used), None)
-        if home is None:
-            leaders.append([result])
-        else:
-            home.append(result)
-    others = [r for r in results if r not in direct]
-    if leaders:
-        leaders[0] += others
-    else:
-        leaders = [others]
-    return [_cause(law, group) for group in leaders]
-
-
-def _cause(law: str, group: list[LawResult]) -> Cause:
-    shown, finding = group[0], group[0].finding
-    blamed = finding is not None and finding.law == law
-    sentence, source = (
-        (finding.sentence, finding.source) if finding and blamed else (shown.sentence, shown.source)
-    )
-    return Cause(law if blamed else shown.law, sentence, source, shown, tuple(r.law for r in group))
-
-
-def _size(finding: Finding | None) -> tuple[int, int, int]:
-    """Fewest ops first, so that a program which shows the bare thing leads; then the shortest."""
-    return (0, 0, 0) if finding is None else (len(finding.used), len(finding.steps), len(finding.program))
