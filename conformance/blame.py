@@ -159,6 +159,8 @@ class Blame:
         if flag == "retains":
             if isinstance(step, Backward) and step.inputs and var in step.inputs:
                 return "RET-09"
+            if self._written_elsewhere(var):
+                return "RET-14"
             return "RET-02" if isinstance(self.maker(var), Leaf) else "RET-03"
         if flag == "grad_tracked":
             return "HO-14" if getattr(step, "create_graph", False) else "VAL-13"
@@ -249,6 +251,8 @@ class Blame:
         kin = self.kin(var)
         if any(s.target in kin for s in writes):
             return "RET-14"
+        if self._written_elsewhere(var):
+            return "RET-14"
         if any(s.kind == "tensor" and s.x == var for s in self.before(Hook) if isinstance(s, Hook)):
             return "RET-17"
         return "RET-12" if var in step.roots else "RET-04" if len(asked) > 1 else "RET-01"
@@ -262,6 +266,14 @@ class Blame:
                     return True
         return False
 
+    def _written_elsewhere(self, var: Var) -> bool:
+        """Whether the memory of a tensor was written to through another alias, as item assignment is."""
+        kin = self.kin(var)
+        return any(
+            isinstance(s, InPlace) and s.target in kin and (s.target != var or s.op.startswith("set_"))
+            for s in self.steps[: self.at]
+        )
+
     def _hooked(self) -> bool:
         return any(isinstance(s, Hook) and s.effect in ("double", "negate") for s in self.before(Hook))
 
@@ -271,6 +283,8 @@ class Blame:
         if not hooks:
             return "HOOK-01"
         since, hook = hooks[-1]
+        if self._hook_left_behind():
+            return "HOOK-13"
         if any(isinstance(s, RemoveHook) and s.handle == handle for s in self.steps[since:]) and not want:
             return "HOOK-05"
         if hook.kind == "post_accumulate":

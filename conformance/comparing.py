@@ -28,6 +28,8 @@ _UNTYING = (Backward, Grad, ClearGrad, SetGrad, ZeroGrad)
 _FLAGS = ("requires_grad", "is_leaf", "retains", "grad_tracked")
 #: A look at an unrecorded view is refused once it was written to: law and part of the message.
 _REFUSED_LOOKS = {"MODE-01": "was created in no_grad mode"}
+#: What no shared memory can make wrong.
+_UNSHARED = (".requires_grad", ".is_leaf", ".retains_grad")
 _SHOWN = {"retains": "retains_grad", "grad_tracked": "grad.requires_grad"}
 
 
@@ -271,6 +273,8 @@ def verdict(trial: WholeTrial) -> Exception | None:
     try:
         compare(trial)
     except (Broken, EngineBroke) as error:
+        if isinstance(error, Broken) and error.thing.endswith(_UNSHARED):
+            return error
         try:
             root_cause(trial)
         except Broken as cause:

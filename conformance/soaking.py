@@ -202,7 +202,9 @@ class Soak:
     def settle(self, number: int, program: Program, error: Exception) -> None:
         """Excuse a breach that is listed; make any other small, and keep it unless it is there already."""
         self.journal(number)
-        located = self.reducer.error(watchful(program)) or error
+        end = error.index if isinstance(error, Broken) else None
+        start = program if end is None else Program(program.steps[: end + 1])
+        located = self.reducer.error(watchful(start)) or error
         law = _law(located)
         listed = self.known.excuse(law, program) is not None
         if listed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Look
+from gradlaws.conformance.steps import Apply, InPlace, Look
 from gradlaws.strategies import actions
 from gradlaws.strategies.actions import Action, Cast
 from gradlaws.strategies.builder import Builder, DeadEnd
@@ -34,6 +34,13 @@ SIZE = 1024
 LEAST, MOST = 20, 40
 
 
+def part(b: Builder, cast: Cast) -> None:
+    """Where a gradient is retained or hooked, detached aliases are not written to, which would bypass the history."""
+    for info in b.info.values():
+        if info.base in cast.retained and info.kin != b[info.base].kin:
+            info.sealed = True
+
+
 def viewed(b: Builder, cast: Cast) -> None:
     """A view, made where ops are recorded: what an engine views under no_grad is a matter of its own."""
     if not b.recording[-1] and not b.entropy.chance(5):
@@ -44,7 +51,15 @@ def viewed(b: Builder, cast: Cast) -> None:
 def written(b: Builder, cast: Cast) -> None:
     """One of the ways to write in place."""
     if b.has("inplace"):
+        first = len(b.steps)
+        if cast.retained:
+            actions.settle(b, cast)
         b.entropy.pick(WRITES)(b, cast)
+        for step in b.steps[first:]:
+            if isinstance(step, InPlace) and (
+                not b.recording[-1] or b[step.target].kin != b[b[step.target].base].kin
+            ):
+                cast.bypassed.add(b[step.target].base)
 
 
 #: Actions on memory, and on everything else; what stands there more often is done more often.
@@ -89,6 +104,8 @@ def act(b: Builder, cast: Cast, action: Action) -> None:
             b.leave()
     if not all(b.recording):
         seal(b, first)
+    if cast.retained:
+        part(b, cast)
 
 
 def seal(b: Builder, first: int) -> None:

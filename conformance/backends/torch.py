@@ -42,6 +42,8 @@ class TorchBackend(TorchLike):
         return x.requires_grad, x.is_leaf, x.retains_grad
 
     def shares_memory(self, a: Any, b: Any) -> bool:
+        if a._is_zerotensor() or b._is_zerotensor():
+            return False  # zeros without memory, which second derivatives may leave in .grad
         return bool(
             a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() and a.numel() and b.numel()
         )

@@ -55,6 +55,8 @@ class Backprop(Obligations):
         inputs: Sequence[Tensor] | None = None,
     ) -> None:
         """Accumulate vector-Jacobian products into `.grad`."""
+        if any(not x.requires_grad for x in inputs or ()):
+            self._may_raise("an input that does not require grad")
         seeded, path, receivers = self._plan(roots, gradients, inputs)
         retain = create_graph if retain_graph is None else retain_graph
         with self._freeing(path, retain):

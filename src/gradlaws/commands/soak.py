@@ -8,6 +8,7 @@ and appended to a file. Ctrl-C ends a soak with its results kept; the same comma
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
 import time
 import traceback
@@ -109,6 +110,7 @@ def _supervised(options: Namespace) -> int:
             options.seconds = max(0.01, seconds - (time.monotonic() - start))
         child = context.Process(target=_child, args=(options, number))
         child.start()
+        signal.signal(signal.SIGTERM, lambda *_, child=child: child.terminate())
         while child.is_alive():
             try:
                 child.join()
@@ -184,6 +186,7 @@ def _soak(options: Namespace, number: Any) -> int:
         soak.journal = lambda n: setattr(number, "value", n)
     progress = _Progress(soak, file)
     ended = Exit.CONFORMS
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in good order, as Ctrl-C does
     try:
         soak.run(options.programs, options.seconds, progress)
     except KeyboardInterrupt:
