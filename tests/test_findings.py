@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from gradlaws.commands.environments import shipped
+from gradlaws.conformance.known import shipped as known_to_fail
 from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.promises import promise
 
 FINDINGS = Path(__file__).resolve().parent.parent / "docs" / "findings"
 SCRIPTS = sorted((FINDINGS / "scripts").glob("*.py"))
@@ -67,3 +69,14 @@ def test_the_pages_are_as_rendered(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     render.main([])
     after = {place.name: place.read_text("utf-8") for place in tmp_path.glob("*.md")}
     assert after == before, "render the pages again: python docs/findings/render.py"
+
+
+LISTS = sorted(set(shipped()) - {"reference", "tinygrad-0.13"})
+
+
+@pytest.mark.parametrize("engine", LISTS)
+def test_lists_of_known_failures_say_what_the_findings_show(engine: str) -> None:
+    shown = {script.read_text("utf-8") for script in SCRIPTS if engine_of(script) == engine}
+    for entry in known_to_fail(engine).entries:
+        assert promise(entry.law)[0], f"{entry.law}: no such law"
+        assert engine == "torch" or not entry.script or any(entry.script.strip() in text for text in shown)
