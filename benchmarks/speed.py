@@ -52,7 +52,7 @@ from gradlaws.conformance.observe import Moment  # noqa: E402
 from gradlaws.conformance.oracle import believe  # noqa: E402
 from gradlaws.conformance.printing import statement  # noqa: E402
 from gradlaws.conformance.program import Program  # noqa: E402
-from gradlaws.conformance.steps import Mode  # noqa: E402
+from gradlaws.conformance.steps import Look, Mode  # noqa: E402
 from gradlaws.conformance.torchlike import TorchLike  # noqa: E402
 from gradlaws.conformance.verdict import Verdict  # noqa: E402
 from gradlaws.strategies import DeadEnd  # noqa: E402
@@ -132,6 +132,8 @@ def compiled(program: Program, backend: TorchLike) -> Callable[[], None]:
     """The program as one function of the engine's own API; a step that raises does not end it."""
     lines = ["def call(torch):", "  modes = []"]
     for step in program:
+        if isinstance(step, Look):
+            continue  # a comment
         if isinstance(step, Mode) and step.kind in ("exit", "raise"):
             text = "modes.pop().__exit__(None, None, None)"
         elif isinstance(step, Mode):
