@@ -67,16 +67,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 ENGINES = """
 from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.faults import FAULTS
 
-class Overwriting(ReferenceBackend):
-    name = "overwriting"
-    def backward(self, root, gradient=None, **options):
-        from gradlaws.conformance.reference.differentiate import ancestors
-        if root.requires_grad:
-            for node in ancestors([root.node]):
-                if node.owner is not None:
-                    node.owner.grad = None
-        super().backward(root, gradient, **options)
+def Overwriting():
+    backend = FAULTS["overwrites"].make()
+    backend.name = "overwriting"
+    return backend
 
 class Lying(ReferenceBackend):
     name = "lying"
