@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradlaws.commands import CommandError, engines, environments
+from gradlaws.commands import CommandError, engines, environments, smoke
 from gradlaws.commands.parser import main
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.functional import Functional, Traced
@@ -94,6 +94,18 @@ def test_a_misspelled_op_is_named() -> None:
     assert set(found) == {"sin", "tanh", "mean"}
     assert found["tanh"] == "raised AttributeError: tanh"
     assert found["mean"].startswith("has shape")
+
+
+def test_smoke_names_the_ops_that_do_not_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smoke._looked_at("test_engines:Misspelled")
+    shown = capsys.readouterr().out
+    assert "3. to mend   tanh: raised AttributeError: tanh (operands of shape (3,))" in shown
+    assert "4. claims" in shown
+
+
+def test_whole_programs_need_an_engine_that_stores_gradients(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["soak", "--backend", "test_engines:Doubles"]) == 4
+    assert "stores gradients in its engine's stead" in capsys.readouterr().err
 
 
 # -- engines without .grad -----------------------------------------------------------------------------------

@@ -87,7 +87,8 @@ def arguments(options: Namespace) -> list[str]:
     if options.law_timeout is not None:
         given.append(f"--law-timeout={options.law_timeout}")
     workers = min(os.cpu_count() or 1, 8) if options.workers == "auto" else _number(options.workers)
-    return [*given, f"-n{workers}"]
+    # an engine may kill, or hang, a process at every law: pytest-xdist would give up after four a worker
+    return [*given, f"-n{workers}", "--max-worker-restart=10000"]
 
 
 def _number(text: str) -> int:

@@ -163,6 +163,11 @@ def _made(options: Namespace) -> Any:
             raise CommandError(
                 f"the adapter {backend.name!r} is not right yet. Mend these methods:\n    {listed}"
             )
+        if "stored" not in backend.capabilities:
+            raise CommandError(
+                f"the adapter {backend.name!r} stores gradients in its engine's stead, and whole programs are about "
+                f"storing them; `gradlaws run --backend {backend.given}` judges what the engine computes"
+            )
         known = load(options.known_failures, {*LAWS, *PROMISES}) if options.known_failures else None
     except (BackendError, KnownFailuresError) as error:
         raise CommandError(str(error)) from error
