@@ -12,7 +12,7 @@ from gradlaws.reports.html import html
 from gradlaws.reports.junit import junit
 from gradlaws.reports.markdown import markdown
 from gradlaws.reports.record import RecordError
-from gradlaws.reports.terminal import report
+from gradlaws.reports.terminal import laws, report
 from gradlaws.reports.view import View
 
 
@@ -21,9 +21,15 @@ def text(views: Sequence[View]) -> str:
     return "\n".join(report(views)) + "\n"
 
 
+def law_by_law(views: Sequence[View]) -> str:
+    """Every law, for a terminal."""
+    return "\n".join(line for view in views for line in (f"----- {view.name} -----", *laws(view), "")) + "\n"
+
+
 #: A form of the report: what makes it, and the file that a directory of reports has it in.
 FORMATS: dict[str, tuple[Callable[[Sequence[View]], str], str]] = {
     "text": (text, "report.txt"),
+    "laws": (law_by_law, ""),
     "markdown": (markdown, "report.md"),
     "html": (html, "report.html"),
     "junit": (junit, "junit.xml"),

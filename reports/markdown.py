@@ -72,6 +72,7 @@ def _engine(view: View) -> Iterator[str]:
     yield from _listed("Stale: take these off the list", [(r.law, r.known) for r in view.stale])
     broken = [(e.name, e.message) for e in view.documented if e.verdict in BREAKS]
     yield from _listed("Documented examples that come out otherwise", broken)
+    yield from _laws(view)
     yield (
         f"<sub>gradlaws {record.gradlaws}, profile {record.profile}: {record.examples} programs a law, seed "
         f"{record.seed}, Python {record.python} on {record.platform}, {record.started}</sub>"
@@ -94,6 +95,28 @@ def _cause(cause: Cause, view: View) -> Iterator[str]:
         yield from ("", "```python", text.rstrip(), "```", "", "</details>", "")
     yield f"Again: `{again(cause.shown, view.record.path)}`"
     yield ""
+
+
+def _laws(view: View) -> Iterator[str]:
+    yield f"<details><summary>All laws of {view.name}</summary>"
+    yield from (
+        "",
+        "| law | verdict | promise | programs | assertions | worst | s |",
+        "|---|---|---|---|---|---|---|",
+    )
+    for result in view.ordered:
+        yield from _row(
+            [
+                f"[{result.law}]({result.source.split(' ')[0]})",
+                str(result.verdict),
+                result.sentence,
+                f"{result.programs:,}",
+                f"{result.assertions:,}",
+                ratio(result.worst),
+                f"{result.seconds:.2f}",
+            ]
+        )
+    yield from ("", "</details>", "")
 
 
 def _listed(title: str, entries: Sequence[tuple[str, str]]) -> Iterator[str]:

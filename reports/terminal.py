@@ -110,6 +110,27 @@ def standing(view: View) -> Iterator[str]:
         yield f"incomplete: the run was cut short, {plural(len(view.untried), 'law')} not tried"
 
 
+def laws(view: View) -> Iterator[str]:
+    """Every law in two lines: what came of it, and what it says."""
+    rows = [("law", "verdict", "programs", "assertions", "worst", "s")]
+    rows += [
+        (
+            result.law,
+            str(result.verdict),
+            f"{result.programs:,}",
+            f"{result.assertions:,}",
+            ratio(result.worst),
+            f"{result.seconds:.2f}",
+        )
+        for result in view.ordered
+    ]
+    head, *lines = columns(rows)
+    yield head
+    for line, result in zip(lines, view.ordered, strict=True):
+        yield f"{line}  {result.sentence}"
+        yield f"{' ' * len(head)}  {result.source}"
+
+
 def covered(view: View) -> str:
     """How many ops of the engine were in programs; empty where the record does not say."""
     if not view.record.ops:

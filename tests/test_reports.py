@@ -229,7 +229,19 @@ def test_markdown_has_the_cause_and_its_program() -> None:
     assert "#### ❌ ACC-01: A second backward adds" in said
     assert "```python" in said
     assert "<b>" not in said.split("```python")[0]
-    assert all(line.count("|") == 3 for line in said.splitlines() if line.startswith("| "))
+    table, _, rest = said.partition("### ")
+    assert {line.count("|") for line in table.splitlines() if line.startswith("|")} == {3}
+    assert {line.count("|") for line in rest.splitlines() if line.startswith("|")} == {8}
+
+
+def test_every_form_for_people_has_each_law_with_its_numbers() -> None:
+    for name in ("laws", "markdown", "html"):
+        said = FORMATS[name][0]([view(BROKEN)])
+        for law in PASSING:
+            assert law in said
+        assert "A second backward adds to .grad instead of replacing it." in said
+        assert "https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.grad.html" in said
+        assert "0.25" in said
 
 
 def test_junit_counts_add_up() -> None:

@@ -16,6 +16,7 @@ from gradlaws.reports.view import views
 
 EXAMPLE = """
 gradlaws report gradlaws.jsonl
+gradlaws report gradlaws.jsonl --format laws          # law by law
 gradlaws report torch.jsonl tinygrad.jsonl --format html --output engines.html
 gradlaws report gradlaws.jsonl --require-level full --baseline last.jsonl --fail-on regressed"""
 
@@ -38,6 +39,6 @@ def execute(options: Namespace) -> int:
     if options.output is not None:
         write(options.output, rendered)
         print(f"written: {options.output}")
-    elif options.format == "text" or not (options.report or options.github):
+    elif options.format in ("text", "laws") or not (options.report or options.github):
         print(rendered, end="" if rendered.endswith("\n") else "\n")
     return outputs.conclude(shown, before, options)
