@@ -159,8 +159,10 @@ class Blame:
         if flag == "retains":
             if isinstance(step, Backward) and step.inputs and var in step.inputs:
                 return "RET-09"
-            if self._written_elsewhere(var):
+            if self._written_elsewhere(var) and not isinstance(step, DetachInPlace):
                 return "RET-14"
+            if isinstance(step, DetachInPlace):
+                return "RET-03"
             return "RET-02" if isinstance(self.maker(var), Leaf) else "RET-03"
         if flag == "grad_tracked":
             return "HO-14" if getattr(step, "create_graph", False) else "VAL-13"

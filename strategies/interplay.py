@@ -7,12 +7,17 @@ often the program looks at its tensors is a part of it: some defects only show w
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, InPlace, Look
 from gradlaws.strategies import actions
 from gradlaws.strategies.actions import Action, Cast
+from gradlaws.strategies.arguments import integer
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.conjunctions import CONJUNCTIONS, mistake
 from gradlaws.strategies.vocabulary import Vocabulary
@@ -28,10 +33,36 @@ from gradlaws.strategies.writes import (
     write_unrecorded,
 )
 
+if TYPE_CHECKING:
+    from gradlaws.conformance.backend import Backend
+
 #: Bytes that a whole program is drawn from: a chunk per action, and there are rarely more than forty.
 SIZE = 1024
 #: Programs grow until they have between so many steps (and the last action is complete).
 LEAST, MOST = 20, 40
+#: All capabilities that make a difference to whole programs.
+EVERYTHING = frozenset(
+    [
+        "autograd_grad",
+        "backward_many",
+        "create_graph",
+        "detach",
+        "detach_inplace",
+        "enable_grad",
+        "float32",
+        "inplace",
+        "inputs",
+        "no_grad",
+        "register_hook",
+        "register_post_accumulate_hook",
+        "retain_grad",
+        "retain_graph",
+        "set_grad",
+        "set_requires_grad",
+        "views",
+        "zero_grad",
+    ]
+)
 
 
 def part(b: Builder, cast: Cast) -> None:
@@ -133,3 +164,25 @@ def whole_program(data: bytes, vocabulary: Vocabulary, least: int = LEAST, most:
     b = Builder(Entropy(data if len(data) >= SIZE else stretched(data, SIZE)), vocabulary)
     interplay(b, least, most)
     return b.program()
+
+
+def whole_programs(
+    *, backend: Backend | None = None, min_length: int = LEAST, max_length: int = MOST
+) -> st.SearchStrategy[Program]:
+    """Whole programs: everything that a program can do, mixed, mistakes included.
+
+    backend: an adapter, whose ops and capabilities limit what programs use; None for all there are.
+    min_length, max_length: bounds of the number of steps; the last action is completed beyond them.
+
+    Steps that must be refused are among them. Shrinks towards programs of the same length with simpler steps;
+    `gradlaws.conformance.reducing` makes a failing one shorter. Raises `InvalidArgument` for impossible bounds.
+    """
+    integer("min_length", min_length, 1, MOST)
+    integer("max_length", max_length, min_length, instead=", or lower min_length")
+    if backend is None:
+        vocabulary = Vocabulary(capabilities=EVERYTHING)
+    else:
+        vocabulary = Vocabulary(frozenset(backend.ops()), backend.capabilities, backend.accepts)
+    return st.binary(min_size=SIZE, max_size=SIZE).map(
+        lambda data: whole_program(data, vocabulary, min_length, max_length)
+    )

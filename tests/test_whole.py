@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -12,15 +15,14 @@ from typing import Any
 
 import hypothesis
 import pytest
-from hypothesis import strategies as st
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.comparing import breach
-from gradlaws.conformance.examining import vocabulary_of
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.trial import Broken
 from gradlaws.conformance.printing import source
+from gradlaws.conformance.program import Program
 from gradlaws.conformance.promises import promise
 from gradlaws.conformance.reducing import Reducer
 from gradlaws.conformance.soakfile import SoakFile, SoakFileError, read
@@ -29,7 +31,7 @@ from gradlaws.conformance.standalone import script
 from gradlaws.conformance.steps import Backward, Grad, Hook, Look, Mode
 from gradlaws.conformance.watching import watch
 from gradlaws.strategies.builder import Vocabulary
-from gradlaws.strategies.interplay import LEAST, SIZE, whole_program
+from gradlaws.strategies.interplay import LEAST, SIZE, whole_program, whole_programs
 
 REFERENCE = ReferenceBackend()
 
@@ -90,9 +92,20 @@ def test_bytes_and_seeds_lead_to_the_same_programs_every_time() -> None:
 
 
 @hypothesis.settings(max_examples=30, deadline=None, database=None)
-@hypothesis.given(st.binary(min_size=SIZE, max_size=SIZE))
-def test_hypothesis_draws_with_the_same_generator(data: bytes) -> None:
-    assert breach(whole_program(data, vocabulary_of(REFERENCE)), REFERENCE) is None
+@hypothesis.given(whole_programs(backend=REFERENCE, min_length=10, max_length=20))
+def test_hypothesis_draws_with_the_same_generator(program: Program) -> None:
+    assert breach(program, REFERENCE) is None
+
+
+def test_the_strategy_shrinks_and_checks_its_bounds() -> None:
+    found = hypothesis.find(
+        whole_programs(min_length=3, max_length=6),
+        lambda program: any(isinstance(step, Backward) for step in program),
+        settings=hypothesis.settings(database=None, max_examples=200),
+    )
+    assert len(found) <= 12
+    with pytest.raises(hypothesis.errors.InvalidArgument, match="min_length"):
+        whole_programs(min_length=8, max_length=5)
 
 
 def test_an_engine_gets_no_step_that_it_lacks() -> None:
@@ -248,3 +261,70 @@ def test_findings_are_json(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "soak.jsonl").read_text().splitlines()]
     finding = next(line for line in lines if line["type"] == "finding")
     assert finding["program"] == source(soak.found[finding["id"]].finding.steps.steps)
+
+
+def soaked(place: Path, *args: str, **more: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "gradlaws", "soak", "--backend", "reference", *args]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent / "src") + os.pathsep + str(place),
+    }
+    return subprocess.Popen(command, cwd=place, env=env, text=True, stdout=-1, stderr=-1, **more)
+
+
+def test_the_command_soaks_and_takes_up_what_was_interrupted(tmp_path: Path) -> None:
+    running = soaked(tmp_path, "--seconds", "300", start_new_session=True)
+    place = tmp_path / "gradlaws-soak.jsonl"
+    while not place.exists():
+        time.sleep(0.1)
+    time.sleep(3)
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 2, err
+    assert "interrupted; the same command goes on at program" in out
+    assert "Traceback" not in err
+    reached = next(line for line in reversed(read(place)) if line["type"] == "progress")["number"]
+    assert reached > 0
+    again = soaked(tmp_path, "--programs", str(reached + 50))
+    out, err = again.communicate(timeout=120)
+    assert again.returncode == 0, err
+    assert f"taken up at program {reached:,}" in err
+    assert "no findings" in out
+
+
+def test_a_program_that_kills_the_process_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(
+        "import os\n"
+        "from gradlaws.conformance.backends.reference import ReferenceBackend\n"
+        "class Dying(ReferenceBackend):\n"
+        "    name = 'dying'\n"
+        "    def backward(self, root, gradient=None, **options):\n"
+        "        if options.get('create_graph') and 'inputs' not in options:\n"
+        "            os._exit(11)\n"
+        "        super().backward(root, gradient, **options)\n"
+    )
+    done = soaked(tmp_path, "--backend", "dying:Dying", "--programs", "60", "--file", "found.jsonl")
+    out, err = done.communicate(timeout=200)
+    assert done.returncode == 1, err
+    assert "CRASH: program" in err
+    assert "findings are in found.jsonl" in out
+    crashes = [line for line in read(tmp_path / "found.jsonl") if line["type"] == "finding"]
+    assert crashes[0]["law"] == "CRASH"
+    assert "create_graph=True" in crashes[0]["program"]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--steps", "9", "5"), "the lower number comes first"),
+        (("--replay", "ACC-01-0"), "cannot be read"),
+        (("--backend", "nowhere"), "nowhere"),
+        (("--seconds", "-1"), "--seconds"),
+    ],
+)
+def test_wrong_usage_is_told(tmp_path: Path, args: tuple[str, ...], says: str) -> None:
+    done = soaked(tmp_path, *args)
+    _, err = done.communicate(timeout=60)
+    assert done.returncode == 4, err
+    assert says in err
+    assert "Traceback" not in err
