@@ -17,7 +17,16 @@ from gradlaws.conformance.printing import name, statement
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.reference.bounds import Bounds
 from gradlaws.conformance.reference.tensor import Tensor
-from gradlaws.conformance.steps import Backward, ClearGrad, Grad, Hook, ReadGrad, SetGrad, Var, ZeroGrad
+from gradlaws.conformance.steps import (
+    Backward,
+    ClearGrad,
+    Grad,
+    Hook,
+    ReadGrad,
+    SetGrad,
+    Var,
+    ZeroGrad,
+)
 from gradlaws.conformance.watching import watch
 
 #: What stands for the law on trial, where it is all of them.
