@@ -90,6 +90,19 @@ def test_a_failure_is_shown_and_replayed_from_the_record(command: Command, tmp_p
     assert command("replay", "ACC-01-0").returncode == 4
 
 
+def test_other_peoples_pytest_is_left_alone(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('mine')")
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "--no-such-option"')
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--bogus")
+    before = {path.name for path in tmp_path.iterdir()}
+    done = command("run", "--backend", "reference", "--laws", "ACC-01", "--workers", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = {path.name for path in tmp_path.iterdir()} - before
+    assert made <= {"gradlaws.jsonl", "__pycache__", ".hypothesis"}, made
+
+
 def test_smoke_says_step_by_step_what_is_missing(command: Command) -> None:
     done = command("smoke", "--backend", "engines:Lying")
     assert done.returncode == 4

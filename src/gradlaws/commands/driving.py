@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
@@ -201,8 +202,11 @@ def drive(given: list[str], record: Path) -> list[View] | int:
         *("-c", os.devnull, "--rootdir", str(Path.cwd()), "--noconftest"),
     ]
     driver = _Driver(progress, aside)
-    with _terminated_as_interrupted():
-        code = int(pytest.main([*fixed, *given, f"--record={record}"], plugins=[driver]))
+    os.environ.pop("PYTEST_ADDOPTS", None)  # meant for somebody else's tests
+    with _terminated_as_interrupted(), TemporaryDirectory(prefix="gradlaws-") as folder:
+        # Failures are replayed from the record, so nothing of pytest's has to stay in the working directory.
+        places = ["-o", f"cache_dir={folder}", f"--record={record.absolute()}"]
+        code = int(pytest.main([*fixed, *given, *places], plugins=[driver]))
     progress.end()
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         if code == pytest.ExitCode.NO_TESTS_COLLECTED:
