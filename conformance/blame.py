@@ -94,6 +94,11 @@ class Blame:
         """Whether something was differentiated with create_graph."""
         return any(isinstance(s, Backward | Grad) and s.create_graph for s in self.steps)
 
+    def written(self, var: Var) -> bool:
+        """Whether the memory of a tensor was written to."""
+        kin = self.kin(var)
+        return any(isinstance(s, InPlace) and s.target in kin for s in self.steps[: self.at])
+
     def cleared(self, var: Var) -> bool:
         """Whether a hook clears .grad of a leaf as soon as something was added to it."""
         return any(isinstance(s, Hook) and s.effect == "clear" and s.x == var for s in self.before(Hook))
@@ -291,9 +296,7 @@ class Blame:
             return "HOOK-05"
         if hook.kind == "post_accumulate":
             return "HOOK-20" if not want else "HOOK-16"
-        kin = self.kin(hook.x)
-        written = any(isinstance(s, InPlace) and s.target in kin for s in self.steps[: self.at])
-        if written:
+        if self.written(hook.x):
             return "HOOK-13"
         if isinstance(self.culprit, Grad):
             return "HOOK-10" if want else "HOOK-11"

@@ -253,6 +253,21 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
         said = "calls with " + (", ".join(map(shown, a)) or "nothing: none")
         wanted = "calls with " + (", ".join(map(shown, b)) or "nothing: none")
         _break(trial, got.index, law, f"hook h{handle}", said, wanted)
+    _in_order(trial, got, want)
+
+
+def _in_order(trial: WholeTrial, got: Moment, want: Moment) -> None:
+    """Hooks on one tensor, on which nothing was written since, run one after the other as they should."""
+    hooks: dict[Var, set[int]] = {}
+    for step in trial.program.steps[: got.index]:
+        if isinstance(step, Hook):
+            hooks.setdefault(step.x, set()).add(step.handle)
+    for x, handles in hooks.items():
+        orders = [[handle for handle, _ in calls if handle in handles] for calls in (got.calls, want.calls)]
+        if len(handles) > 1 and orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]):
+            law = "HOOK-13" if Blame(trial.program, got.index).written(x) else "HOOK-04"
+            names = [", ".join(f"h{handle}" for handle in order) for order in orders]
+            _break(trial, got.index, law, f"the order of the hooks on {name(x)}", *names)
 
 
 def breach(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.trial import Broken
@@ -110,7 +112,9 @@ def _check(program: Program, error: Broken, backend: Backend) -> str:
         )
     if error.thing == variable and seen is not None and seen.value is not None:
         return f"assert {variable}.tolist() == {_numbers(seen.value)}, {message}"
-    return f"assert {error.thing} == {error.expected}, {message}"
+    if re.fullmatch(r"v\d+(\.\w+)+", error.thing):
+        return f"assert {error.thing} == {error.expected}, {message}"
+    return f"# {message}"
 
 
 def _expected_calls(program: Program, error: Broken, backend: Backend) -> str:
