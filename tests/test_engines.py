@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -103,9 +105,12 @@ def test_smoke_names_the_ops_that_do_not_work(capsys: pytest.CaptureFixture[str]
     assert "4. claims" in shown
 
 
-def test_whole_programs_need_an_engine_that_stores_gradients(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["soak", "--backend", "test_engines:Doubles"]) == 4
-    assert "stores gradients in its engine's stead" in capsys.readouterr().err
+def test_whole_programs_need_an_engine_that_stores_gradients() -> None:
+    command = [sys.executable, "-m", "gradlaws", "soak", "--backend", "test_engines:Doubles"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(p).resolve()) for p in sys.path if p)}
+    done = subprocess.run(command, cwd=Path(__file__).parent, env=env, capture_output=True, text=True)
+    assert done.returncode == 4
+    assert "stores gradients in its engine's stead" in done.stderr
 
 
 # -- engines without .grad -----------------------------------------------------------------------------------
