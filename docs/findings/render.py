@@ -126,7 +126,13 @@ def main(records: list[Path]) -> None:
     for name in engines:
         place = HERE / f"{name}.md"
         kept = VERDICTS.search(place.read_text("utf-8")) if place.exists() else None
-        shown = verdicts(found[name]) if name in found else kept.group(1) if kept else "\nnot yet\n\n"
+        shown = (
+            verdicts(found[name])
+            if name in found
+            else kept.group(1)
+            if kept
+            else "\nThere is no record of a whole run yet.\n\n"
+        )
         place.write_text(page(name, " ".join(shipped()[name].requirements), shown), "utf-8")
     (HERE / "README.md").write_text(index(engines), "utf-8")
     print("\n".join(columns([[name, f"{len(scripts(name))} scripts"] for name in engines])))
