@@ -20,6 +20,8 @@ from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.conformance.steps import (
     Backward,
     ClearGrad,
+    Detach,
+    Forget,
     Grad,
     Hook,
     ReadGrad,
@@ -27,7 +29,7 @@ from gradlaws.conformance.steps import (
     Var,
     ZeroGrad,
 )
-from gradlaws.conformance.watching import watch
+from gradlaws.conformance.watching import Watched, memory_pairs, watch
 
 #: What stands for the law on trial, where it is all of them.
 WHOLE = "WHOLE"
@@ -110,6 +112,26 @@ def compare(trial: WholeTrial) -> None:
                     _tensor(trial, got.index, var, other, seen, untied, var in lenient)
             trial.assertions += len(want.seen)
     apart(trial)
+    _memory(trial)
+
+
+def _memory(trial: Trial) -> None:
+    """Views and detached tensors share the memory that they are made from; nothing else shares any."""
+    together = trial.got.together if isinstance(trial.got, Watched) else None
+    if together is None:
+        return
+    sizes = {v: s.value.size for m in trial.got for v, s in m.seen.items() if s.value is not None}
+    gone = {step.x for step in trial.program if isinstance(step, Forget)}
+    made = {v for m in trial.got for v in m.step.outs if m.raised is None and not m.skipped}
+    views, own = memory_pairs(trial.program)
+    trial.assertions += 1
+    for a, b in views:
+        if (a, b) not in together and {a, b} <= made - gone and sizes.get(a, 0):
+            law = "DET-01" if isinstance(trial.program.maker(a), Detach) else "INP-12"
+            raise Broken(law, f"the memory of {name(a)}", "its own", f"shared with {name(b)}", None)
+    for a, b in own:
+        if (a, b) in together:
+            raise Broken("INP-08", f"the memory of {name(a)}", f"shared with {name(b)}", "its own", None)
 
 
 def _break(trial: Trial, index: int, law: str, thing: str, got: object, want: object) -> None:
@@ -247,6 +269,8 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
         hook = next((s for s in trial.program if isinstance(s, Hook) and s.handle == handle), None)
         if not b and hook is not None and isinstance(got.step, Backward | Grad) and hook.x in got.step.roots:
             continue  # a root's gradient is there anyhow; whether hooks see it if no other is wanted, nothing says
+        if hook is not None and _lost_sight_of(trial, got.index, hook.x):
+            continue
         if not a and all(not y.any() for y in b):
             continue  # no gradient is as good as a gradient of zeros
         law = Blame(trial.program, got.index).calls(handle, a, b)
@@ -254,6 +278,13 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
         wanted = "calls with " + (", ".join(map(shown, b)) or "nothing: none")
         _break(trial, got.index, law, f"hook h{handle}", said, wanted)
     _in_order(trial, got, want)
+
+
+def _lost_sight_of(trial: Trial, index: int, var: Var) -> bool:
+    """Whether nobody can tell what a failed backward left in a tensor that the program has let go of."""
+    past = trial.got.moments[:index]
+    failed = any(m.raised is not None and isinstance(m.step, Backward) for m in past)
+    return failed and any(isinstance(m.step, Forget) and m.step.x == var for m in past)
 
 
 def _in_order(trial: WholeTrial, got: Moment, want: Moment) -> None:
