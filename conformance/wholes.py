@@ -37,7 +37,7 @@ WHOLE = Law(
     "Programs that mix everything show what the reference engine expects, wherever they are looked at.",
     "https://docs.pytorch.org/docs/2.13/notes/autograd.html",
     "full",
-    frozenset(),
+    frozenset({"stored"}),
     _check,
     None,
     (),
@@ -74,6 +74,10 @@ def judged(
     journal: called with the id and the numbers of each program before it runs.
     """
     result = Result(WHOLE.id, backend.name, Verdict.UNKNOWN)
+    missing = sorted(WHOLE.needs - backend.capabilities)
+    if missing:
+        result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
+        return result
     dialect = PYTORCH if effort.dialect == "torch" else None
     soak = Soak(backend, effort.seed, known, effort.strict, effort.shrink, dialect=dialect)
     if journal is not None:

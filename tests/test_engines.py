@@ -22,6 +22,7 @@ from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.spelled import Spelled, as_method, compiled, numpy_like, there
 from gradlaws.conformance.trying import troubles
 from gradlaws.conformance.verdict import Verdict
+from gradlaws.conformance.wholes import WHOLE, judge_any
 from gradlaws.reports.reader import load
 
 # -- ops by name ---------------------------------------------------------------------------------------------
@@ -153,6 +154,7 @@ def test_behind_a_tape_only_what_the_engine_computes_is_judged() -> None:
     for law in LAWS.values():
         if "stored" in law.needs:
             assert judge(law, Doubles(), Effort(1)).verdict is Verdict.UNSUPPORTED
+    assert judge_any(WHOLE, Doubles(), Effort(1)).verdict is Verdict.UNSUPPORTED
     assert judge(LAWS["ROOT-03"], Doubles(), Effort(30)).verdict is Verdict.PASS
     faulty = Doubles()
     faulty.wrong = 1.0
