@@ -253,11 +253,11 @@ class Blame:
             return "RET-16"
         since = next(k for k, s in enumerate(self.steps) if s is asked[-1])
         writes = [s for s in self.steps[since : self.at] if isinstance(s, InPlace)]
-        if any(s.target == var for s in writes):
-            return "RET-13"
         kin = self.kin(var)
-        if any(s.target in kin for s in writes):
+        if any(s.target in kin and s.target != var for s in writes):
             return "RET-14"
+        if writes and any(s.target == var for s in writes):
+            return "RET-13"
         if self._written_elsewhere(var):
             return "RET-14"
         if any(s.kind == "tensor" and s.x == var for s in self.before(Hook) if isinstance(s, Hook)):
