@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import numpy as np
 
 from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.effects import Interruption, answer
 from gradlaws.conformance.observe import Env, Moment, Seen, Shared, Trace, together
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
@@ -48,10 +49,6 @@ UNMARKED = frozenset({Apply, InPlace, Backward})
 NOTHING = np.array(None, dtype=object)
 
 
-class Interruption(Exception):
-    """What a program raises inside a grad mode, and what its raising hooks raise."""
-
-
 class Interpreter:
     """One run of a program: variables, open modes, hooks."""
 
@@ -71,6 +68,7 @@ class Interpreter:
         self._clearing = backend.dialect.use == "clears"
         self._keeping = backend.dialect.intermediates == "kept"
         self.last = -1
+        self._cyclic = False
         #: What gradients that are gone had shared memory with.
         self.lost: Shared = frozenset()
         # Looking is the most frequent thing of all.
@@ -102,6 +100,15 @@ class Interpreter:
         """Leave the modes that are still open."""
         while self.modes:
             self.modes.pop().__exit__(None, None, None)
+        # Cycles through an engine's own graph, which no collector of garbage may see: from a hook to what it writes
+        # down, and so to the tensor that it hangs on; and after create_graph from a gradient to its leaf.
+        for handle in self.handles.values():
+            with suppress(Exception):
+                handle.remove()
+        if self._cyclic and "set_grad" in self.has:
+            for x in self.env.values():
+                with suppress(Exception):
+                    self.backend.set_grad(x, None)
 
     # -- running ----------------------------------------------------------------------------------------------
 
@@ -182,7 +189,7 @@ class Interpreter:
         if step.retain_graph is not None:
             options["retain_graph"] = step.retain_graph
         if step.create_graph:
-            options["create_graph"] = True
+            options["create_graph"] = self._cyclic = True
         return options
 
     def _backward(self, step: Backward) -> None:
@@ -236,15 +243,7 @@ class Interpreter:
 
         def hook(g: Any) -> Any:
             self.calls.append((handle, NOTHING if g is None else backend.numpy(g)))
-            if effect == "raise":
-                raise Interruption
-            if g is None:
-                return None
-            if effect == "double":
-                return backend.apply("add", g, g)
-            if effect == "negate":
-                return backend.apply("mul", g, backend.tensor(np.full_like(backend.numpy(g), -1)))
-            return None
+            return answer(backend, effect, g)
 
         self.handles[handle] = backend.register_hook(x, hook)
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.dialect import PYTORCH, Dialect
+from gradlaws.conformance.effects import Interruption
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.interpreter import Interpreter, Interruption
+from gradlaws.conformance.interpreter import Interpreter
 from gradlaws.conformance.observe import Moment, Seen, Trace
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.reference.bounds import Bounds

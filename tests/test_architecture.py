@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "conformance.spelled conformance.torchlike conformance.functional",
         "conformance.observe",
+        "conformance.effects",
         "conformance.reference",
     ),
     ("conformance.backends", "conformance.interpreter"),
@@ -66,6 +67,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.ops",
         "conformance.backend",
         "conformance.spelled",
+        "conformance.effects",
         "conformance.torchlike",
         "conformance.functional",
         "conformance.reference",
@@ -73,6 +75,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "conformance.reference": ("conformance.entropy", "conformance.dialect", "conformance.ops"),
     "conformance.interpreter": (
         "conformance.backend",
+        "conformance.effects",
         "conformance.observe",
         "conformance.ops",
         "conformance.program",
