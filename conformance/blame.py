@@ -129,6 +129,12 @@ class Blame:
                 return "RET-02"
         return REFUSED.get(type(step), "META-16")
 
+    def accepted(self, law: str) -> str:
+        """No error where there must be one, by `law`; a view may be taken for the leaf that it was."""
+        step = self.culprit
+        stale = isinstance(step, RequireGrad | Hook | RetainGrad) and self._written_elsewhere(step.x)
+        return "INP-12" if stale else law
+
     def identity(self, question: str) -> str:
         """Another object than the one promised."""
         if question == "returned itself":

@@ -237,7 +237,8 @@ def _outcome(trial: Trial, got: Moment, want: Moment) -> None:
         blame = Blame(trial.program, got.index)
         raise Broken(blame.refused(), text, f"refused: {described(got.raised)}", "no error", got.index)
     if got.skipped == want.skipped and (higher(trial.program).isdisjoint(got.step.uses())):
-        raise Broken(trial.want.law, text, "accepted", "an error", got.index)
+        law = Blame(trial.program, got.index).accepted(trial.want.law)
+        raise Broken(law, text, "accepted", "an error", got.index)
     # A gradient that is zero may be None: what the program goes on to do with it does not happen then.
 
 
