@@ -260,7 +260,7 @@ class Blame:
         since = next(k for k, s in enumerate(self.steps) if s is asked[-1])
         writes = [s for s in self.steps[since : self.at] if isinstance(s, InPlace)]
         kin = self.kin(var)
-        if any(s.target in kin and s.target != var for s in writes):
+        if any(s.target in kin and self._elsewhere(s, var) for s in writes):
             return "RET-14"
         if writes and any(s.target == var for s in writes):
             return "RET-13"
@@ -283,9 +283,15 @@ class Blame:
         """Whether the memory of a tensor was written to through another alias, as item assignment is."""
         kin = self.kin(var)
         return any(
-            isinstance(s, InPlace) and s.target in kin and (s.target != var or s.op.startswith("set_"))
+            isinstance(s, InPlace) and s.target in kin and self._elsewhere(s, var)
             for s in self.steps[: self.at]
         )
+
+    def _elsewhere(self, step: InPlace, var: Var) -> bool:
+        """Whether a write to a tensor's memory goes through another alias; one to an item of a view does."""
+        maker = self.maker(var)
+        view = isinstance(maker, Apply) and bool(TABLE[maker.op].alias)
+        return step.target != var or (view and step.op.startswith("set_"))
 
     def _hooked(self) -> bool:
         return any(isinstance(s, Hook) and s.effect in ("double", "negate") for s in self.before(Hook))
