@@ -58,6 +58,7 @@ def verdicts(view: View) -> str:
         f"{view.engine.name} {view.engine.version}, {record.examples} programs a law, seed {record.seed}, "
         f"Python {record.python}",
         covered(view),
+        *([] if record.finished else [f"The run was cut short: {len(view.untried)} laws were not tried."]),
         "",
         *table(view),
     ]
