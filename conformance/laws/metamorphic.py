@@ -186,7 +186,7 @@ def batch(b: Builder) -> None:
     b.backward(b.must("sum", x, dim=None, keepdim=False))
 
 
-@law("META-09", METHOD, batch, needs=("mul", "add", "sum"), after=("ACC-01", "ACC-02"))
+@law("META-09", METHOD, batch, needs=("constants", "mul", "add", "sum"), after=("ACC-01", "ACC-02"))
 def small_batches_accumulate_to_the_whole(t: Trial) -> None:
     """The gradients of the rows of a batch, accumulated one by one, are the gradient of their sum."""
     if not backwards(t):

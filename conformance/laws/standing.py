@@ -118,7 +118,8 @@ def untouched(trial: Trial) -> None:
             before = None if var in reached or want.also is not None else trial.before(at, var)
             if before is not None:
                 got = at.got.seen[var].grad
-                same = got is before.grad or (
+                # A hook may have cleared what was there before.
+                same = got is want.grad or (
                     got is not None and want.grad is not None and excess(got, want.grad, want.error) <= 1
                 )
                 if same:
@@ -127,7 +128,7 @@ def untouched(trial: Trial) -> None:
                 # What a root depends on with derivative zero is not reached either: zeros are added to it.
                 missed = at.got.raised is None and var in behind(trial, at)
                 law = "ACC-01" if missed else "NONE-03"
-                trial.claim(False, f"{name(var)}.grad", got, before.grad, at, law)
+                trial.claim(False, f"{name(var)}.grad", got, want.grad, at, law)
 
 
 def behind(trial: Trial, at: At) -> set[Var]:
