@@ -264,7 +264,7 @@ class _Run:
         if self.failure is not None:
             self._report(result, *self.failure, unstable)
         elif entries := self.known.of(self.law.id):
-            result.known = "; ".join(f"{entry.reason} ({entry.link})" for entry in entries)
+            result.known = " and ".join(f"{entry.reason} ({entry.link})" for entry in entries)
             result.verdict, result.message = self._standing(entries)
         else:
             result.verdict = Verdict.PASS if self.tally.assertions else Verdict.UNKNOWN
