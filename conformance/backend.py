@@ -105,7 +105,8 @@ class Backend:
     def flags(self, x: Any) -> tuple[bool | None, bool | None, bool | None]:
         """(`requires_grad`, `is_leaf`, `retains_grad`) of a tensor, None where not claimed.
 
-        Override it only where reading all three at once is faster: it is the most frequent call of all.
+        Override it only where reading all three at once is faster: it is the most frequent call of all. A subclass
+        of an adapter that does (as the one for PyTorch) overrides it along with any of the three.
         """
         has = self.capabilities
         return (
