@@ -44,7 +44,6 @@ QUIET = frozenset({Leaf, Apply, Detach, Mode})
 WRITING = frozenset({InPlace, DetachInPlace})
 #: Steps that single out none of their variables to be looked at after each event.
 UNMARKED = frozenset({Apply, InPlace, Backward})
-
 #: What a hook was shown that was called without a gradient.
 NOTHING = np.array(None, dtype=object)
 
@@ -100,8 +99,7 @@ class Interpreter:
         """Leave the modes that are still open."""
         while self.modes:
             self.modes.pop().__exit__(None, None, None)
-        # Cycles through an engine's own graph, which no collector of garbage may see: from a hook to what it writes
-        # down, and so to the tensor that it hangs on; and after create_graph from a gradient to its leaf.
+        # Cycles through an engine's graph, which no collector may see: from hook to tensor, from gradient to leaf.
         for handle in self.handles.values():
             with suppress(Exception):
                 handle.remove()
@@ -249,14 +247,18 @@ class Interpreter:
 
     # -- observing --------------------------------------------------------------------------------------------
 
-    def _observe(self, moment: Moment) -> None:
-        step, seen, env = moment.step, moment.seen, self.env
+    def _note(self, moment: Moment) -> None:
+        """What is written down after every step: hook calls, answers about identity, grad mode."""
         if self.calls:
             moment.calls, self.calls = self.calls, []
         if self._same:
             moment.same, self._same = self._same, {}
         if self._enabled is not None:
             moment.mode = self._enabled()
+
+    def _observe(self, moment: Moment) -> None:
+        self._note(moment)
+        step, seen, env = moment.step, moment.seen, self.env
         kind, outs = type(step), step.outs
         if kind in QUIET:
             for var in outs:

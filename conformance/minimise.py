@@ -7,7 +7,7 @@ still fails in the same way. Quicker and smaller than shrinking the bytes that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from time import monotonic
 
@@ -32,11 +32,20 @@ def minimised(
     `fails` is never called with the program given, and may raise nothing; `contents` says what the variables
     of a program hold when they are made.
     """
-    deadline = monotonic() + seconds
+    return descended(program, fails, lambda p: _smaller(p, contents(p)), monotonic() + seconds)
+
+
+def descended(
+    program: Program,
+    fails: Callable[[Program], bool],
+    smaller: Callable[[Program], Iterable[Program]],
+    deadline: float,
+) -> Program:
+    """Go on with the first of the `smaller` programs that fails, until none does or the time is up."""
     changed = True
     while changed:
         changed = False
-        for candidate in _smaller(program, contents(program)):
+        for candidate in smaller(program):
             if monotonic() > deadline:
                 return program
             if fails(candidate):

@@ -84,11 +84,7 @@ class _Oracle(Interpreter):
 
     def _observe(self, moment: Moment) -> None:
         """Look at what the subject was looked at for, and go on from there; hooks and modes as always."""
-        if self.calls:
-            moment.calls, self.calls = self.calls, []
-        if self._same:
-            moment.same, self._same = self._same, {}
-        moment.mode = self.engine.modes.enabled
+        self._note(moment)
         env = self.env
         for var, observed in self.seen.items():
             if var in env:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -19,6 +19,16 @@ from gradlaws.conformance.verifying import prepared
 from gradlaws.conformance.wholes import judge_any
 from gradlaws.reports.reader import result_of
 from gradlaws.reports.terminal import failure
+
+
+def end(result: Result, line: dict[str, Any]) -> None:
+    """End a test as its verdict asks: skipped, expected to fail, failed with the line of the record told, or passed."""
+    if result.verdict is Verdict.UNSUPPORTED:
+        pytest.skip(f"UNSUPPORTED: needs {', '.join(result.missing)}")
+    if result.verdict is Verdict.KNOWN:
+        pytest.xfail(f"KNOWN: {result.known}")
+    if result.verdict not in (Verdict.PASS, Verdict.DECLARED):
+        pytest.fail(failure(result_of(line)), pytrace=False)
 
 
 class _Subject:
@@ -52,13 +62,7 @@ class BoundLaw:
         """Judge the law. Fails with the smallest program found; skips what the adapter does not claim."""
         __tracebackhide__ = True
         result = self.judge()
-        if result.verdict is Verdict.UNSUPPORTED:
-            pytest.skip(f"UNSUPPORTED: needs {', '.join(result.missing)}")
-        if result.verdict is Verdict.KNOWN:
-            pytest.xfail(f"KNOWN: {result.known}")
-        if result.verdict not in (Verdict.PASS, Verdict.DECLARED):
-            line = result_line(result, self._subject.prepared[0])
-            pytest.fail(failure(result_of(line)), pytrace=False)
+        end(result, result_line(result, self._subject.prepared[0]))
 
 
 def parametrize_with_laws(

@@ -19,7 +19,7 @@ from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.examining import in_domain
 from gradlaws.conformance.laws.trial import Broken
-from gradlaws.conformance.minimise import Contents, minimised
+from gradlaws.conformance.minimise import Contents, descended, minimised
 from gradlaws.conformance.observe import described
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Backward, Grad, Hook, Leaf, Literal, Look, Step
@@ -74,7 +74,7 @@ class Reducer:
         while program is not larger and monotonic() < deadline:
             larger = program
             program = minimised(program, fails, self._contents, max(0.0, deadline - monotonic()))
-            program = _narrowed(program, fails, deadline)
+            program = descended(program, fails, _narrower, deadline)
         shown = program
         if dense:
             once = Program((*program.steps, Look()))
@@ -147,18 +147,9 @@ def _in_runs(program: Program, fails: Callable[[Program], bool], deadline: float
     return program
 
 
-def _narrowed(program: Program, fails: Callable[[Program], bool], deadline: float) -> Program:
+def _narrower(program: Program) -> tuple[Program, ...]:
     """Smaller shapes, and options and effects left out."""
-    changed = True
-    while changed:
-        changed = False
-        for candidate in (*_smaller_shapes(program), *_plainer(program)):
-            if monotonic() > deadline:
-                return program
-            if fails(candidate):
-                program, changed = candidate, True
-                break
-    return program
+    return *_smaller_shapes(program), *_plainer(program)
 
 
 def _smaller_shapes(program: Program) -> Iterator[Program]:

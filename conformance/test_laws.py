@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pytest
-
 from gradlaws.conformance.campaign import LINE, Campaign, Case
 from gradlaws.conformance.judging import judge, replayed
 from gradlaws.conformance.laws import Law
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.reader import result_of
-from gradlaws.reports.terminal import failure
+from gradlaws.conformance.parametrizing import end
 
 
 def test_law(law_case: Case, campaign: Campaign, record_property: Callable[[str, object], None]) -> None:
@@ -29,9 +25,4 @@ def test_law(law_case: Case, campaign: Campaign, record_property: Callable[[str,
             )
     line = campaign.line_of(result)
     record_property(LINE, json.dumps(line))
-    if result.verdict is Verdict.UNSUPPORTED:
-        pytest.skip(f"UNSUPPORTED: needs {', '.join(result.missing)}")
-    if result.verdict is Verdict.KNOWN:
-        pytest.xfail(f"KNOWN: {result.known}")
-    if result.verdict not in (Verdict.PASS, Verdict.DECLARED):
-        pytest.fail(failure(result_of(line)), pytrace=False)
+    end(result, line)

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pytest
-
 from gradlaws.conformance.campaign import LINE, Campaign, Case
 from gradlaws.conformance.judging import replayed
-from gradlaws.conformance.verdict import Verdict
+from gradlaws.conformance.parametrizing import end
 from gradlaws.conformance.wholes import WHOLE, judged
-from gradlaws.reports.reader import result_of
-from gradlaws.reports.terminal import failure
 
 
 def test_whole(whole_case: Case, campaign: Campaign, record_property: Callable[[str, object], None]) -> None:
@@ -26,5 +22,4 @@ def test_whole(whole_case: Case, campaign: Campaign, record_property: Callable[[
             result = judged(backend, effort, campaign.known[backend.name], campaign.journal.write)
     line = campaign.line_of(result)
     record_property(LINE, json.dumps(line))
-    if result.verdict is not Verdict.PASS:
-        pytest.fail(failure(result_of(line)), pytrace=False)
+    end(result, line)

@@ -56,12 +56,7 @@ class Watcher(Interpreter):
     """
 
     def _observe(self, moment: Moment) -> None:
-        if self.calls:
-            moment.calls, self.calls = self.calls, []
-        if self._same:
-            moment.same, self._same = self._same, {}
-        if self._enabled is not None:
-            moment.mode = self._enabled()
+        self._note(moment)
         if isinstance(moment.step, Look):
             for var, x in self.env.items():
                 moment.seen[var] = self.look(x)

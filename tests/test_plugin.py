@@ -37,6 +37,10 @@ class Modest(Toy):
     name = "modest"
     withheld = frozenset({"retain_graph"})
 
+class Unstored(Toy):
+    name = "unstored"
+    withheld = frozenset({"stored"})
+
 class Dying(Toy):
     name = "dying"
     armed = False
@@ -240,6 +244,14 @@ def test_a_broken_law_is_shown_small_and_can_be_replayed(suite: Suite, toy: None
     assert replayed.ret == 1
     replayed.stdout.fnmatch_lines(["FAIL ACC-01 on overwriting", "*1 failed*"])
     assert suite("--backend", "reference", "--replay", identity).ret == 0
+
+
+def test_whole_programs_are_unsupported_without_a_grad_of_the_engine_s_own(
+    suite: Suite, toy: None, pytester: pytest.Pytester
+) -> None:
+    result = suite("--backend", "toy:Unstored", "-k", "WHOLE-01", "-rs")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*UNSUPPORTED: needs stored*"])
 
 
 def test_what_is_not_claimed_is_unsupported(suite: Suite, toy: None, pytester: pytest.Pytester) -> None:

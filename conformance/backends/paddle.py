@@ -42,9 +42,6 @@ class PaddleBackend(TorchLike):
     def requires_grad(self, x: Any) -> bool:
         return not x.stop_gradient
 
-    def set_requires_grad(self, x: Any, flag: bool) -> Any:
-        return x.requires_grad_(flag)
-
     def retain_grad(self, x: Any) -> None:
         x.retain_grads()
 

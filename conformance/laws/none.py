@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.registry import law
-from gradlaws.conformance.laws.trial import At, Trial
+from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.printing import name
 from gradlaws.conformance.steps import (
@@ -33,12 +33,6 @@ IS_LEAF = DOC + "generated/torch.Tensor.is_leaf.html"
 
 #: Steps that compute or change flags, but no gradient.
 FORWARD = (Leaf, Apply, InPlace, Detach, Mode, RequireGrad, RetainGrad, Forget)
-
-
-def unset(t: Trial, at: At, var: Var) -> bool:
-    """Whether .grad of `var` was None before this step."""
-    before = t.before(at, var)
-    return before is None or before.grad is None
 
 
 # -- before any backward -------------------------------------------------------------------------------------
@@ -224,7 +218,7 @@ def the_first_backward_makes_a_gradient(t: Trial) -> None:
     for at in t.succeeded(Backward, *FORWARD):
         for var, seen in at.got.seen.items():
             want = at.want.seen[var].grad
-            if not unset(t, at, var) and want is not None:
+            if not t.unset(at, var) and want is not None:
                 t.claim(seen.grad is not None, f"{name(var)}.grad", None, "a tensor", at)
             elif want is None or not vanishes(want):
                 t.equal(f"`{name(var)}.grad is None`", seen.grad is None, want is None, at)

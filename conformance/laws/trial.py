@@ -200,7 +200,7 @@ class Trial(Judge):
         ):
             self.assertions += 1
             return
-        if got.grad is None and want.grad is not None and not want.grad.any() and self._unset(at, var):
+        if got.grad is None and want.grad is not None and not want.grad.any() and self.unset(at, var):
             self.assertions += 1  # where the derivative is zero an engine may as well send nothing
             return
         if got.grad is None or want.grad is None:
@@ -218,7 +218,8 @@ class Trial(Judge):
         got, want = at.got.seen[var].grad, at.want.seen[var].grad
         self.equal(f"{name(var)}.grad", got, want, at)
 
-    def _unset(self, at: At, var: Var) -> bool:
+    def unset(self, at: At, var: Var) -> bool:
+        """Whether .grad of `var` was None before this step."""
         before = self.before(at, var)
         return before is None or before.grad is None
 

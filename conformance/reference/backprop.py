@@ -315,7 +315,7 @@ class Backprop(Obligations):
         if value.array.dtype != x.array.dtype:
             value = record(TABLE["cast"], (value,), {"dtype": str(x.array.dtype)})
         old, earlier = x.grad, x.error
-        held = np.zeros(value.shape) if old is None else old.array
+        held = None if old is None else old.array
         if old is None:
             x.grad = fresh(value)
         elif create_graph or old.requires_grad:
@@ -328,7 +328,7 @@ class Backprop(Obligations):
         def bound() -> Array:
             own = error() if error else np.zeros(value.shape)
             before = earlier() if earlier else np.zeros(value.shape)
-            if old is None or unrounded(held, value.array, result):
+            if held is None or unrounded(held, value.array, result):
                 return own + before
             # An engine may add contribution by contribution, or their sum.
             size = np.abs(held) + np.abs(value.array)
