@@ -115,6 +115,13 @@ class Backend:
             self.retains_grad(x) if "retains_grad" in has else None,
         )
 
+    def place(self, x: Any) -> Any:
+        """A hashable key of the memory that x lives in: what has another key surely shares none. None: not known.
+
+        Override it only where that is faster than asking `shares_memory` of every pair.
+        """
+        return None
+
     @contextmanager
     def session(self) -> Iterator[None]:
         """A block around many programs, in which an engine's warnings, and NumPy's, are ignored.

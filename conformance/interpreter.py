@@ -288,13 +288,17 @@ class Interpreter:
 
     def finish(self, trace: Trace) -> None:
         """Write down how everything stands at the end."""
-        numpy = self._numpy
-        grads = {var: self._grad(x) for var, x in self.env.items()}
+        numpy, read = self._numpy, self._grad
         # After an event that ends the program, everything has just been looked at.
         seen = trace.moments[-1].seen if self.last == len(trace.moments) - 1 and self.last >= 0 else {}
+        grads: dict[Var, Any] = {}
         for var, x in self.env.items():
-            known, grad = seen.get(var), grads[var]
-            array = known.grad if known is not None else None if grad is None else numpy(grad)
+            known = seen.get(var)
+            grad = read(x) if known is None or known.grad is not None else None
+            array = None
+            if grad is not None:
+                grads[var] = grad
+                array = numpy(grad) if known is None else known.grad
             trace.final[var] = Seen(numpy(x), array)
         shared = self.sharing(grads=grads)
         trace.shared = None if shared is None else shared | self.lost
@@ -308,7 +312,7 @@ class Interpreter:
             return None
         if grads is None:
             grads = {var: self._grad(x) for var, x in self.env.items()}
-        return together(self.backend.shares_memory, self.env, grads, only)
+        return together(self.backend, self.env, grads, only)
 
 
 #: What runs each step.

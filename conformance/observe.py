@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.steps import Step, Var
 
@@ -101,10 +102,11 @@ Shared = frozenset[tuple[tuple[str, Var], tuple[str, Var]]]
 Env = dict[Var, Any]
 
 
-def together(
-    shares: Callable[[Any, Any], bool], env: Env, grads: dict[Var, Any], only: Var | None = None
-) -> Shared:
+def together(backend: Backend, env: Env, grads: dict[Var, Any], only: Var | None = None) -> Shared:
     """Which gradients share memory with which tensors and earlier gradients; only pairs with that of `only`."""
+    if not _meet(backend.place, env, grads):
+        return frozenset()
+    shares = backend.shares_memory
     things = [(("value", v), x) for v, x in env.items()]
     found: set[tuple[tuple[str, Var], tuple[str, Var]]] = set()
     known: dict[int, tuple[tuple[str, Var], Any]] = {}
@@ -119,3 +121,15 @@ def together(
                 found.add((other, mine))
         known[id(grad)] = mine, grad
     return frozenset(found)
+
+
+def _meet(place: Callable[[Any], Any], env: Env, grads: dict[Var, Any]) -> bool:
+    """Whether a gradient may share memory with anything else; nearly always, none does."""
+    own = {id(grad): grad for grad in grads.values() if grad is not None}
+    occupied = {place(x) for x in env.values() if id(x) not in own} if own else set()
+    for grad in own.values():
+        here = place(grad)
+        if here is None or here in occupied:
+            return True
+        occupied.add(here)
+    return None in occupied

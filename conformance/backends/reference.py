@@ -131,6 +131,9 @@ class ReferenceBackend(Backend):
     def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Any], None]) -> Handle:
         return Handle(self.engine.register_post_accumulate_hook(x, hook), hook)
 
+    def place(self, x: Tensor) -> int:
+        return id(x.family.storage)
+
     def shares_memory(self, a: Tensor, b: Tensor) -> bool:
         return self.engine.shares_memory(a, b)
 

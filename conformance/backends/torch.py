@@ -41,12 +41,13 @@ class TorchBackend(TorchLike):
     def flags(self, x: Any) -> tuple[bool, bool, bool]:
         return x.requires_grad, x.is_leaf, x.retains_grad
 
+    def place(self, x: Any) -> int:
+        # Second derivatives may leave zeros without memory in .grad.
+        return 0 if x._is_zerotensor() else x.untyped_storage().data_ptr()
+
     def shares_memory(self, a: Any, b: Any) -> bool:
-        if a._is_zerotensor() or b._is_zerotensor():
-            return False  # zeros without memory, which second derivatives may leave in .grad
-        return bool(
-            a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() and a.numel() and b.numel()
-        )
+        place = self.place(a)
+        return bool(place and place == self.place(b) and a.numel() and b.numel())
 
     def register_hook(self, x: Any, hook: Callable[[Any], Any]) -> Any:
         # The first hook on a view that was written to through another alias kills the process up to 2.14

@@ -20,6 +20,7 @@ from gradlaws.conformance.steps import (
     Apply,
     Backward,
     Detach,
+    Forget,
     Grad,
     Leaf,
     Literal,
@@ -46,15 +47,16 @@ def stand(trial: Trial) -> None:
 def root_cause(trial: Trial) -> None:
     """Blame a breach of whatever law on shared memory, where memory was shared that must not be.
 
-    What is shared after one backward may be so no longer after the next, which has written to it. And blame a
-    refusal on the missing gradient argument, where with one there is none.
+    What is shared after one backward may be so no longer after the next, which has written to it, and what the
+    program forgets is not looked at. And blame a refusal on the missing gradient argument, where with one there
+    is none.
     """
     apart(trial)
     needless(trial)
-    steps = trial.program.steps
-    for index, step in enumerate(steps[:-1]):
+    steps = [step for step in trial.program if not isinstance(step, Forget)]
+    for index, step in enumerate(steps):
         if isinstance(step, Backward):
-            start = Program(steps[: index + 1])
+            start = Program(tuple(steps[: index + 1]))
             apart(Trial(trial.law, start, trial.backend, trial.rerun(start), Expected()))
 
 
