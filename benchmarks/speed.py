@@ -4,9 +4,9 @@
 
 For each law with a leaning, over the same number of programs, in milliseconds of processor time per program:
 
-floor   Hypothesis draws the bytes of a program, and the test does nothing.
-raw     The engine runs the program and nothing is looked at: source compiled beforehand for engines with
-        PyTorch's names, the interpreter without observations for others.
+floor   Hypothesis draws the bytes of a program, and the test does nothing; measured beside each law.
+raw     The engine runs the program, and those that the law compares it with, and nothing is looked at: source
+        compiled beforehand for engines with PyTorch's names, the interpreter without observations for others.
 draw, run, oracle, law, standing
         The parts of judging: bytes to program; program to observed trace; observed to expected trace; the
         law's own check; the checks made of every program. They do not add up to `judged`, which has
@@ -44,11 +44,11 @@ from gradlaws.conformance.backend import Backend  # noqa: E402
 from gradlaws.conformance.examining import SIZE, drawn, vocabulary_of  # noqa: E402
 from gradlaws.conformance.interpreter import Interpreter, run  # noqa: E402
 from gradlaws.conformance.judging import Effort, judge  # noqa: E402
-from gradlaws.conformance.known import shipped  # noqa: E402
+from gradlaws.conformance.known import KnownFailures, shipped  # noqa: E402
 from gradlaws.conformance.laws import LAWS, Broken, Law, Trial  # noqa: E402
 from gradlaws.conformance.laws.standing import stand  # noqa: E402
 from gradlaws.conformance.loading import find  # noqa: E402
-from gradlaws.conformance.observe import Moment  # noqa: E402
+from gradlaws.conformance.observe import Moment, Trace  # noqa: E402
 from gradlaws.conformance.oracle import believe  # noqa: E402
 from gradlaws.conformance.printing import statement  # noqa: E402
 from gradlaws.conformance.program import Program  # noqa: E402
@@ -109,14 +109,27 @@ def in_turn(calls: list[Callable[[], None]]) -> None:
         call()
 
 
-def examined(law: Law, program: Program, backend: Backend, cost: Cost) -> None:
+class Recorded(Trial):
+    """A trial that writes down which other programs the law runs."""
+
+    def __init__(self, others: list[Program], *args: Any) -> None:
+        super().__init__(*args)
+        self.others = others
+
+    def rerun(self, program: Program) -> Trace:
+        """The trace of another program on the same engine."""
+        self.others.append(program)
+        return super().rerun(program)
+
+
+def examined(law: Law, program: Program, backend: Backend, cost: Cost, others: list[Program]) -> None:
     """Add what the parts of judging one program cost; known breaches do not end it."""
     start = process_time()
     got = run(program, backend)
     ran = process_time()
     want = believe(program, got)
     believed = process_time()
-    trial = Trial(law.id, program, backend, got, want)
+    trial = Recorded(others, law.id, program, backend, got, want)
     with suppress(Broken):
         law.check(trial)
     checked = process_time()
@@ -185,29 +198,30 @@ def programs_of(law: Law, backend: Backend, seeds: list[bytes]) -> Iterator[Prog
             continue
 
 
-def measure(law: Law, backend: Backend, examples: int, drawing: float) -> Cost | None:
-    """The cost of a law, given what drawing costs by itself; None where the law does not pass."""
+def measure(law: Law, backend: Backend, examples: int, known: KnownFailures) -> Cost | None:
+    """The cost of a law; None where it does not pass."""
     cost = Cost(laws=1)
     start = process_time()
-    result = judge(law, backend, Effort(examples=examples, shrink=0.0), shipped(backend.name))
+    result = judge(law, backend, Effort(examples=examples, shrink=0.0), known)
     cost.judged = process_time() - start
     if result.verdict not in (Verdict.PASS, Verdict.KNOWN):
         return None
     cost.programs, cost.discarded = result.programs, result.discarded
-    cost.floor = drawing
+    cost.floor = floor(examples)
     source = random.Random(law.id)
     seeds = [source.randbytes(SIZE) for _ in range(examples)]
     with backend.session():
         programs: list[Program] = []
         cost.draw = timed(lambda: programs.extend(programs_of(law, backend, seeds)))
-        if isinstance(backend, TorchLike):
-            calls = [compiled(program, backend) for program in programs]
-        else:
-            calls = [silent(program, backend) for program in programs]
-        cost.raw = timed(in_turn, calls)
-        del calls
+        others: list[Program] = []
         for program in programs:
-            examined(law, program, backend, cost)
+            examined(law, program, backend, cost, others)
+        ran = (*programs, *others)
+        if isinstance(backend, TorchLike):
+            calls = [compiled(program, backend) for program in ran]
+        else:
+            calls = [silent(program, backend) for program in ran]
+        cost.raw = timed(in_turn, calls)
     return cost
 
 
@@ -267,7 +281,7 @@ def main() -> None:
     families: dict[str, Cost] = {}
     failing, exhibits = [], []
     offered = backend.capabilities | frozenset(backend.ops())
-    drawing = min(floor(options.examples) for _ in range(5))
+    known = shipped(backend.name)
     # the first calls of an engine's backward cost more than all others
     judge(next(law for law in LAWS.values() if law.leaning), backend, Effort(examples=20, shrink=0.0))
     for law in LAWS.values():
@@ -277,7 +291,7 @@ def main() -> None:
             seconds = timed(judge, law, backend, Effort(examples=options.examples, shrink=0.0))
             exhibits.append(f"{law.id} {1000 * seconds / options.examples:.2f}")
             continue
-        cost = measure(law, backend, options.examples, drawing)
+        cost = measure(law, backend, options.examples, known)
         if cost is None:
             failing.append(law.id)
         else:

@@ -18,8 +18,7 @@ class Coverage:
     """Counts programs by op, and by op and dtype of its result (in place: of the tensor written to)."""
 
     def __init__(self) -> None:
-        self._programs: Counter[str] = Counter()
-        self._dtypes: Counter[tuple[str, np.dtype[Any]]] = Counter()
+        self._met: Counter[frozenset[tuple[str, np.dtype[Any]]]] = Counter()
 
     def note(self, trace: Trace) -> None:
         """Count one program that ran; what raised is no coverage."""
@@ -32,12 +31,16 @@ class Coverage:
                 seen = moment.seen.get(var)
                 if moment.raised is None and seen is not None and seen.value is not None:
                     met.add((step.op, seen.value.dtype))  # type: ignore[attr-defined]
-        self._dtypes.update(met)
-        self._programs.update({op for op, _ in met})
+        self._met[frozenset(met)] += 1
 
     def covered(self) -> Covered:
         """The counts."""
-        found: Covered = {op: {"programs": n, "dtypes": {}} for op, n in sorted(self._programs.items())}
-        for (op, dtype), n in sorted(self._dtypes.items(), key=lambda item: (item[0][0], str(item[0][1]))):
-            found[op]["dtypes"][str(dtype)] = n
+        programs: Counter[str] = Counter()
+        dtypes: Counter[tuple[str, str]] = Counter()
+        for met, n in self._met.items():
+            programs.update(dict.fromkeys({op for op, _ in met}, n))
+            dtypes.update(dict.fromkeys({(op, str(dtype)) for op, dtype in met}, n))
+        found: Covered = {op: {"programs": n, "dtypes": {}} for op, n in sorted(programs.items())}
+        for (op, dtype), n in sorted(dtypes.items()):
+            found[op]["dtypes"][dtype] = n
         return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from math import prod
+from math import isfinite, prod
 from operator import attrgetter
 
 import numpy as np
@@ -57,29 +57,33 @@ def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> l
     total = 0
     for target in targets:
         offsets[id(target)] = total
-        total += target.array.size * (2 if np.iscomplexobj(target.array) else 1)
+        total += target.array.size * (2 if target.array.dtype.kind == "c" else 1)
     tangents: dict[int, Array] = {}
     try:
         with np.errstate(divide="raise", over="raise", invalid="raise"):
             for node in nodes:
                 t = None
                 if node.row is not None:
-                    t = push(node, tuple([tangents.get(id(x)) for x in node.inputs]))
+                    t = push(node, [tangents.get(id(x)) for x in node.inputs])
                 offset = offsets.get(id(node))
                 if offset is not None:
-                    own = _directions(node.array.shape, offset, total, np.iscomplexobj(node.array))
+                    own = _directions(node.array.shape, offset, total, node.array.dtype.kind == "c")
                     t = own if t is None else t + own
                 if t is not None:
                     tangents[id(node)] = t
             result = np.zeros(total)
             for root, seed in seeded:
                 t = tangents.get(id(root))
-                if t is not None:
-                    flat = t.reshape(total, -1)
-                    result += (np.conj(seed.array.ravel()) * flat).sum(axis=1).real
+                if t is None:
+                    continue
+                flat, weights = t.reshape(total, -1), seed.array.ravel()
+                if flat.dtype.kind == "c" or weights.dtype.kind == "c":
+                    result += (np.conj(weights) * flat).sum(axis=1).real
+                else:
+                    result += flat.dot(weights)
     except FloatingPointError:
         return None
-    if not np.isfinite(result).all():
+    if not all(map(isfinite, result.tolist())):
         return None  # what is not a number must not spread from one direction to the next
     return [_gathered(result[offsets[id(t)] :], t.array) for t in targets]
 
@@ -98,8 +102,8 @@ def _directions(shape: tuple[int, ...], offset: int, total: int, complex_too: bo
 
 def _gathered(flat: Array, like: Array) -> Array:
     size = like.size
-    value = flat[:size] + 1j * flat[size : 2 * size] if np.iscomplexobj(like) else flat[:size]
-    return np.asarray(value.reshape(like.shape).astype(like.dtype, copy=False))
+    value = flat[:size] + 1j * flat[size : 2 * size] if like.dtype.kind == "c" else flat[:size]
+    return value.reshape(like.shape).astype(like.dtype, copy=False)
 
 
 @np.errstate(all="ignore")
