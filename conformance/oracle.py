@@ -85,13 +85,13 @@ class _Oracle(Interpreter):
     def _observe(self, moment: Moment) -> None:
         """Look at what the subject was looked at for, and go on from there; hooks and modes as always."""
         self._note(moment)
-        env = self.env
+        env, seen, look, alternatives = self.env, moment.seen, self.look, self.alternatives
         for var, observed in self.seen.items():
-            if var in env:
-                x = env[var]
-                moment.seen[var] = expected = self.look(x, observed.value is not None)
-                if self.alternatives and id(x) in self.alternatives:
-                    expected.also, expected.also_error = self.alternatives[id(x)]
+            x = env.get(var)
+            if x is not None:
+                seen[var] = expected = look(x, observed.value is not None)
+                if alternatives and id(x) in alternatives:
+                    expected.also, expected.also_error = alternatives[id(x)]
                 if expected.grad is not None or observed.grad is not None:
                     self._adopt(x, expected, observed.grad)
 
@@ -112,20 +112,19 @@ class _Oracle(Interpreter):
         moment = self.do(observed.index, observed.step)
         moment.tolerated = engine.tolerated
         raised = moment.raised
-        if moment.skipped != observed.skipped or (raised is None) == refused:
+        if (raised is None) == refused or moment.skipped != observed.skipped:
             self.derailed = raised.law if isinstance(raised, MustRaise) else moment.tolerated
         return moment
 
     def look(self, x: Tensor, value: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""
         node, grad, leaf = x.node, self._grad(x), x.is_leaf
+        retains = x.retains and not leaf
         array, error = (node.array, partial(_value_error, node)) if value else (None, None)
         if grad is None:
-            return Seen(array, None, node.tracked, leaf, x.retains and not leaf, None, x.error, error)
+            return Seen(array, None, node.tracked, leaf, retains, None, x.error, error)
         held = grad.node
-        return Seen(
-            array, held.array, node.tracked, leaf, x.retains and not leaf, held.tracked, x.error, error
-        )
+        return Seen(array, held.array, node.tracked, leaf, retains, held.tracked, x.error, error)
 
     @staticmethod
     def _adopt(x: Tensor, expected: Seen, observed: Array | None) -> None:

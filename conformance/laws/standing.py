@@ -97,7 +97,7 @@ def needless(trial: Trial) -> None:
 
 def shapes(trial: Trial) -> None:
     """Every gradient has the shape and the dtype of its tensor."""
-    values = {v: s.value for m in trial.got.moments for v, s in m.seen.items() if s.value is not None}
+    values = trial.values
     for at in trial.succeeded(Backward):
         for var, seen in at.got.seen.items():
             grad, value = seen.grad, values.get(var)
@@ -162,9 +162,7 @@ def intact(trial: Trial) -> None:
     """Nothing but .grad, and what in-place ops write, ever changes: neither inputs nor gradient arguments."""
     seeds = {v for s in trial.program.steps if isinstance(s, Backward) for v in s.gradients or ()}
     bound = held(trial)
-    known = {
-        v: seen.value for at in trial.got.moments for v, seen in at.seen.items() if seen.value is not None
-    }
+    known = trial.values
     for var, got in trial.got.final.items():
         if got.value is not None and var in known and var not in bound:
             if excess(got.value, known[var], None) == 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,11 @@ class Trial(Judge):
         self.backend = backend
         self.got = got
         self.want = want
+
+    @cached_property
+    def values(self) -> dict[Var, Array]:
+        """What the variables held when they were last read as values: when made, or after a write."""
+        return {v: s.value for m in self.got.moments for v, s in m.seen.items() if s.value is not None}
 
     def rerun(self, program: Program) -> Trace:
         """The trace of another program on the same engine, for relations between programs."""

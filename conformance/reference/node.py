@@ -22,14 +22,22 @@ CLONE = TABLE["clone"]
 class Kept(NamedTuple):
     """A value that backward may need again: where it was, what it was, and when.
 
-    law: the law that says that overwriting it is an error; empty where no documentation says that it is needed.
+    whole:  for each element of the root that the tensor was a view of, its position in the storage.
+    within: for each element of the tensor, its 1-based position in the root; None for the root itself.
+    law:    the law that says that overwriting it is an error; empty where no documentation says that it is needed.
     """
 
     storage: Storage
     version: int
-    where: Array
+    whole: Array
+    within: Array | None
     array: Array
     law: str
+
+    @property
+    def where(self) -> Array:
+        """For each element of the value, its position in the storage."""
+        return self.whole if self.within is None else self.whole.ravel()[self.within - 1]
 
     @property
     def touched(self) -> bool:
@@ -170,19 +178,19 @@ def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> A
         return row.rule.body(RECORDED, *inputs, **params)
     if row.passive:
         inputs = tuple(untracked(node) if k in row.passive else node for k, node in enumerate(inputs))
-    arrays = tuple([node.array for node in inputs])
+    arrays = [node.array for node in inputs]
     tracked = inputs[0].tracked
     if len(inputs) > 1:
         dtype = arrays[0].dtype
         if any([a.dtype != dtype for a in arrays]):
-            wide = promoted(arrays, row.passive)
+            wide = promoted(tuple(arrays), row.passive)
             inputs = tuple(
                 node
                 if node.array.dtype == a.dtype
                 else record(TABLE["cast"], (node,), {"dtype": str(a.dtype)})
                 for node, a in zip(inputs, wide, strict=True)
             )
-            arrays = wide
+            arrays = list(wide)
         tracked = tracked or any([node.tracked for node in inputs])
     assert row.forward is not None, f"{row.name} is no composite and has no forward"
     value = row.forward(*arrays, **params)

@@ -210,8 +210,8 @@ class Tensor:
     def kept(self, law: str) -> Kept:
         """The current value as something that backward may need again."""
         family = self.family
-        where = family.where if self.is_root else family.where.ravel()[self.within - 1]
-        return Kept(family.storage, family.storage.version, where, self.node.array, law)
+        storage, within = family.storage, None if self.is_root else self.within
+        return Kept(storage, storage.version, family.where, within, self.node.array, law)
 
     def release(self) -> None:
         """Undo the cycles in which a tensor and its history hold each other; there will be no backward."""
