@@ -78,9 +78,9 @@ class Interpreter:
     def do(self, index: int, step: Step) -> Moment:
         """Run one step and observe."""
         moment = Moment(index, step)
-        kind, used = type(step), step.uses()
+        kind, used, env = type(step), step.uses(), self.env
         for var in used:
-            if var not in self.env:
+            if var not in env:
                 moment.skipped = True
                 return moment
         if kind is ZeroGrad and self._grad(self.env[used[0]]) is None:
@@ -90,7 +90,7 @@ class Interpreter:
             VERBS[kind](self, step)
         except self.lawful as error:
             moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
-        if self._keeping or kind not in UNMARKED:
+        if kind not in UNMARKED or self._keeping:
             self.watched.update(step.outs or used)
         self._observe(moment)
         return moment
@@ -120,7 +120,8 @@ class Interpreter:
 
     def _apply(self, step: Apply) -> None:
         env, op = self.env, step.op
-        result = self.backend.apply(op, *map(env.__getitem__, step.inputs), **dict(step.params))
+        params = dict(step.params) if step.params else {}
+        result = self.backend.apply(op, *[env[v] for v in step.inputs], **params)
         if ROWS[op].many:
             self._bind(step.outs, result)
         elif result is not None:
@@ -264,8 +265,9 @@ class Interpreter:
             for var in outs:
                 if var in env:
                     seen[var] = self.look(env[var])
-            for var in step.uses() if self._clearing else ():
-                seen[var] = self.look(env[var], False)
+            if self._clearing:
+                for var in step.uses():
+                    seen[var] = self.look(env[var], False)
             return
         written = kind in WRITING
         if written or moment.index >= self.last or moment.raised is not None:

@@ -172,50 +172,44 @@ class Draft:
             or not self.vocabulary.accepts(op, **params)
         ):
             return None
-        known = all([info.known for info in infos])
-        if row.domain is not None and not known:
-            return None
-        even = all([info.contiguous for info in infos])
-        if not even and "contiguous" in row.tags:
+        known = even = True
+        for info in infos:
+            known, even = known and info.known, even and info.contiguous
+        if (row.domain is not None and not known) or (not even and "contiguous" in row.tags):
             return None
         try:
             made = row(*values, **params)
         except (ValueError, IndexError, TypeError):
             return None
-        results = [np.asarray(result) for result in (made if row.many else (made,))]
+        results = [np.asarray(result) for result in made] if row.many else [np.asarray(made)]
         for value in results:
             if value.size > MOST or not (self.wild or modest(value)):
                 return None
-        differentiable = not isinstance(row.rule, Constant)
-        tracked = self.recording[-1] and differentiable and any([info.tracked for info in infos])
-        source = infos[0]
-        outs = []
-        for value in results:
-            if row.alias:
-                info = Info(
-                    value,
-                    tracked,
-                    not tracked,
-                    source.base,
-                    source.sealed or row.many or row.alias == "maybe" or not value.flags.writeable,
-                    even and value.flags.c_contiguous and op in IN_ORDER,
-                    source.kin if self.recording[-1] else -1,
-                    known,
-                )
-                if row.alias == "maybe" or row.many:
-                    self.info[source.base].sealed = source.sealed = True
-            else:
-                info = Info(
-                    np.array(value, order="C"),
-                    tracked and value.dtype.kind in "fc",
-                    not tracked,
-                    -1,
-                    contiguous=even,
-                    known=known,
-                )
-            outs.append(self._bind(info))
-        self.steps.append(Apply(op, inputs, tuple(params.items()), outs=tuple(outs)))
-        return tuple(outs) if row.many else outs[0]
+        recording = self.recording[-1]
+        tracked = recording and not isinstance(row.rule, Constant) and any([info.tracked for info in infos])
+        outs = tuple(
+            [self._bind(self._result(row, infos[0], value, tracked, even, known)) for value in results]
+        )
+        if row.alias and (row.alias == "maybe" or row.many):
+            self.info[infos[0].base].sealed = infos[0].sealed = True
+        self.steps.append(Apply(op, inputs, tuple(params.items()), outs=outs))
+        return outs if row.many else outs[0]
+
+    def _result(self, row: Op, source: Info, value: Array, tracked: bool, even: bool, known: bool) -> Info:
+        """What is known of a result of `row`, whose first operand is `source`."""
+        if not row.alias:
+            differentiable = tracked and value.dtype.kind in "fc"
+            return Info(np.array(value, order="C"), differentiable, not tracked, -1, False, even, -1, known)
+        return Info(
+            value,
+            tracked,
+            not tracked,
+            source.base,
+            source.sealed or row.many or row.alias == "maybe" or not value.flags.writeable,
+            even and value.flags.c_contiguous and row.name in IN_ORDER,
+            source.kin if self.recording[-1] else -1,
+            known,
+        )
 
     def _fits(self, row: Op, values: list[Array], params: Params) -> bool:
         dtype = values[0].dtype
