@@ -79,7 +79,7 @@ def main() -> None:
         f"{backend.name} {backend.version()}: {tally.programs:,} programs of mean length "
         f"{tally.steps / tally.programs:.1f}, {tally.programs / seconds:.0f} a second of processor time "
         f"({tally.steps / seconds:,.0f} steps a second), {len(soak.found)} findings, "
-        f"{sum(tally.excused.values())} excused"
+        f"{tally.listed} excused, {tally.ended} of them cut short"
     )
     print("\nby part:")
     whole = sum(tally.seconds.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.laws.memory import memory
+from gradlaws.conformance.laws.memory import memory, neighbours
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
@@ -155,11 +155,6 @@ class Blame:
             if isinstance(step, Apply):
                 return "MODE-11" if "no_grad" in self.modes() else ""
             return "LEAF-01" if isinstance(step, Leaf) else "VAL-14"
-        if isinstance(step, Backward) and self.before(Forget):
-            earlier = [s for s in self.before(Backward) if isinstance(s, Backward)]
-            kin = self.kin(var)
-            if any(not kin.isdisjoint(s.gradients) for s in earlier if s.gradients):
-                return "VAL-11"  # with the gradient of a leaf that nobody can look at any more
         if isinstance(step, Backward) and step.gradients and var in step.gradients:
             return "VAL-12"
         return "META-16"
@@ -226,7 +221,7 @@ class Blame:
         kept = want is before or (
             want is not None and before is not None and want.tobytes() == before.tobytes()
         )
-        if self._hook_left_behind():
+        if self._hook_left_behind(var):
             return "HOOK-13"
         asked = [s for s in self.before(RetainGrad) if var in s.uses()]
         if asked:
@@ -270,10 +265,21 @@ class Blame:
             return "RET-17"
         return "RET-12" if var in step.roots else "RET-04" if len(asked) > 1 else "RET-01"
 
-    def _hook_left_behind(self) -> bool:
-        """Whether a hook that changes gradients is on a tensor that was written to since."""
+    def _reached(self, var: Var) -> set[Var]:
+        """What is computed from a tensor, or lives in the memory of that; itself included."""
+        kin = neighbours(self.program)
+        found = set(kin.get(var, {var}))
+        for step in self.steps[: self.at]:
+            if isinstance(step, Apply | Detach | InPlace) and not found.isdisjoint(step.uses()):
+                for made in step.outs or step.uses()[:1]:
+                    found |= kin[made]
+        return found
+
+    def _hook_left_behind(self, var: Var) -> bool:
+        """Whether a hook that changes gradients, on the way to a tensor, is on one that was written to since."""
+        reached = self._reached(var)
         for k, hook in enumerate(self.steps):
-            if isinstance(hook, Hook) and hook.effect in ("double", "negate"):
+            if isinstance(hook, Hook) and hook.effect in ("double", "negate") and hook.x in reached:
                 kin = self.kin(hook.x)
                 if any(isinstance(s, InPlace) and s.target in kin for s in self.steps[k : self.at]):
                     return True
@@ -302,7 +308,7 @@ class Blame:
         if not hooks:
             return "HOOK-01"
         since, hook = hooks[-1]
-        if self._hook_left_behind():
+        if self._hook_left_behind(hook.x):
             return "HOOK-13"
         if any(isinstance(s, RemoveHook) and s.handle == handle for s in self.steps[since:]) and not want:
             return "HOOK-05"

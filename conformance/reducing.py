@@ -15,9 +15,11 @@ import numpy as np
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.comparing import breach
+from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.examining import in_domain
+from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.trial import Broken
 from gradlaws.conformance.minimise import Contents, descended, minimised
 from gradlaws.conformance.observe import described
@@ -38,17 +40,26 @@ class Reducer:
     """Reduces programs on one engine."""
 
     def __init__(
-        self, backend: Backend, seconds: float = 2.0, strict: bool = False, dialect: Dialect | None = None
+        self,
+        backend: Backend,
+        seconds: float = 2.0,
+        strict: bool = False,
+        dialect: Dialect | None = None,
+        known: KnownFailures | None = None,
     ) -> None:
         self.backend = backend
+        #: What is passed over.
+        self.known = known
         self.seconds = seconds
         self.strict = strict
         self.dialect = dialect
 
-    def error(self, program: Program) -> Exception | None:
-        """What is wrong with a program, if anything."""
+    def error(self, program: Program, past: Passing | None = None) -> Exception | None:
+        """What is wrong with a program, if anything, past what is listed."""
+        if past is None and self.known is not None:
+            past = Passing(self.known)
         try:
-            return breach(program, self.backend, self.strict, self.dialect)
+            return breach(program, self.backend, self.strict, self.dialect, past)
         except Exception:
             return None  # not even the reference can make sense of it
 

@@ -221,7 +221,7 @@ class _Progress:
         if now - self.shown >= EVERY[not self.terminal]:
             rate = (tally.programs - self.first[0]) / (now - self.first[1])
             text = f"{tally.programs:,} programs, {rate:.0f} a second, {len(self.soak.found)} findings, "
-            text += f"{sum(tally.excused.values()):,} excused"
+            text += f"{tally.listed:,} excused"
             print(
                 f"\r{text}" if self.terminal else text,
                 end="" if self.terminal else "\n",
