@@ -127,6 +127,9 @@ class Engine(Backprop):
             target.family.write(target.within, made, recorded)
         if made.tracked and made.row is row:
             made.kept = [*before, target.kept("INP-06" if row.saves == "result" else "")]
+            if not target.is_root:
+                # A write through a view may be one op, which runs even where only the base's gradient is asked for.
+                target.family.anchor.kept = [kept._replace(law="") for kept in made.kept]
 
     # -- flags ------------------------------------------------------------------------------------------------
 
