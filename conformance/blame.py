@@ -277,11 +277,13 @@ class Blame:
 
     def _hook_left_behind(self, var: Var) -> bool:
         """Whether a hook that changes gradients, on the way to a tensor, is on one that was written to since."""
+        roots = self.culprit.roots if isinstance(self.culprit, Backward | Grad) else ()
         reached = self._reached(var)
         for k, hook in enumerate(self.steps):
             if isinstance(hook, Hook) and hook.effect in ("double", "negate") and hook.x in reached:
                 kin = self.kin(hook.x)
-                if any(isinstance(s, InPlace) and s.target in kin for s in self.steps[k : self.at]):
+                written = any(isinstance(s, InPlace) and s.target in kin for s in self.steps[k : self.at])
+                if written and not self._reached(hook.x).isdisjoint(roots):
                     return True
         return False
 
@@ -308,12 +310,14 @@ class Blame:
         if not hooks:
             return "HOOK-01"
         since, hook = hooks[-1]
+        if hook.kind == "post_accumulate" and not want:
+            return "HOOK-20"
         if self._hook_left_behind(hook.x):
             return "HOOK-13"
         if any(isinstance(s, RemoveHook) and s.handle == handle for s in self.steps[since:]) and not want:
             return "HOOK-05"
         if hook.kind == "post_accumulate":
-            return "HOOK-20" if not want else "HOOK-16"
+            return "HOOK-16"
         if self.written(hook.x):
             return "HOOK-13"
         if isinstance(self.culprit, Grad):

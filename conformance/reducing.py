@@ -30,10 +30,14 @@ from gradlaws.conformance.watching import watch, watchful
 
 @dataclass(frozen=True)
 class Reduced:
-    """A small program, and what is wrong with it."""
+    """A small program, and what is wrong with it.
+
+    minimal: whether nothing that the reducer knows makes it smaller; False where the time was up before.
+    """
 
     program: Program
     error: Exception
+    minimal: bool = True
 
 
 class Reducer:
@@ -86,12 +90,13 @@ class Reducer:
             larger = program
             program = minimised(program, fails, self._contents, max(0.0, deadline - monotonic()))
             program = descended(program, fails, _narrower, deadline)
+        minimal = monotonic() < deadline
         shown = program
         if dense:
             once = Program((*program.steps, Look()))
             again = self.error(once)
             shown = once if again is not None and alike(again, known) else watchful(program)
-        return Reduced(shown, self.error(shown) or known)
+        return Reduced(shown, self.error(shown) or known, minimal)
 
     def _sound(self, program: Program) -> bool:
         try:

@@ -40,7 +40,7 @@ BATCH = 50
 MOST_PER_LAW = 12
 #: Of the programs excused by a known failure, the first so many per law, and one in so many of the rest, are made
 #: small all the same, to see whether it is that failure.
-AUDITED, ONE_IN = 3, 200
+AUDITED, ONE_IN = 3, 50
 
 
 def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, most: int = MOST) -> Program:

@@ -26,6 +26,7 @@ from gradlaws.conformance.steps import (
     Look,
     Mode,
     ReadGrad,
+    RequireGrad,
     Step,
     Var,
     ZeroGrad,
@@ -178,3 +179,30 @@ def test_reducing_past_what_is_listed_keeps_to_the_other_breach() -> None:
     assert error.law == "ZERO-01"
     small = reducer.reduce(Program(KEPT), error)
     assert sum(not isinstance(s, Look) for s in small.program) == 3
+
+
+def test_a_loss_computed_from_another_formula_rounds_in_proportion_to_its_operand() -> None:
+    """softplus(x) is x - logsigmoid(x) in some engines; for large negative x that cancels."""
+    assert (
+        on_torch(leaf(0, -4.0), leaf(1, 0.0), op(2, "binary_cross_entropy_with_logits", 0, 1), Look()) is None
+    )
+
+
+def test_a_write_through_a_view_may_be_one_op_with_all_that_it_keeps() -> None:
+    """Where the base's gradient is asked for, an engine may run what wrote to it, and miss what that had kept."""
+    error = on_torch(
+        leaf(0, [1.0, 1.0]), op(1, "mul_scalar", 0, value=2.0), op(2, "view", 1, shape=(2, 1)), InPlace("sigmoid_", 2),
+        Mode("no_grad"), InPlace("mul_scalar_", 2, (), (("value", 2.0),)), Mode("exit"), leaf(3, [[1.0], [1.0]], False),
+        Backward((2,), (3,), inputs=(1,)), Look(),
+    )  # fmt: skip
+    assert isinstance(error, Broken)
+    assert error.law == "RET-09", "that it was refused is none"
+
+
+def test_a_hook_left_behind_is_blamed_only_where_it_stands_in_the_way() -> None:
+    error = on_torch(
+        leaf(0), Backward((0,)), op(1, "neg", 0), Hook(0, 0, "post_accumulate"), RequireGrad(0, False), leaf(2),
+        op(3, "neg", 2), Hook(3, 1, effect="negate"), InPlace("mul_", 3, (1,)), Backward((1,)), Look(),
+    )  # fmt: skip
+    assert isinstance(error, Broken)
+    assert error.law == "HOOK-20"
