@@ -1,7 +1,8 @@
 """Which law of the catalogue a discrepancy breaks, told from what differs and what was done just before.
 
 The culprit is the last step before the look that showed the difference: programs are looked at after every
-step before anybody is blamed (`gradlaws.conformance.watching.watchful`), unless that hides the difference.
+step before anybody is blamed (`gradlaws.conformance.watching.watchful`), unless that hides the difference. Then it is
+the last one since the look before that can have made it.
 """
 
 from __future__ import annotations
@@ -199,6 +200,7 @@ class Blame:
 
     def grad(self, var: Var, got: Array | None, want: Array | None, before: Array | None) -> str:
         """`.grad` of a tensor."""
+        self._go_back(var)
         step = self.culprit
         if got is not None and want is not None and got.shape != want.shape:
             return "VAL-03"
@@ -216,6 +218,18 @@ class Blame:
         if isinstance(step, Grad) and any(var in s.uses() for s in self.before(RetainGrad)):
             return "RET-15"
         return UNASKED.get(type(step), "NONE-02")
+
+    def _go_back(self, var: Var) -> None:
+        """Where nobody has looked for a while, blame the last step since then that can have changed a gradient."""
+        retained = any(var in step.uses() for step in self.before(RetainGrad))
+        at = self.at
+        while at >= 0 and not isinstance(self.steps[at], Look):
+            step = self.steps[at]
+            own = isinstance(step, ZeroGrad | ClearGrad | SetGrad) and step.x == var
+            if own or isinstance(step, Backward) or (retained and isinstance(step, Grad)):
+                self.at, self.culprit = at, step
+                return
+            at -= 1
 
     def _after_backward(self, step: Backward, var: Var, want: Array | None, before: Array | None) -> str:
         kept = want is before or (

@@ -27,6 +27,7 @@ from gradlaws.conformance.steps import (
     Mode,
     ReadGrad,
     RequireGrad,
+    RetainGrad,
     Step,
     Var,
     ZeroGrad,
@@ -206,3 +207,13 @@ def test_a_hook_left_behind_is_blamed_only_where_it_stands_in_the_way() -> None:
     )  # fmt: skip
     assert isinstance(error, Broken)
     assert error.law == "HOOK-20"
+
+
+def test_where_looking_hides_a_breach_the_backward_before_is_blamed() -> None:
+    """Reading grad_fn brings a view up to date, so that only the last look may see it."""
+    error = on_torch(
+        leaf(0, [1.0]), op(1, "neg", 0), op(2, "expand", 1, shape=(1,)), RetainGrad(2), op(3, "neg", 2),
+        InPlace("mul_", 1, (3,)), Backward((3,)), leaf(4), Look(),
+    )  # fmt: skip
+    assert isinstance(error, Broken)
+    assert error.law == "RET-14"
