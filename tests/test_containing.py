@@ -217,3 +217,12 @@ def test_where_looking_hides_a_breach_the_backward_before_is_blamed() -> None:
     )  # fmt: skip
     assert isinstance(error, Broken)
     assert error.law == "RET-14"
+
+
+def test_zeroing_a_gradient_with_a_history_is_a_write_like_any_other() -> None:
+    """What is zeroed depends on nothing any more, also where it is differentiated again."""
+    error = on_torch(
+        leaf(0), leaf(1), op(2, "mul", 0, 1), Backward((2,), create_graph=True), ZeroGrad(0), ReadGrad(0, outs=(3,)),
+        op(4, "neg", 3), Backward((4,)), Look(),
+    )  # fmt: skip
+    assert error is None

@@ -213,8 +213,7 @@ class Engine(Backprop):
         """`x.grad.zero_()`."""
         if x.grad is None:
             raise TypeError("there is no gradient to zero")
-        with self.mode(False):
-            self.inplace("zero_", x.grad, value=0.0)
+        self.inplace("zero_", x.grad, value=0.0)  # a write like any other: recorded where .grad has a history
         x.error = None
 
     def register_hook(self, x: Tensor, hook: Callable[[Tensor], Any]) -> list[Any]:
