@@ -8,6 +8,7 @@ from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.standing import apart, held, root_cause
+from gradlaws.conformance.laws.tracking import higher
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, excess, shown
 from gradlaws.conformance.observe import Moment, Seen, described
 from gradlaws.conformance.oracle import Expected
@@ -20,7 +21,6 @@ from gradlaws.conformance.steps import (
     Forget,
     Grad,
     Hook,
-    ReadGrad,
     SetGrad,
     Var,
     ZeroGrad,
@@ -109,20 +109,6 @@ def _alike(got: Seen, want: Seen) -> bool:
         and got.retains is want.retains
         and got.grad_tracked is want.grad_tracked
     )
-
-
-def higher(program: Program) -> set[Var]:
-    """What was computed with create_graph, and from that: an engine may track it where the derivative is constant."""
-    found: set[Var] = set()
-    grads: set[Var] = set()
-    for step in program:
-        if isinstance(step, Grad) and step.create_graph:
-            found.update(step.outs)
-        elif isinstance(step, Backward) and step.create_graph:
-            grads.add(-1)
-        elif (isinstance(step, ReadGrad) and grads) or not found.isdisjoint(step.uses()):
-            found.update(step.outs or step.uses())
-    return found
 
 
 def _tensor(
