@@ -1,6 +1,6 @@
 """What a soak costs, and on what the time is spent.
 
-    python benchmarks/soak.py [--backend torch] [--programs 2000] [--steps 14 26] [--seed 1]
+    python benchmarks/soak.py [--backend torch] [--programs 2000] [--steps 12 23] [--seed 1]
     python benchmarks/soak.py --reduce 100        # how small discrepancies are made, and how fast
     python benchmarks/soak.py --faults            # the same, one for each planted fault
 
@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What a soak costs, and on what the time is spent.")
     parser.add_argument("--backend", default="torch", metavar="NAME|module:attribute")
     parser.add_argument("--programs", type=int, default=2000, metavar="N")
-    parser.add_argument("--steps", type=int, nargs=2, default=(14, 26), metavar=("LEAST", "MOST"))
+    parser.add_argument("--steps", type=int, nargs=2, default=(12, 23), metavar=("LEAST", "MOST"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reduce", type=int, metavar="N", help="make N discrepancies small")
     parser.add_argument("--faults", action="store_true", help="make one small for each planted fault")
