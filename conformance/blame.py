@@ -1,7 +1,8 @@
 """Which law of the catalogue a discrepancy breaks, told from what differs and what was done just before.
 
 The culprit is the last step before the look that showed the difference: programs are looked at after every
-step before anybody is blamed (`gradlaws.conformance.watching.watchful`), unless that hides the difference.
+step before anybody is blamed (`gradlaws.conformance.watching.watchful`), unless that hides the difference. Then it is
+the last one since the look before that can have made it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.laws.memory import memory
+from gradlaws.conformance.laws.memory import memory, neighbours
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
@@ -155,11 +156,6 @@ class Blame:
             if isinstance(step, Apply):
                 return "MODE-11" if "no_grad" in self.modes() else ""
             return "LEAF-01" if isinstance(step, Leaf) else "VAL-14"
-        if isinstance(step, Backward) and self.before(Forget):
-            earlier = [s for s in self.before(Backward) if isinstance(s, Backward)]
-            kin = self.kin(var)
-            if any(not kin.isdisjoint(s.gradients) for s in earlier if s.gradients):
-                return "VAL-11"  # with the gradient of a leaf that nobody can look at any more
         if isinstance(step, Backward) and step.gradients and var in step.gradients:
             return "VAL-12"
         return "META-16"
@@ -204,6 +200,7 @@ class Blame:
 
     def grad(self, var: Var, got: Array | None, want: Array | None, before: Array | None) -> str:
         """`.grad` of a tensor."""
+        self._go_back(var)
         step = self.culprit
         if got is not None and want is not None and got.shape != want.shape:
             return "VAL-03"
@@ -222,11 +219,23 @@ class Blame:
             return "RET-15"
         return UNASKED.get(type(step), "NONE-02")
 
+    def _go_back(self, var: Var) -> None:
+        """Where nobody has looked for a while, blame the last step since then that can have changed a gradient."""
+        retained = any(var in step.uses() for step in self.before(RetainGrad))
+        at = self.at
+        while at >= 0 and not isinstance(self.steps[at], Look):
+            step = self.steps[at]
+            own = isinstance(step, ZeroGrad | ClearGrad | SetGrad) and step.x == var
+            if own or isinstance(step, Backward) or (retained and isinstance(step, Grad)):
+                self.at, self.culprit = at, step
+                return
+            at -= 1
+
     def _after_backward(self, step: Backward, var: Var, want: Array | None, before: Array | None) -> str:
         kept = want is before or (
             want is not None and before is not None and want.tobytes() == before.tobytes()
         )
-        if self._hook_left_behind():
+        if self._hook_left_behind(var):
             return "HOOK-13"
         asked = [s for s in self.before(RetainGrad) if var in s.uses()]
         if asked:
@@ -270,12 +279,25 @@ class Blame:
             return "RET-17"
         return "RET-12" if var in step.roots else "RET-04" if len(asked) > 1 else "RET-01"
 
-    def _hook_left_behind(self) -> bool:
-        """Whether a hook that changes gradients is on a tensor that was written to since."""
+    def _reached(self, var: Var) -> set[Var]:
+        """What is computed from a tensor, or lives in the memory of that; itself included."""
+        kin = neighbours(self.program)
+        found = set(kin.get(var, {var}))
+        for step in self.steps[: self.at]:
+            if isinstance(step, Apply | Detach | InPlace) and not found.isdisjoint(step.uses()):
+                for made in step.outs or step.uses()[:1]:
+                    found |= kin[made]
+        return found
+
+    def _hook_left_behind(self, var: Var) -> bool:
+        """Whether a hook that changes gradients, on the way to a tensor, is on one that was written to since."""
+        roots = self.culprit.roots if isinstance(self.culprit, Backward | Grad) else ()
+        reached = self._reached(var)
         for k, hook in enumerate(self.steps):
-            if isinstance(hook, Hook) and hook.effect in ("double", "negate"):
+            if isinstance(hook, Hook) and hook.effect in ("double", "negate") and hook.x in reached:
                 kin = self.kin(hook.x)
-                if any(isinstance(s, InPlace) and s.target in kin for s in self.steps[k : self.at]):
+                written = any(isinstance(s, InPlace) and s.target in kin for s in self.steps[k : self.at])
+                if written and not self._reached(hook.x).isdisjoint(roots):
                     return True
         return False
 
@@ -302,12 +324,14 @@ class Blame:
         if not hooks:
             return "HOOK-01"
         since, hook = hooks[-1]
-        if self._hook_left_behind():
+        if hook.kind == "post_accumulate" and not want:
+            return "HOOK-20"
+        if self._hook_left_behind(hook.x):
             return "HOOK-13"
         if any(isinstance(s, RemoveHook) and s.handle == handle for s in self.steps[since:]) and not want:
             return "HOOK-05"
         if hook.kind == "post_accumulate":
-            return "HOOK-20" if not want else "HOOK-16"
+            return "HOOK-16"
         if self.written(hook.x):
             return "HOOK-13"
         if isinstance(self.culprit, Grad):

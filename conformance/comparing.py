@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.backends.reference import Handle, ReferenceBackend
 from gradlaws.conformance.blame import Blame
-from gradlaws.conformance.dialect import PYTORCH, Dialect
+from gradlaws.conformance.containing import Passing
+from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.standing import apart, held, root_cause
+from gradlaws.conformance.laws.tracking import higher
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, excess, shown
-from gradlaws.conformance.observe import Moment, Seen, Trace, described
-from gradlaws.conformance.oracle import believe
+from gradlaws.conformance.observe import Moment, Seen, described
+from gradlaws.conformance.oracle import Expected
 from gradlaws.conformance.printing import name, statement
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.reference.bounds import Bounds
-from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.conformance.steps import (
     Backward,
     ClearGrad,
@@ -24,15 +21,12 @@ from gradlaws.conformance.steps import (
     Forget,
     Grad,
     Hook,
-    ReadGrad,
     SetGrad,
     Var,
     ZeroGrad,
 )
 from gradlaws.conformance.watching import Watched, memory_pairs, watch
-
-#: What stands for the law on trial, where it is all of them.
-WHOLE = "WHOLE"
+from gradlaws.conformance.whole_trial import WholeTrial
 
 #: Steps after which a gradient that was read may be another object than the one that is there now.
 _UNTYING = (Backward, Grad, ClearGrad, SetGrad, ZeroGrad)
@@ -44,61 +38,20 @@ _UNSHARED = (".requires_grad", ".is_leaf", ".retains_grad")
 _SHOWN = {"retains": "retains_grad", "grad_tracked": "grad.requires_grad"}
 
 
-class Noting(ReferenceBackend):
-    """The reference, noting the error bounds of the gradients that hooks are shown."""
-
-    def __init__(self, dialect: Dialect = PYTORCH) -> None:
-        super().__init__(dialect)
-        #: By the id of an array that a hook was shown: the array, and what computes its bound.
-        self.notes: dict[int, tuple[Array, Callable[[], Array] | None]] = {}
-        self._leaf: Tensor | None = None
-
-    def numpy(self, x: Tensor) -> Array:
-        """A copy of the contents, whose bound is noted."""
-        array, leaf = super().numpy(x), self._leaf
-        self.notes[id(array)] = array, (leaf.error if leaf is not None else lambda: Bounds().of(x.node))
-        return array
-
-    def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Tensor], None]) -> Handle:
-        """The hook is shown the .grad of a leaf, which has a bound of its own."""
-
-        def noted(p: Tensor) -> None:
-            self._leaf = p
-            try:
-                hook(p)
-            finally:
-                self._leaf = None
-
-        return super().register_post_accumulate_hook(x, noted)
-
-
-class WholeTrial(Trial):
-    """A whole program on one engine, beside what the reference expects of it."""
-
-    def __init__(
-        self,
-        program: Program,
-        backend: Backend,
-        got: Trace,
-        strict: bool = False,
-        dialect: Dialect | None = None,
-    ) -> None:
-        reference = Noting(backend.dialect if dialect is None else dialect)
-        super().__init__(WHOLE, program, backend, got, believe(program, got, strict, reference=reference))
-        self.notes = reference.notes
-
-
 def compare(trial: WholeTrial) -> None:
     """Check everything; raises `Broken` with the law that is broken, or `EngineBroke` where no law speaks of it."""
     untied: set[Var] = set()
     lenient: set[Var] = set()
     known = False
+    skips = trial.past.skips if trial.past is not None else None
     for got, want in zip(trial.got.moments, trial.want.moments, strict=False):
         if got.index == trial.want.derailed:
             _outcome(trial, got, want)
             return
+        if trial.past is not None:
+            trial.past.follow(trial.program, got.step)
         if got.mode is not want.mode and got.mode is not None and want.mode is not None:
-            _break(trial, got.index, "MODE-06", "grad mode", got.mode, want.mode)
+            trial.breaks(got.index, "MODE-06", "grad mode", got.mode, want.mode)
         if got.same or want.same:
             _identity(trial, got, want)
         if (got.calls or want.calls) and got.raised is None:
@@ -106,10 +59,14 @@ def compare(trial: WholeTrial) -> None:
         if got.seen:
             if not known:
                 untied, lenient, known = held(trial), higher(trial.program), True
+            # Whether such a root is tracked is up to the engine, and so how far a backward came that failed.
+            failed = got.raised is not None and isinstance(got.step, Backward)
+            open_end = failed and not lenient.isdisjoint(got.step.uses())
             for var, seen in want.seen.items():
                 other = got.seen.get(var)
                 if other is not None and not _alike(other, seen):
-                    _tensor(trial, got.index, var, other, seen, untied, var in lenient)
+                    free = var in lenient or open_end or (skips is not None and skips(var))
+                    _tensor(trial, got.index, var, other, seen, untied, free)
             trial.assertions += len(want.seen)
     apart(trial)
     _memory(trial)
@@ -134,13 +91,6 @@ def _memory(trial: Trial) -> None:
             raise Broken("INP-08", f"the memory of {name(a)}", f"shared with {name(b)}", "its own", None)
 
 
-def _break(trial: Trial, index: int, law: str, thing: str, got: object, want: object) -> None:
-    step = trial.program.steps[index]
-    if not law:
-        raise EngineBroke(f"after `{statement(step)}` {thing} is {shown(got)}, expected {shown(want)}")
-    raise Broken(law, thing, shown(got), shown(want), index)
-
-
 def _alike(got: Seen, want: Seen) -> bool:
     """Whether two snapshots are the same to the bit: the common case, in as few looks as possible."""
     a, b = got.value, want.value
@@ -161,46 +111,33 @@ def _alike(got: Seen, want: Seen) -> bool:
     )
 
 
-def higher(program: Program) -> set[Var]:
-    """What was computed with create_graph, and from that: an engine may track it where the derivative is constant."""
-    found: set[Var] = set()
-    grads: set[Var] = set()
-    for step in program:
-        if isinstance(step, Grad) and step.create_graph:
-            found.update(step.outs)
-        elif isinstance(step, Backward) and step.create_graph:
-            grads.add(-1)
-        elif (isinstance(step, ReadGrad) and grads) or not found.isdisjoint(step.uses()):
-            found.update(step.outs or step.uses())
-    return found
-
-
 def _tensor(
-    trial: Trial, index: int, var: Var, got: Seen, want: Seen, untied: set[Var], lenient: bool
+    trial: WholeTrial, index: int, var: Var, got: Seen, want: Seen, untied: set[Var], lenient: bool
 ) -> None:
     blame = Blame(trial.program, index)
     label = name(var)
     for flag in _FLAGS[:3]:
         seen, wanted = getattr(got, flag), getattr(want, flag)
         if seen is not None and wanted is not None and seen is not wanted and not lenient:
-            _break(trial, index, blame.flag(var, flag), f"{label}.{_SHOWN.get(flag, flag)}", seen, wanted)
+            thing = f"{label}.{_SHOWN.get(flag, flag)}"
+            trial.breaks(index, blame.flag(var, flag), thing, seen, wanted, var, flag)
     if not lenient:
         _gradient(trial, blame, var, got, want)
     if got.grad is not None and want.grad is not None:
         tracked, wanted = got.grad_tracked, want.grad_tracked
-        free = blame.higher()
+        free = lenient or blame.higher()
         if tracked is not None and wanted is not None and tracked is not wanted and not free:
             law = blame.flag(var, "grad_tracked")
-            _break(trial, index, law, f"{label}.grad.requires_grad", tracked, wanted)
+            trial.breaks(index, law, f"{label}.grad.requires_grad", tracked, wanted, var)
     if got.value is not None and want.value is not None:
         ratio = excess(got.value, want.value, want.value_error)
         if ratio <= 1:
             trial.worst = max(trial.worst, ratio)
         elif var not in untied or not blame.before(*_UNTYING):
-            _break(trial, index, blame.value(var), label, got.value, want.value)
+            trial.breaks(index, blame.value(var), label, got.value, want.value, contained=False)
 
 
-def _gradient(trial: Trial, blame: Blame, var: Var, got: Seen, want: Seen) -> None:
+def _gradient(trial: WholeTrial, blame: Blame, var: Var, got: Seen, want: Seen) -> None:
     before = trial.got.before(blame.index, var)
     old = None if before is None else before.grad
     if got.grad is None and want.grad is None:
@@ -218,7 +155,8 @@ def _gradient(trial: Trial, blame: Blame, var: Var, got: Seen, want: Seen) -> No
         cleared = got.grad is None and want.also is not None and blame.cleared(var)
         if not (nothing or beyond or also or cleared):
             law = blame.grad(var, got.grad, want.grad, old)
-            _break(trial, blame.index, law, f"{name(var)}.grad", got.grad, want.grad)
+            contained = not want.grad_tracked
+            trial.breaks(blame.index, law, f"{name(var)}.grad", got.grad, want.grad, var, contained=contained)
         return
     if want.also is not None and excess(got.grad, want.also, want.also_error) <= 1:
         return
@@ -227,14 +165,19 @@ def _gradient(trial: Trial, blame: Blame, var: Var, got: Seen, want: Seen) -> No
         trial.worst = max(trial.worst, ratio)
         return
     law = blame.grad(var, got.grad, want.grad, old)
-    _break(trial, blame.index, law, f"{name(var)}.grad", got.grad, want.grad)
+    # Of a gradient with a history, the reference goes on from the history.
+    contained = not want.grad_tracked
+    trial.breaks(blame.index, law, f"{name(var)}.grad", got.grad, want.grad, var, contained=contained)
 
 
-def _outcome(trial: Trial, got: Moment, want: Moment) -> None:
+def _outcome(trial: WholeTrial, got: Moment, want: Moment) -> None:
     """The first outcome that is not as it should be."""
     text = f"`{statement(got.step, trial.backend.spellings)}`"
     if not higher(trial.program).isdisjoint(got.step.uses()):
         return  # whether it is tracked is up to the engine
+    if trial.past is not None and trial.past.flagged(*got.step.uses()):
+        trial.past.ended = True
+        return
     if got.raised is not None:
         blame = Blame(trial.program, got.index)
         raise Broken(blame.refused(), text, f"refused: {described(got.raised)}", "no error", got.index)
@@ -244,13 +187,13 @@ def _outcome(trial: Trial, got: Moment, want: Moment) -> None:
     # A gradient that is zero may be None: what the program goes on to do with it does not happen then.
 
 
-def _identity(trial: Trial, got: Moment, want: Moment) -> None:
+def _identity(trial: WholeTrial, got: Moment, want: Moment) -> None:
     if "same_object" not in trial.backend.capabilities or got.raised is not None:
         return
     for question, answer in want.same.items():
         if got.same.get(question, answer) is not answer:
             law = Blame(trial.program, got.index).identity(question)
-            _break(trial, got.index, law, f"`{statement(got.step)}`: {question}", not answer, answer)
+            trial.breaks(got.index, law, f"`{statement(got.step)}`: {question}", not answer, answer)
 
 
 def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
@@ -274,12 +217,15 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
             continue  # a root's gradient is there anyhow; whether hooks see it if no other is wanted, nothing says
         if hook is not None and _lost_sight_of(trial, got.index, hook.x):
             continue
+        if hook is not None and trial.past is not None and trial.past.flagged(hook.x):
+            continue
         if not a and all(not y.any() for y in b):
             continue  # no gradient is as good as a gradient of zeros
         law = Blame(trial.program, got.index).calls(handle, a, b)
         said = "calls with " + (", ".join(map(shown, a)) or "nothing: none")
         wanted = "calls with " + (", ".join(map(shown, b)) or "nothing: none")
-        _break(trial, got.index, law, f"hook h{handle}", said, wanted)
+        x, flag = (None, "") if hook is None else (hook.x, "grad" * (hook.effect == "clear"))
+        trial.breaks(got.index, law, f"hook h{handle}", said, wanted, x, flag)
     _in_order(trial, got, want)
 
 
@@ -301,21 +247,30 @@ def _in_order(trial: WholeTrial, got: Moment, want: Moment) -> None:
         if len(handles) > 1 and orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]):
             law = "HOOK-13" if Blame(trial.program, got.index).written(x) else "HOOK-04"
             names = [", ".join(f"h{handle}" for handle in order) for order in orders]
-            _break(trial, got.index, law, f"the order of the hooks on {name(x)}", *names)
+            trial.breaks(got.index, law, f"the order of the hooks on {name(x)}", names[0], names[1], x)
 
 
 def breach(
-    program: Program, backend: Backend, strict: bool = False, dialect: Dialect | None = None
+    program: Program,
+    backend: Backend,
+    strict: bool = False,
+    dialect: Dialect | None = None,
+    past: Passing | None = None,
 ) -> Exception | None:
     """What is wrong with a whole program on an engine: `Broken`, `EngineBroke`, or None.
 
     dialect: what the engine is expected to do differently; by default what its adapter declares.
+    past:    goes past what is listed; a listed breach that ends the program is nothing wrong then.
     """
     try:
         got = watch(program, backend)
     except Exception as error:
-        return unlooked(program, error)
-    return verdict(WholeTrial(program, backend, got, strict, dialect))
+        wrong: Exception | None = unlooked(program, error)
+    else:
+        wrong = verdict(WholeTrial(program, backend, got, strict, dialect, past))
+    if past is not None and isinstance(wrong, Broken) and past.ends(program, wrong):
+        return None
+    return wrong
 
 
 def unlooked(program: Program, error: Exception) -> Exception:
@@ -335,9 +290,17 @@ def verdict(trial: WholeTrial) -> Exception | None:
             return error
         try:
             root_cause(trial)
+            _remembered(trial)
         except Broken as cause:
             return cause
         except Exception:  # some looks are refused, and there are more of them there
             return error
         return error
     return None
+
+
+def _remembered(trial: WholeTrial) -> None:
+    """Blame shared memory, too, where the program has let go of one of those who share it."""
+    kept = Program(tuple(step for step in trial.program if not isinstance(step, Forget)))
+    if len(kept) < len(trial.program):
+        root_cause(Trial(trial.law, kept, trial.backend, trial.rerun(kept), Expected()))

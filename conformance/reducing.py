@@ -15,9 +15,11 @@ import numpy as np
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.comparing import breach
+from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.examining import in_domain
+from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.trial import Broken
 from gradlaws.conformance.minimise import Contents, descended, minimised
 from gradlaws.conformance.observe import described
@@ -28,27 +30,40 @@ from gradlaws.conformance.watching import watch, watchful
 
 @dataclass(frozen=True)
 class Reduced:
-    """A small program, and what is wrong with it."""
+    """A small program, and what is wrong with it.
+
+    minimal: whether nothing that the reducer knows makes it smaller; False where the time was up before.
+    """
 
     program: Program
     error: Exception
+    minimal: bool = True
 
 
 class Reducer:
     """Reduces programs on one engine."""
 
     def __init__(
-        self, backend: Backend, seconds: float = 2.0, strict: bool = False, dialect: Dialect | None = None
+        self,
+        backend: Backend,
+        seconds: float = 2.0,
+        strict: bool = False,
+        dialect: Dialect | None = None,
+        known: KnownFailures | None = None,
     ) -> None:
         self.backend = backend
+        #: What is passed over.
+        self.known = known
         self.seconds = seconds
         self.strict = strict
         self.dialect = dialect
 
-    def error(self, program: Program) -> Exception | None:
-        """What is wrong with a program, if anything."""
+    def error(self, program: Program, past: Passing | None = None) -> Exception | None:
+        """What is wrong with a program, if anything, past what is listed."""
+        if past is None and self.known is not None:
+            past = Passing(self.known)
         try:
-            return breach(program, self.backend, self.strict, self.dialect)
+            return breach(program, self.backend, self.strict, self.dialect, past)
         except Exception:
             return None  # not even the reference can make sense of it
 
@@ -75,12 +90,13 @@ class Reducer:
             larger = program
             program = minimised(program, fails, self._contents, max(0.0, deadline - monotonic()))
             program = descended(program, fails, _narrower, deadline)
+        minimal = monotonic() < deadline
         shown = program
         if dense:
             once = Program((*program.steps, Look()))
             again = self.error(once)
             shown = once if again is not None and alike(again, known) else watchful(program)
-        return Reduced(shown, self.error(shown) or known)
+        return Reduced(shown, self.error(shown) or known, minimal)
 
     def _sound(self, program: Program) -> bool:
         try:

@@ -43,12 +43,13 @@ class SoakFile:
                     f"{self.path} is of another soak ({told}): name another file, or remove it"
                 )
             take_up(soak, lines)
+            self._whole()
         else:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._add(head, "w")
             except OSError as error:
-                raise SoakFileError(f"{self.path}: {error.strerror}") from error
+                raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
+            self._add(head, "w")
         soak.tell = _then(lambda found: self._add(as_line(found)), soak.tell)
 
     def progress(self, soak: Soak) -> None:
@@ -66,9 +67,20 @@ class SoakFile:
         tally = last[-1] if last else {"type": "progress", **_plain(Tally())}
         self._add({**tally, "number": number + 1})
 
+    def _whole(self) -> None:
+        """Drop the end of the file where a line was cut short, so that the next one starts on its own."""
+        try:
+            with self.path.open("rb+") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        except OSError as error:
+            raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
+
     def _add(self, line: dict[str, Any], mode: str = "a") -> None:
-        with self.path.open(mode, encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        try:
+            with self.path.open(mode, encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
 
 
 def _plain(tally: Tally) -> dict[str, Any]:
@@ -96,33 +108,47 @@ def read(path: Path) -> list[dict[str, Any]]:
     """The lines of a file; one that was cut short at the end is left out. Raises SoakFileError."""
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SoakFileError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise SoakFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SoakFileError(f"{path}: cannot be read: it is no text") from error
     lines: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines()):
+    *complete, _ = text.split("\n")
+    for number, line in enumerate(complete):
         try:
             lines.append(json.loads(line))
         except json.JSONDecodeError as error:
-            if number + 1 < len(text.splitlines()):
-                raise SoakFileError(f"{path}:{number + 1}: is no line of a soak") from error
-    if not lines or lines[0].get("type") != "soak" or lines[0].get("schema") != SCHEMA:
+            if not number:
+                break
+            raise SoakFileError(f"{path}:{number + 1}: is no line of a soak") from error
+    whole = all(isinstance(line, dict) and "type" in line for line in lines)
+    if not lines or not whole or lines[0]["type"] != "soak" or lines[0].get("schema") != SCHEMA:
         raise SoakFileError(f"{path}: is not the file of a soak of this version; name another one")
     return lines
 
 
 def take_up(soak: Soak, lines: list[dict[str, Any]]) -> None:
-    """Put findings and tally of an earlier soak into this one."""
-    for line in lines:
-        if line["type"] == "finding":
-            found = found_of(line)
-            soak.found[found.id] = found
-        elif line["type"] == "again" and line["id"] in soak.found:
-            soak.found[line["id"]].times = line["times"]
-        elif line["type"] == "progress":
-            told = {k: v for k, v in line.items() if k != "type"}
-            for key in ("excused", "unreduced"):
-                told[key] = Counter(told[key])
-            soak.tally = Tally(**told)
+    """Put findings and tally of an earlier soak into this one; raises SoakFileError where a line is not whole."""
+    for number, line in enumerate(lines, 1):
+        try:
+            _take_up(soak, line)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SoakFileError(
+                f"line {number} of the file of an earlier soak is damaged: {error!r}"
+            ) from error
+
+
+def _take_up(soak: Soak, line: dict[str, Any]) -> None:
+    if line["type"] == "finding":
+        found = found_of(line)
+        soak.found[found.id] = found
+    elif line["type"] == "again" and line["id"] in soak.found:
+        soak.found[line["id"]].times = line["times"]
+    elif line["type"] == "progress":
+        told = {k: v for k, v in line.items() if k != "type"}
+        for key in ("excused", "unreduced"):
+            told[key] = Counter(told[key])
+        soak.tally = Tally(**told)
 
 
 def found_of(line: dict[str, Any]) -> Found:

@@ -15,7 +15,8 @@ from time import monotonic, process_time
 from typing import Any
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.comparing import WholeTrial, unlooked, verdict
+from gradlaws.conformance.comparing import unlooked, verdict
+from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.examining import vocabulary_of
 from gradlaws.conformance.known import KnownFailures, shipped
@@ -30,6 +31,7 @@ from gradlaws.conformance.serial import dumped
 from gradlaws.conformance.steps import Apply, Hook, Leaf, Look, Mode
 from gradlaws.conformance.verdict import Finding
 from gradlaws.conformance.watching import watch, watchful
+from gradlaws.conformance.whole_trial import WholeTrial
 from gradlaws.strategies.interplay import LEAST, MOST, whole_program
 
 #: Programs that are drawn, run, predicted and compared together, so that caches stay warm.
@@ -38,7 +40,7 @@ BATCH = 50
 MOST_PER_LAW = 12
 #: Of the programs excused by a known failure, the first so many per law, and one in so many of the rest, are made
 #: small all the same, to see whether it is that failure.
-AUDITED, ONE_IN = 3, 200
+AUDITED, ONE_IN = 3, 50
 
 
 def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, most: int = MOST) -> Program:
@@ -65,7 +67,9 @@ class Tally:
     """How far a soak has come.
 
     number:   the next program.
-    excused:  programs that showed a known failure, by law; what came after it in them was not looked at.
+    listed:   programs that showed known failures, and nothing else.
+    ended:    those of them that were not judged to their end.
+    excused:  programs that showed a known failure, by law.
     crashes:  programs that ended the process.
     seconds:  processor seconds by part: draw, run, predict, compare, reduce.
     """
@@ -75,6 +79,8 @@ class Tally:
     steps: int = 0
     assertions: int = 0
     worst: float = 0.0
+    listed: int = 0
+    ended: int = 0
     excused: Counter[str] = field(default_factory=Counter)
     unreduced: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -100,7 +106,8 @@ class Soak:
         self.strict = strict
         self.lengths = lengths
         self.dialect = dialect
-        self.reducer = Reducer(backend, shrink, strict, dialect)
+        self.reducer = Reducer(backend, shrink, strict, dialect, self.known)
+        self.auditor = Reducer(backend, shrink, strict, dialect)
         self.tally = Tally()
         self.found: dict[str, Found] = {}
         #: Called before each program runs, with its number: what a crash leaves behind.
@@ -200,27 +207,36 @@ class Soak:
     # -- findings ---------------------------------------------------------------------------------------------
 
     def settle(self, number: int, program: Program, error: Exception) -> None:
-        """Excuse a breach that is listed; make any other small, and keep it unless it is there already."""
+        """Go past breaches that are listed; make any other small, and keep it unless it is there already."""
         self.journal(number)
-        end = error.index if isinstance(error, Broken) else None
-        start = program if end is None else Program(program.steps[: end + 1])
-        located = self.reducer.error(watchful(start)) or error
-        law = _law(located)
-        listed = self.known.excuse(law, program) is not None
-        if listed:
-            self.tally.excused[law] += 1
-            times = self.tally.excused[law]
-            if times > AUDITED and times % ONE_IN:
-                return
-        elif sum(found.finding.law == law for found in self.found.values()) >= MOST_PER_LAW:
-            self.tally.unreduced[law] += 1
+        past = Passing(self.known)
+        located = self.reducer.error(watchful(program), past)
+        if located is None and not past.laws:
+            # Looked at after every step, the program shows nothing.
+            located = error
+            end = error.index if isinstance(error, Broken) else None
+            start = program if end is None else Program(program.steps[: end + 1])
+            if self.known.excuse(_law(error), start) is not None:
+                past.laws, past.ended, located = [_law(error)], True, None
+        if located is None:
+            self.tally.excused.update(dict.fromkeys(past.laws, 1))
+            self.tally.listed += 1
+            self.tally.ended += past.ended
+            times = max(self.tally.excused[law] for law in past.laws)
+            if times <= AUDITED or times % ONE_IN == 0:
+                self._audit(number, program, error)
             return
-        small = self.reducer.reduce(program, error)
-        if self.known.excuse(_law(small.error), small.program) is not None:
-            if not listed:
-                self.tally.excused[_law(small.error)] += 1
+        if sum(found.finding.law == _law(located) for found in self.found.values()) >= MOST_PER_LAW:
+            self.tally.unreduced[_law(located)] += 1
             return
+        small = self.reducer.reduce(program, located)
         self.keep(number, small.program, small.error)
+
+    def _audit(self, number: int, program: Program, error: Exception) -> None:
+        """Make a program small of which all breaches are listed, to see whether what is left is."""
+        small = self.auditor.reduce(program, error)
+        if self.known.excuse(_law(small.error), small.program) is None:
+            self.keep(number, small.program, small.error)
 
     def keep(self, number: int, program: Program, error: Exception) -> None:
         """Keep a finding, or count it where its like is there."""
@@ -289,7 +305,10 @@ def lines(soak: Soak) -> Iterator[str]:
     )
     if t.excused:
         told = ", ".join(f"{law} {n:,}" for law, n in t.excused.most_common())
-        yield f"programs cut short by a known failure: {sum(t.excused.values()):,} ({told})"
+        yield (
+            f"programs that show a known failure: {t.listed:,} ({told}); cut short by it: {t.ended:,}, "
+            f"{t.ended / max(t.programs, 1):.1%} of all"
+        )
     whole = sum(t.seconds.values()) or 1.0
     yield "time: " + ", ".join(
         f"{part} {100 * s / whole:.0f} %" for part, s in sorted(t.seconds.items(), key=lambda item: -item[1])

@@ -14,11 +14,16 @@ from gradlaws.conformance.steps import Hook, Look, Mode, Step, Var
 from gradlaws.conformance.torchlike import TorchLike
 from gradlaws.conformance.watching import watch
 
+#: What is wrong where looking at a tensor raised.
+LOOK = "a look at a tensor"
+
 
 def script(program: Program, error: Broken, backend: Backend) -> str:
     """The source of a script that ends with AssertionError where the law is broken."""
     end = len(program) - 1 if error.index is None else error.index
-    trace = watch(program, backend)
+    unlooked = error.thing == LOOK
+    trace = watch(Program(tuple(s for s in program if not (unlooked and isinstance(s, Look)))), backend)
+    moments = iter(trace.moments)
     calls = _hook_of(error)
     page = _Page()
     page.add("import torch" if _module(backend) == "torch" else f"import {_module(backend)} as torch", "")
@@ -27,9 +32,9 @@ def script(program: Program, error: Broken, backend: Backend) -> str:
     alive: list[Var] = []
     last = max(k for k in range(end + 1) if not isinstance(program.steps[k], Look))
     for index, step in enumerate(program.steps[: end + 1]):
-        moment = trace.moments[index]
-        if isinstance(step, Look):
-            if index < last and alive:
+        moment = None if unlooked and isinstance(step, Look) else next(moments)
+        if isinstance(step, Look) or moment is None:
+            if (index < last or unlooked) and alive:
                 page.add(
                     f"[(str(v), str(v.grad), v.is_leaf) for v in ({', '.join(map(name, alive))},)]  # this matters"
                 )
@@ -98,7 +103,7 @@ def _check(program: Program, error: Broken, backend: Backend) -> str:
         want = _expected_calls(program, error, backend)
         return f"assert [c.tolist() for c in calls] == {want}, {message}"
     if error.thing.startswith("the memory of "):
-        return f"# {message}: compare their data_ptr()"
+        return _memory(error, message, backend)
     variable = error.thing.split(".")[0]
     trace = watch(program, backend)
     want_trace = believe(program, trace, dialect=backend.dialect)
@@ -115,6 +120,16 @@ def _check(program: Program, error: Broken, backend: Backend) -> str:
     if re.fullmatch(r"v\d+(\.\w+)+", error.thing):
         return f"assert {error.thing} == {error.expected}, {message}"
     return f"# {message}"
+
+
+def _memory(error: Broken, message: str, backend: Backend) -> str:
+    """That two tensors share memory, or that they do not; only PyTorch has a name for that."""
+    together = next(text for text in (error.got, error.expected) if text.startswith("shared with "))
+    pair = error.thing.removeprefix("the memory of "), together.removeprefix("shared with ").split(" ")[0]
+    if _module(backend) != "torch":
+        return f"# {message}"
+    places = [f"{thing}.untyped_storage().data_ptr()" for thing in pair]
+    return f"assert {places[0]} {'!=' if error.expected == 'its own' else '=='} {places[1]}, {message}"
 
 
 def _expected_calls(program: Program, error: Broken, backend: Backend) -> str:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 SIZE = 1024
 #: Programs grow until they have between so many steps (and the last action is complete).
 LEAST, MOST = 20, 40
+#: Of a hundred actions, how many are rare conjunctions, and of the others how many are mistakes made on purpose.
+RARE, WRONG = 6, 6
 #: All capabilities that make a difference to whole programs.
 EVERYTHING = frozenset(
     [
@@ -50,6 +52,7 @@ EVERYTHING = frozenset(
         "detach_inplace",
         "enable_grad",
         "float32",
+        "gradient_argument",
         "inplace",
         "inputs",
         "no_grad",
@@ -101,14 +104,17 @@ MIX: tuple[Action, ...] = (
     compute, join, actions.differentiate, viewed, written, compute, join, actions.differentiate, written,
     actions.new_leaf, retain, actions.hook, actions.reset, actions.ask, actions.detach, actions.enter,
     actions.leave, actions.flag, actions.assign, actions.read, actions.hook_after, actions.unhook, compute,
-    join, actions.differentiate, viewed, written, mistake, actions.detach_in_place, actions.forget,
-    actions.settle, compute, join, actions.differentiate, written, mistake, actions.leave,
+    join, actions.differentiate, viewed, written, actions.detach_in_place, actions.forget, actions.settle, compute,
+    join, actions.differentiate, written, actions.leave,
 )  # fmt: skip
 OPENINGS: tuple[Action, ...] = (actions.open_with_leaves, actions.open_with_tree, actions.open_with_leaves)
 
 
-def interplay(b: Builder, least: int = LEAST, most: int = MOST) -> Cast:
-    """Write a whole program of `least` to `most` steps (a few more, so that the last action is complete)."""
+def interplay(b: Builder, least: int = LEAST, most: int = MOST, wrong: int = WRONG) -> Cast:
+    """Write a whole program of `least` to `most` steps (a few more, so that the last action is complete).
+
+    wrong: of a hundred actions, how many are mistakes.
+    """
     b.turn()
     cast = Cast()
     cast.every = b.entropy.pick((1, 4, 2, 0, 1, 8))
@@ -118,7 +124,11 @@ def interplay(b: Builder, least: int = LEAST, most: int = MOST) -> Cast:
     while len(b.steps) < wanted and taken < 3 * wanted:
         b.turn()
         taken += 1
-        act(b, cast, b.entropy.pick(CONJUNCTIONS) if b.entropy.chance(6) else b.entropy.pick(MIX))
+        if b.entropy.chance(RARE):
+            action = b.entropy.pick(CONJUNCTIONS)
+        else:
+            action = mistake if b.entropy.chance(wrong) else b.entropy.pick(MIX)
+        act(b, cast, action)
         if cast.every and taken % cast.every == 0:
             b.step(Look())
     finish(b, cast)
@@ -159,30 +169,38 @@ def finish(b: Builder, cast: Cast) -> None:
         b.step(Look())
 
 
-def whole_program(data: bytes, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST) -> Program:
+def whole_program(
+    data: bytes, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST, wrong: int = WRONG
+) -> Program:
     """The whole program that some bytes decode to; few of them are stretched to as many as it takes."""
     b = Builder(Entropy(data if len(data) >= SIZE else stretched(data, SIZE)), vocabulary)
-    interplay(b, least, most)
+    interplay(b, least, most, wrong)
     return b.program()
 
 
 def whole_programs(
-    *, backend: Backend | None = None, min_length: int = LEAST, max_length: int = MOST
+    *,
+    backend: Backend | None = None,
+    min_length: int = LEAST,
+    max_length: int = MOST,
+    mistakes: int = WRONG,
 ) -> st.SearchStrategy[Program]:
     """Whole programs: everything that a program can do, mixed, mistakes included.
 
     backend: an adapter, whose ops and capabilities limit what programs use; None for all there are.
     min_length, max_length: bounds of the number of steps; the last action is completed beyond them.
+    mistakes: of a hundred actions, how many are wrong on purpose: steps that must be refused.
 
-    Steps that must be refused are among them. Shrinks towards programs of the same length with simpler steps;
-    `gradlaws.conformance.reducing` makes a failing one shorter. Raises `InvalidArgument` for impossible bounds.
+    Shrinks towards programs of the same length with simpler steps; `gradlaws.conformance.reducing` makes a failing
+    one shorter. Raises `InvalidArgument` for impossible bounds.
     """
     integer("min_length", min_length, 1, MOST)
     integer("max_length", max_length, min_length, instead=", or lower min_length")
+    integer("mistakes", mistakes, 0, 100)
     if backend is None:
         vocabulary = Vocabulary(capabilities=EVERYTHING)
     else:
         vocabulary = Vocabulary(frozenset(backend.ops()), backend.capabilities, backend.accepts)
     return st.binary(min_size=SIZE, max_size=SIZE).map(
-        lambda data: whole_program(data, vocabulary, min_length, max_length)
+        lambda data: whole_program(data, vocabulary, min_length, max_length, mistakes)
     )

@@ -38,8 +38,10 @@ def _huber(F: Any, x: Any, t: Any) -> Any:
 
 
 def _logits(F: Any, x: Any, t: Any) -> Any:
-    x = F.blur(x)  # engines combine the two terms in other ways, of which each rounds a little
-    return _mean(F, F.softplus(x) - x * t)
+    # Engines combine the terms in other ways, of which each rounds a little; some take softplus(-x) from x, and
+    # what that rounds is in proportion to x, however small the loss is.
+    rough = F.blur(x)
+    return _mean(F, F.softplus(rough) - rough * t + F.stop(rough - x))
 
 
 def _kl(F: Any, x: Any, t: Any) -> Any:

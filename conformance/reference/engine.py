@@ -129,6 +129,9 @@ class Engine(Backprop):
             target.family.write(target.within, made, recorded)
         if made.tracked and made.row is row:
             made.kept = [*before, target.kept("INP-06" if row.saves == "result" else "")]
+            if not target.is_root:
+                # A write through a view may be one op, which runs even where only the base's gradient is asked for.
+                target.family.anchor.kept = [kept._replace(law="") for kept in made.kept]
 
     # -- flags ------------------------------------------------------------------------------------------------
 
@@ -212,8 +215,7 @@ class Engine(Backprop):
         """`x.grad.zero_()`."""
         if x.grad is None:
             raise TypeError("there is no gradient to zero")
-        with self.mode(False):
-            self.inplace("zero_", x.grad, value=0.0)
+        self.inplace("zero_", x.grad, value=0.0)  # a write like any other: recorded where .grad has a history
         x.error = None
 
     def register_hook(self, x: Tensor, hook: Callable[[Tensor], Any]) -> list[Any]:

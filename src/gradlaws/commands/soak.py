@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 import traceback
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,13 @@ def execute(options: Namespace) -> int:
     """Soak, or replay; 1 if there are findings."""
     from gradlaws.conformance.loading import default
     from gradlaws.conformance.soakfile import SoakFileError
+    from gradlaws.strategies.interplay import MOST
 
-    if options.steps[0] > options.steps[1]:
-        raise CommandError(f"--steps {options.steps[0]} {options.steps[1]}: the lower number comes first")
+    least, most = options.steps
+    if least > most:
+        raise CommandError(f"--steps {least} {most}: the lower number comes first")
+    if most > MOST:
+        raise CommandError(f"--steps {least} {most}: programs have at most {MOST} steps")
     try:
         if options.replay:
             return _replay(options)
@@ -82,17 +87,17 @@ def execute(options: Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if value <= 0:
-        raise ValueError
-    return value
+    with suppress(ValueError):
+        if (value := float(text)) > 0:
+            return value
+    raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    with suppress(ValueError):
+        if (value := int(text)) > 0:
+            return value
+    raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
 
 
 def _supervised(options: Namespace) -> int:
@@ -136,9 +141,11 @@ def _supervised(options: Namespace) -> int:
 
 
 def _child(options: Namespace, number: Any) -> None:
+    from gradlaws.conformance.soakfile import SoakFileError
+
     try:
         code = _soak(options, number)
-    except CommandError as error:
+    except (CommandError, SoakFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = Exit.USAGE
     except Exception:
@@ -175,16 +182,13 @@ def _made(options: Namespace) -> Any:
 
 
 def _soak(options: Namespace, number: Any) -> int:
-    from gradlaws.conformance.soakfile import SoakFile, SoakFileError
+    from gradlaws.conformance.soakfile import SoakFile
     from gradlaws.conformance.soaking import lines, told
 
     soak = _made(options)
     soak.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
     file = SoakFile(options.file)
-    try:
-        file.begin(soak)
-    except SoakFileError as error:
-        raise CommandError(str(error)) from error
+    file.begin(soak)
     if soak.tally.number:
         print(f"taken up at program {soak.tally.number:,} of {options.file}", file=sys.stderr)
     if number is not None:
@@ -221,7 +225,7 @@ class _Progress:
         if now - self.shown >= EVERY[not self.terminal]:
             rate = (tally.programs - self.first[0]) / (now - self.first[1])
             text = f"{tally.programs:,} programs, {rate:.0f} a second, {len(self.soak.found)} findings, "
-            text += f"{sum(tally.excused.values()):,} excused"
+            text += f"{tally.listed:,} excused"
             print(
                 f"\r{text}" if self.terminal else text,
                 end="" if self.terminal else "\n",

@@ -1,0 +1,112 @@
+"""Goes past breaches that are listed as known failures, so that the rest of a whole program is judged, too.
+
+Only where what follows from a breach is contained: the reference goes on from the gradients that were observed,
+and of a tensor whose flag is not as it should be, flags and gradient are not judged any more, nor those of what
+is computed from it. Where that will not do, the program ends at the breach: contents that are wrong, an outcome
+that is, memory that is shared.
+"""
+
+from __future__ import annotations
+
+from gradlaws.conformance.known import KnownFailures
+from gradlaws.conformance.laws.memory import neighbours
+from gradlaws.conformance.laws.trial import Broken
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.steps import Apply, Backward, Detach, Grad, InPlace, Look, Mode, Step, Var
+
+#: Flags on which the rest of the history depends.
+_SPREADING = ("requires_grad", "is_leaf")
+#: Steps that compute: what they make depends on what they use.
+_COMPUTING = (Apply, Detach, Grad, InPlace)
+
+
+def relevant(program: Program, index: int, var: Var | None = None) -> Program:
+    """The steps up to `index` that can have to do with what was done there, or what that did to `var`.
+
+    These are the steps that made what it uses, that wrote to the memory of that, hooked it, or asked something of
+    it; and the grad modes. Where step `index` is a look, it is about the step before it.
+    """
+    while index and isinstance(program.steps[index], Look):
+        index -= 1
+    wanted = {*program.steps[index].uses(), *program.steps[index].outs} | (
+        {var} if var is not None else set()
+    )
+    kin = neighbours(program)
+    chosen: set[int] = {index}
+    before = -1
+    while len(chosen) + len(wanted) != before:
+        before = len(chosen) + len(wanted)
+        for v in tuple(wanted):
+            wanted |= kin.get(v, set())
+        for k in range(index, -1, -1):
+            step = program.steps[k]
+            if not wanted.isdisjoint((*step.outs, *step.uses()[:1], *_listed(step))):
+                chosen.add(k)
+                if isinstance(step, _COMPUTING):
+                    wanted.update(step.uses())
+    return Program(
+        tuple(s for k, s in enumerate(program.steps[: index + 1]) if k in chosen or isinstance(s, Mode))
+    )
+
+
+def _listed(step: Step) -> tuple[Var, ...]:
+    return (*step.roots, *(step.inputs or ())) if isinstance(step, Backward | Grad) else ()
+
+
+class Passing:
+    """What was passed over in one program.
+
+    laws:    the laws broken, each as often as it was.
+    ended:   whether the program was not judged to its end.
+    """
+
+    def __init__(self, known: KnownFailures) -> None:
+        self.known = known
+        self.laws: list[str] = []
+        self.ended = False
+        self._flags: set[Var] = set()
+        self._gradients: set[Var] = set()
+
+    def covers(self, program: Program, error: Broken, var: Var | None = None) -> bool:
+        """Whether a breach is listed, judged by the steps that have to do with it."""
+        last = len(program) - 1
+        steps = program if error.index is None else relevant(program, min(error.index, last), var)
+        return self.known.excuse(error.law, steps) is not None
+
+    def passes(self, program: Program, error: Broken, var: Var | None = None, flag: str = "") -> bool:
+        """Whether a breach is listed, and contained; it is noted then.
+
+        var, flag: of which tensor what flag is not as it should be, or else what depends on that: `grad`.
+        """
+        if not self.covers(program, error, var):
+            return False
+        self.laws.append(error.law)
+        if var is not None and flag in _SPREADING:
+            self._flags.add(var)
+        elif var is not None and flag:
+            self._gradients.add(var)
+        return True
+
+    def ends(self, program: Program, error: Broken) -> bool:
+        """Whether a breach is listed that ends the program; it is noted then."""
+        if not self.covers(program, error):
+            return False
+        self.laws.append(error.law)
+        self.ended = True
+        return True
+
+    def follow(self, program: Program, step: Step) -> None:
+        """What a step computes from a tensor that is not judged is not judged either."""
+        if not self._flags or not isinstance(step, _COMPUTING) or self._flags.isdisjoint(step.uses()):
+            return
+        self._flags.update(step.outs)
+        if isinstance(step, InPlace):
+            self._flags |= neighbours(program)[step.target]
+
+    def flagged(self, *variables: Var) -> bool:
+        """Whether the flags of one of these tensors are not judged."""
+        return not self._flags.isdisjoint(variables)
+
+    def skips(self, var: Var) -> bool:
+        """Whether flags and gradient of a tensor are not judged."""
+        return var in self._flags or var in self._gradients

@@ -1,0 +1,92 @@
+"""A whole program on an engine, beside what the reference expects of it, and what is done with a breach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.backends.reference import Handle, ReferenceBackend
+from gradlaws.conformance.containing import Passing
+from gradlaws.conformance.dialect import PYTORCH, Dialect
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, shown
+from gradlaws.conformance.observe import Trace
+from gradlaws.conformance.oracle import believe
+from gradlaws.conformance.printing import statement
+from gradlaws.conformance.program import Program
+from gradlaws.conformance.reference.bounds import Bounds
+from gradlaws.conformance.reference.tensor import Tensor
+from gradlaws.conformance.steps import Var
+
+#: What stands for the law on trial, where it is all of them.
+WHOLE = "WHOLE"
+
+
+class Noting(ReferenceBackend):
+    """The reference, noting the error bounds of the gradients that hooks are shown."""
+
+    def __init__(self, dialect: Dialect = PYTORCH) -> None:
+        super().__init__(dialect)
+        #: By the id of an array that a hook was shown: the array, and what computes its bound.
+        self.notes: dict[int, tuple[Array, Callable[[], Array] | None]] = {}
+        self._leaf: Tensor | None = None
+
+    def numpy(self, x: Tensor) -> Array:
+        """A copy of the contents, whose bound is noted."""
+        array, leaf = super().numpy(x), self._leaf
+        self.notes[id(array)] = array, (leaf.error if leaf is not None else lambda: Bounds().of(x.node))
+        return array
+
+    def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Tensor], None]) -> Handle:
+        """The hook is shown the .grad of a leaf, which has a bound of its own."""
+
+        def noted(p: Tensor) -> None:
+            self._leaf = p
+            try:
+                hook(p)
+            finally:
+                self._leaf = None
+
+        return super().register_post_accumulate_hook(x, noted)
+
+
+class WholeTrial(Trial):
+    """A whole program on one engine, beside what the reference expects of it."""
+
+    def __init__(
+        self,
+        program: Program,
+        backend: Backend,
+        got: Trace,
+        strict: bool = False,
+        dialect: Dialect | None = None,
+        past: Passing | None = None,
+    ) -> None:
+        reference = Noting(backend.dialect if dialect is None else dialect)
+        super().__init__(WHOLE, program, backend, got, believe(program, got, strict, reference=reference))
+        self.notes = reference.notes
+        #: Goes past what is listed; without, the first breach is the end.
+        self.past = past
+
+    def breaks(
+        self,
+        index: int,
+        law: str,
+        thing: str,
+        got: object,
+        want: object,
+        var: Var | None = None,
+        flag: str = "",
+        contained: bool = True,
+    ) -> None:
+        """Raise, unless the breach is one that is passed over.
+
+        var, flag: of which tensor what flag is not as it should be, `grad` for all but its flags.
+        contained: whether the reference can go on from what was observed.
+        """
+        if not law:
+            after = statement(self.program.steps[index])
+            raise EngineBroke(f"after `{after}` {thing} is {shown(got)}, expected {shown(want)}")
+        error = Broken(law, thing, shown(got), shown(want), index)
+        if self.past is None or not contained or not self.past.passes(self.program, error, var, flag):
+            raise error

@@ -1,0 +1,161 @@
+"""The soak: its file, its command, what it says to whoever uses it wrongly."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from overwriting import Overwriting
+
+from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.known import KnownFailures
+from gradlaws.conformance.printing import source
+from gradlaws.conformance.soakfile import SoakFile, SoakFileError, header, read
+from gradlaws.conformance.soaking import Soak
+
+
+def test_a_soak_is_taken_up_where_it_ended(tmp_path: Path) -> None:
+    engine, place = Overwriting(), tmp_path / "soak.jsonl"
+    first = Soak(engine, seed=9, known=KnownFailures(), shrink=0.3)
+    file = SoakFile(place)
+    file.begin(first)
+    first.run(50)
+    file.progress(first)
+    second = Soak(engine, seed=9, known=KnownFailures(), shrink=0.3)
+    SoakFile(place).begin(second)
+    assert second.tally.number == 50
+    assert {k: f.times for k, f in second.found.items()} == {k: f.times for k, f in first.found.items()}
+    second.run(100)
+    whole = Soak(engine, seed=9, known=KnownFailures(), shrink=0.3)
+    whole.run(100)
+    assert second.tally.programs == whole.tally.programs == 100
+    with pytest.raises(SoakFileError, match="another soak"):
+        SoakFile(place).begin(Soak(engine, seed=10, known=KnownFailures()))
+    place.write_text("no soak\n")
+    with pytest.raises(SoakFileError, match="not the file of a soak"):
+        read(place)
+
+
+def test_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
+    place = tmp_path / "soak.jsonl"
+    soak = Soak(Overwriting(), known=KnownFailures())
+    SoakFile(place).begin(soak)
+    SoakFile(place).progress(soak)
+    place.write_text(place.read_text() + '{"type": "find')
+    assert [line["type"] for line in read(place)] == ["soak", "progress"]
+    again = Soak(Overwriting(), known=KnownFailures())
+    SoakFile(place).begin(again)
+    SoakFile(place).progress(again)
+    assert [line["type"] for line in read(place)] == ["soak", "progress", "progress"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("3\n", "is not the file of a soak"),
+        ('{"type": "header", "schema": 1}\n', "is not the file of a soak"),
+        ("no json\n", "is not the file of a soak"),
+        ("{head}\nno json\n", ":2: is no line of a soak"),
+        (b"\xff\xfe", "it is no text"),
+        ("{head}\n{}\n", "is not the file of a soak"),
+        ('{head}\n{"type": "progress", "more": 1}\n', "line 2 of the file of an earlier soak is damaged"),
+    ],
+)
+def test_a_file_that_is_none_is_told(tmp_path: Path, text: str | bytes, says: str) -> None:
+    place = tmp_path / "soak.jsonl"
+    soak = Soak(ReferenceBackend(), known=KnownFailures())
+    raw = text if isinstance(text, bytes) else text.replace("{head}", json.dumps(header(soak))).encode()
+    place.write_bytes(raw)
+    with pytest.raises(SoakFileError, match=says):
+        SoakFile(place).begin(soak)
+    assert place.read_bytes() == raw
+
+
+def test_findings_are_json(tmp_path: Path) -> None:
+    soak = Soak(Overwriting(), known=KnownFailures(), shrink=0.3)
+    file = SoakFile(tmp_path / "soak.jsonl")
+    file.begin(soak)
+    soak.run(50)
+    file.progress(soak)
+    lines = [json.loads(line) for line in (tmp_path / "soak.jsonl").read_text().splitlines()]
+    finding = next(line for line in lines if line["type"] == "finding")
+    assert finding["program"] == source(soak.found[finding["id"]].finding.steps.steps)
+
+
+def soaked(place: Path, *args: str, **more: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "gradlaws", "soak", "--backend", "reference", *args]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent / "src") + os.pathsep + str(place),
+    }
+    return subprocess.Popen(command, cwd=place, env=env, text=True, stdout=-1, stderr=-1, **more)
+
+
+def test_the_command_soaks_and_takes_up_what_was_interrupted(tmp_path: Path) -> None:
+    running = soaked(tmp_path, "--seconds", "300", start_new_session=True)
+    place = tmp_path / "gradlaws-soak.jsonl"
+    while not place.exists():
+        time.sleep(0.1)
+    time.sleep(3)
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 2, err
+    assert "interrupted; the same command goes on at program" in out
+    assert "Traceback" not in err
+    reached = next(line for line in reversed(read(place)) if line["type"] == "progress")["number"]
+    assert reached > 0
+    again = soaked(tmp_path, "--programs", str(reached + 50))
+    out, err = again.communicate(timeout=120)
+    assert again.returncode == 0, err
+    assert f"taken up at program {reached:,}" in err
+    assert "no findings" in out
+
+
+def test_a_program_that_kills_the_process_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(
+        "import os\n"
+        "from gradlaws.conformance.backends.reference import ReferenceBackend\n"
+        "class Dying(ReferenceBackend):\n"
+        "    name = 'dying'\n"
+        "    def backward(self, root, gradient=None, **options):\n"
+        "        if options.get('create_graph') and 'inputs' not in options:\n"
+        "            os._exit(11)\n"
+        "        super().backward(root, gradient, **options)\n"
+    )
+    done = soaked(tmp_path, "--backend", "dying:Dying", "--programs", "60", "--file", "found.jsonl")
+    out, err = done.communicate(timeout=200)
+    assert done.returncode == 1, err
+    assert "CRASH: program" in err
+    assert "findings are in found.jsonl" in out
+    crashes = [line for line in read(tmp_path / "found.jsonl") if line["type"] == "finding"]
+    assert crashes[0]["law"] == "CRASH"
+    assert "create_graph=True" in crashes[0]["program"]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--steps", "9", "5"), "the lower number comes first"),
+        (("--replay", "ACC-01-0"), "cannot be read"),
+        (("--backend", "nowhere"), "nowhere"),
+        (("--seconds", "-1"), "argument --seconds: '-1' is not a number of seconds above 0"),
+        (("--programs", "many"), "argument --programs: 'many' is not a whole number above 0"),
+        (("--steps", "20", "200"), "programs have at most 40 steps"),
+        (("--file", "/dev/null/soak.jsonl"), "cannot be written"),
+        (("--file", "."), "cannot be read: Is a directory"),
+        (("--known-failures", "nowhere.toml"), "nowhere.toml"),
+    ],
+)
+def test_wrong_usage_is_told(tmp_path: Path, args: tuple[str, ...], says: str) -> None:
+    done = soaked(tmp_path, *args)
+    _, err = done.communicate(timeout=60)
+    assert done.returncode == 4, err
+    assert says in err
+    assert "Traceback" not in err
