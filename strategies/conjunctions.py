@@ -156,7 +156,7 @@ def no_argument(b: Builder, cast: Cast) -> None:
 def argument_of_wrong_shape(b: Builder, cast: Cast) -> None:
     """A gradient argument of another shape, or no tensor at all."""
     start = root(b, cast)
-    if b[start].tracked:
+    if b[start].tracked and b.has("gradient_argument"):
         wrong = NOT_A_TENSOR if b.entropy.chance(20) else b.constant((*b.shape(start), 1))
         b.step(Backward((start,), (wrong,)))
 

@@ -50,6 +50,7 @@ EVERYTHING = frozenset(
         "detach_inplace",
         "enable_grad",
         "float32",
+        "gradient_argument",
         "inplace",
         "inputs",
         "no_grad",

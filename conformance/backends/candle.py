@@ -19,8 +19,8 @@ WHOLE = {
     "kl_div",
     "nll_loss",
 }
-WHOLE |= {"cross_entropy"}
-ALONG = {"sum", "mean", "prod", "logsumexp"}
+WHOLE |= {"cross_entropy", "binary_cross_entropy_with_logits"}
+ALONG = {"sum", "mean", "prod", "logsumexp", "std", "var"}
 INTEGERS = "torch.tensor({index}, dtype=torch.int64)"
 
 
@@ -31,21 +31,8 @@ class CandleBackend(TorchLike):
     engine = candle
     features = (TorchLike.features - {"inputs"}) | {"lifetime", "order"}
     withheld = frozenset({"backward_many", "retains_grad", "register_post_accumulate_hook"})
-    #: Their backward raises, or is wrong at every turn (docs/findings); masks are not broadcast.
-    lacks = frozenset(
-        {
-            "amax",
-            "amin",
-            "max_all",
-            "min_all",
-            "max_dim",
-            "min_dim",
-            "unbind",
-            "matmul",
-            "masked_fill",
-            "masked_fill_",
-        }
-    ) | {"binary_cross_entropy_with_logits", "std", "var", "cast"}
+    #: There are no extrema of all elements or with places by these names, and masks are not broadcast.
+    lacks = frozenset({"max_all", "min_all", "max_dim", "min_dim", "masked_fill", "masked_fill_"})
     spellings = {
         "clamp": "torch.clamp({0}, {min}, {max})",
         "clamp_": "{0}.clamp_({min}, {max})",
@@ -65,5 +52,9 @@ class CandleBackend(TorchLike):
 
     def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
         made, x = super().apply(op, *inputs, **params), inputs[0]
-        whole = op in ALONG and not params["keepdim"] and (params["dim"] is None or x.ndim == 1)
-        return made.reshape(()) if whole or op in WHOLE or (op == "square" and not x.ndim) else made
+        if op == "unbind":
+            return [part.reshape(part.shape if x.ndim > 1 else ()) for part in made]
+        whole = op in WHOLE or (op == "square" and not x.ndim)
+        whole |= op == "matmul" and inputs[1].ndim == x.ndim == 1
+        whole |= op in ALONG and not params["keepdim"] and (params["dim"] is None or x.ndim == 1)
+        return made.reshape(()) if whole else made
