@@ -32,6 +32,8 @@ from typing import Any
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, InPlace, Leaf, Mode
 
+#: Whichever law: what an op breaks, it breaks wherever it is drawn.
+ANY = "*"
 FIELDS: dict[str, type] = {
     "law": str,
     "reason": str,
@@ -56,6 +58,7 @@ class Known:
     """One entry.
 
     also:   further laws that the defect breaks; only with a script, which is what says that it is the same one.
+            With ops, "*" stands for whichever law draws a program with one of these.
     ops, dtypes, modes: if given, the entry covers only programs with one of these ops (dtypes, grad modes).
     steps:  if given, the entry covers only programs with steps of all these kinds.
     capabilities:       if given, the entry is only about an adapter that claims all of these.
@@ -77,8 +80,8 @@ class Known:
 
     @property
     def laws(self) -> frozenset[str]:
-        """All laws that the entry is about."""
-        return self.also | {self.law}
+        """All laws that the entry is about by name."""
+        return (self.also | {self.law}) - {ANY}
 
     @property
     def expired(self) -> bool:
@@ -141,7 +144,8 @@ class KnownFailures:
 
     def excuse(self, law: str, program: Program | None) -> Known | None:
         """The entry that covers this breach, or None."""
-        return next((entry for entry in self.of(law) if entry.covers(program)), None)
+        about = (entry for entry in self.entries if law in entry.laws or ANY in entry.also)
+        return next((entry for entry in about if entry.covers(program)), None)
 
 
 def shipped(backend: str) -> KnownFailures:
@@ -211,6 +215,10 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
     if entry.get("also") and not entry.get("script", "").strip():
         raise KnownFailuresError(
             f"known failures {where}: {name}: `also` needs a `script` that shows what these laws have in common"
+        )
+    if ANY in entry.get("also", ()) and not entry.get("ops"):
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: `also` names any law only where `ops` are named"
         )
     return Known(
         entry["law"],

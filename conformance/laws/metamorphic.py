@@ -149,7 +149,7 @@ def together(b: Builder) -> None:
     _, y, z = two_roots(b)
     b.turn()
     roots = (y, z) if b.entropy.chance(60) else (z, y, b.total(y))
-    b.backward_many(roots, retain_graph=True)
+    b.backward_many(roots if b.has("order") else tuple(dict.fromkeys(roots)), retain_graph=True)
 
 
 @law("META-03", BACKWARD, together, needs=("backward_many", "retain_graph"), after=("ACC-05",))
