@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import candle
 
+from gradlaws.conformance.limits import ended
 from gradlaws.conformance.torchlike import TorchLike
 
 #: Ops whose 0-d results come out of candle with shape (1,).
@@ -25,22 +23,6 @@ WHOLE = {
 WHOLE |= {"cross_entropy", "binary_cross_entropy_with_logits"}
 ALONG = {"sum", "mean", "prod", "logsumexp", "std", "var"}
 INTEGERS = "torch.tensor({index}, dtype=torch.int64)"
-
-
-@contextmanager
-def ended(seconds: float) -> Iterator[None]:
-    """A block that goes on for longer is an error: some backwards of candle's never end."""
-
-    def late(*_: object) -> None:
-        raise TimeoutError(f"no end after {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
 
 
 class CandleBackend(TorchLike):
