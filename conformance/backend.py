@@ -27,6 +27,7 @@ FEATURES: dict[str, str] = {
     "retain_graph": "backward accepts retain_graph=True and keeps the graph then",
     "create_graph": "backward (and autograd_grad) accept create_graph=True; the gradients are differentiable then",
     "inputs": "backward accepts inputs=[...] and accumulates only into the tensors listed",
+    "materialize_grads": "autograd_grad accepts materialize_grads=True and returns zeros for inputs that were not used",
     "complex": "tensors of dtype complex128, with PyTorch's convention for their gradients",
     "integer": "tensors of dtype int64 and bool as operands and results",
     "float32": "tensors of dtype float32 as well as float64, with their own precision",

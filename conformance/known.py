@@ -4,6 +4,7 @@
     law = "VAL-11"
     reason = "the gradient of a view aliases the gradient argument"
     link = "https://github.com/..."
+    also = ["ACC-01", "RET-12"]      # optional, with a script: further laws whose programs show the same defect
     ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
     steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds
     dtypes = ["float32"]             # optional: only programs with a tensor of one of these
@@ -12,8 +13,9 @@
     until = 2027-01-31               # optional: the last day on which it is excused
     script = '''...'''               # optional: a few lines that raise AssertionError while the defect is there
 
-A listed law that passes is STALE, and an error: the list must say what is true today. An entry whose day is over
-excuses nothing.
+The list must say what is true today. An entry with a script stands as long as the script shows the defect, however
+rarely programs do; one without stands as long as the programs of its law show it. Where that ends, the law is STALE,
+and an error. An entry whose day is over excuses nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -29,10 +32,13 @@ from typing import Any
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, InPlace, Leaf, Mode
 
+#: Whichever law: what an op breaks, it breaks wherever it is drawn.
+ANY = "*"
 FIELDS: dict[str, type] = {
     "law": str,
     "reason": str,
     "link": str,
+    "also": list,
     "ops": list,
     "dtypes": list,
     "modes": list,
@@ -51,6 +57,8 @@ class KnownFailuresError(Exception):
 class Known:
     """One entry.
 
+    also:   further laws that the defect breaks; only with a script, which is what says that it is the same one.
+            With ops, "*" stands for whichever law draws a program with one of these.
     ops, dtypes, modes: if given, the entry covers only programs with one of these ops (dtypes, grad modes).
     steps:  if given, the entry covers only programs with steps of all these kinds.
     capabilities:       if given, the entry is only about an adapter that claims all of these.
@@ -68,6 +76,12 @@ class Known:
     dtypes: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
     until: date | None = None
+    also: frozenset[str] = frozenset()
+
+    @property
+    def laws(self) -> frozenset[str]:
+        """All laws that the entry is about by name."""
+        return (self.also | {self.law}) - {ANY}
 
     @property
     def expired(self) -> bool:
@@ -92,15 +106,18 @@ class Known:
 
     def reproduces(self) -> bool | None:
         """Whether the script still shows the defect; None without a script."""
-        if not self.script:
-            return None
-        try:
-            exec(compile(self.script, f"<known failure {self.law}>", "exec"), {"__name__": "known_failure"})
-        except AssertionError:
-            return True
-        except Exception:
-            return False  # what used to be accepted is refused now
-        return False
+        return _shows(self.script) if self.script else None
+
+
+@cache  # an entry may be about several laws, and a script may take a process of its own
+def _shows(script: str) -> bool:
+    try:
+        exec(compile(script, "<known failure>", "exec"), {"__name__": "known_failure"})
+    except AssertionError:
+        return True
+    except Exception:
+        return False  # what used to be accepted is refused now
+    return False
 
 
 class KnownFailures:
@@ -112,9 +129,14 @@ class KnownFailures:
     def __len__(self) -> int:
         return len(self.entries)
 
+    @property
+    def laws(self) -> frozenset[str]:
+        """All laws that are listed."""
+        return frozenset[str]().union(*(entry.laws for entry in self.entries))
+
     def of(self, law: str) -> list[Known]:
         """The entries about a law."""
-        return [entry for entry in self.entries if entry.law == law]
+        return [entry for entry in self.entries if law in entry.laws]
 
     def applying(self, capabilities: frozenset[str]) -> KnownFailures:
         """The entries that are about an adapter with these capabilities."""
@@ -122,7 +144,8 @@ class KnownFailures:
 
     def excuse(self, law: str, program: Program | None) -> Known | None:
         """The entry that covers this breach, or None."""
-        return next((entry for entry in self.of(law) if entry.covers(program)), None)
+        about = (entry for entry in self.entries if law in entry.laws or ANY in entry.also)
+        return next((entry for entry in about if entry.covers(program)), None)
 
 
 def shipped(backend: str) -> KnownFailures:
@@ -143,7 +166,7 @@ def load(path: Path, laws: Iterable[str], complete: bool = True) -> KnownFailure
     except UnicodeDecodeError as error:
         raise KnownFailuresError(f"known failures {path}: is no text") from error
     found = parsed(text, str(path), complete)
-    unknown = sorted({entry.law for entry in found.entries} - set(laws))
+    unknown = sorted(found.laws - set(laws))
     if unknown:
         raise KnownFailuresError(f"known failures {path}: no such law: {', '.join(unknown)}")
     return found
@@ -189,6 +212,14 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
     ):
         if not entry.get(key, "").strip() and (complete or key == "law"):
             raise KnownFailuresError(f"known failures {where}: {name}: `{key}` is missing; {what}")
+    if entry.get("also") and not entry.get("script", "").strip():
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: `also` needs a `script` that shows what these laws have in common"
+        )
+    if ANY in entry.get("also", ()) and not entry.get("ops"):
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: `also` names any law only where `ops` are named"
+        )
     return Known(
         entry["law"],
         entry.get("reason", ""),
@@ -200,4 +231,5 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         frozenset(entry.get("dtypes", ())),
         frozenset(entry.get("capabilities", ())),
         entry.get("until"),
+        frozenset(entry.get("also", ())),
     )

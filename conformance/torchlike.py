@@ -14,7 +14,8 @@ class TorchLike(Spelled):
     """Everything by PyTorch's names; `engine` is the module that stands in for `torch`."""
 
     features = frozenset(
-        {"retain_graph", "create_graph", "inputs", "float32", "integer", "views", "same_object"}
+        {"retain_graph", "create_graph", "inputs", "materialize_grads"}
+        | {"float32", "integer", "views", "same_object"}
     )
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:

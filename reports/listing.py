@@ -31,8 +31,7 @@ def added(
     What is there stays as it is. A reason or link that nobody gave is left empty, and the file is refused until
     a person has filled it in.
     """
-    laws = {entry.law for entry in listed.entries}
-    new = {law: result for law, result in failing(view) if law not in laws}
+    new = {law: result for law, result in failing(view) if law not in listed.laws}
     if not new:
         return text, []
     parts = [text if text.strip() else HEAD.format(engine=view.name)]
@@ -100,5 +99,6 @@ def described(entry: Known) -> str:
         if getattr(entry, name)
     ]
     conditions += [f"until {entry.until}"] if entry.until else []
+    also = f" and {', '.join(sorted(entry.also))}" if entry.also else ""
     only = f" [{'; '.join(conditions)}]" if conditions else ""
-    return f"{entry.law}{only}: {entry.reason} ({entry.link})"
+    return f"{entry.law}{also}{only}: {entry.reason} ({entry.link})"

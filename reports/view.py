@@ -6,8 +6,8 @@ Every renderer shows a list of these; none of them counts anything itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -146,9 +146,7 @@ class View:
     def __init__(self, record: Record, engine: Engine) -> None:
         self.record = record
         self.engine = engine
-        own = [r for r in record.results if r.backend == engine.name]
-        excused = {law: r.law for r in own for law in r.excused}
-        self.results = tuple(_shown_elsewhere(r, excused) if r.law in excused else r for r in own)
+        self.results = tuple(r for r in record.results if r.backend == engine.name)
         self.documented = tuple(e for e in record.documented if e.backend == engine.name)
 
     @property
@@ -258,14 +256,6 @@ def views(records: Iterable[Record]) -> list[View]:
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """`1 law`, `2 laws`."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
-
-
-def _shown_elsewhere(result: LawResult, excused: Mapping[str, str]) -> LawResult:
-    """What is listed and did not show in its own programs is not stale if it showed in those of another law."""
-    if result.verdict is not Verdict.STALE:
-        return result
-    message = f"shows in the programs of {excused[result.law]}"
-    return replace(result, verdict=Verdict.KNOWN, message=message)
 
 
 def _why(result: LawResult) -> str:

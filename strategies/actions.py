@@ -168,7 +168,9 @@ def differentiate(b: Builder, cast: Cast) -> None:
     start, chosen = root(b, cast), options(b)
     kept = chosen.get("retain_graph", chosen.get("create_graph", False))
     if b.has("backward_many") and b.entropy.chance(10):
-        b.backward_many((start, root(b, cast)), **chosen)
+        other = root(b, cast)
+        roots = (start, other) if other != start or b.has("order") else (start,)
+        b.backward_many(roots, **chosen)
     elif b.has("inputs") and b.entropy.chance(10) and (not cast.retained or b.entropy.chance(25)):
         listed = tuple(dict.fromkeys(receiver(b, cast, 5) for _ in range(1 + b.entropy.below(2))))
         b.backward(start, inputs=listed, **chosen)
@@ -195,7 +197,7 @@ def ask(b: Builder, cast: Cast) -> None:
     kind = b.entropy.below(3)
     if kind == 1:
         chosen["allow_unused"] = True
-    elif kind == 2:
+    elif kind == 2 and b.has("materialize_grads"):
         chosen["materialize_grads"] = True
         chosen["allow_unused"] = True
     inputs = tuple(dict.fromkeys(receiver(b, cast, 25) for _ in range(1 + b.entropy.below(3))))

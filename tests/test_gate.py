@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import PASSING, Engine, lines, result, written
+from records import PASSING, Engine, lines, written
 
 from gradlaws.conformance.lines import wholes_of
 from gradlaws.conformance.selection import Selection
@@ -160,12 +160,3 @@ def test_no_law_is_merged_twice(tmp_path: Path) -> None:
     first, again = load(shard(tmp_path / "1", 1)), load(shard(tmp_path / "again", 1))
     with pytest.raises(RecordError, match=r"both judge ACC-01 on toy"):
         merged([first, again])
-
-
-def test_an_entry_that_shows_in_the_programs_of_another_law_is_not_stale() -> None:
-    other = result("WHOLE-01", "PASS", "toy")
-    other.excused = {"NONE-03": 2}
-    assert decide([view(PASSING | {"NONE-03": "STALE"})]).code == 1
-    seen = view(PASSING | {"NONE-03": "STALE", "WHOLE-01": other})
-    assert decide([seen]).code == 0
-    assert [known.law for known in seen.known] == ["NONE-03"]

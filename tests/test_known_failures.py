@@ -84,6 +84,40 @@ def test_an_entry_may_be_about_adapters_with_some_capability_only() -> None:
     assert verdict(broken, known(capabilities=frozenset({"no such"})))[0] is Verdict.FAIL
 
 
+def test_a_defect_that_breaks_several_laws_is_one_entry() -> None:
+    broken, effort = FAULTS["overwrites"].make(), Effort(20, shrink=0.0)
+    entry = Known("ACC-02", "so", "https://x.y", script="assert False", also=frozenset({"ACC-01"}))
+    for law in ("ACC-01", "ACC-02"):
+        assert judge(LAWS[law], broken, effort, KnownFailures([entry])).verdict is Verdict.KNOWN
+    assert KnownFailures([entry]).laws == {"ACC-01", "ACC-02"}
+    text = "[[known]]\nlaw = 'ACC-02'\nreason = 'so'\nlink = 'x'\nalso = ['ACC-01']\n"
+    assert parsed(text + "script = 'assert False'", "file").entries[0].also == {"ACC-01"}
+    with pytest.raises(KnownFailuresError, match="`also` needs a `script`"):
+        parsed(text, "file")
+
+
+def test_an_op_that_breaks_whatever_is_drawn_with_it_is_one_entry() -> None:
+    broken, effort = FAULTS["overwrites"].make(), Effort(20, shrink=0.0)
+    entry = Known(
+        "VAL-02", "so", "https://x.y", frozenset({"sum"}), script="assert False", also=frozenset({"*"})
+    )
+    known = KnownFailures([entry])
+    assert known.excuse("ACC-01", program("sum")) is entry
+    assert known.excuse("ACC-01", program("exp")) is None
+    assert known.of("ACC-01") == []  # what it does not draw passes
+    assert judge(LAWS["LEAF-01"], broken, effort, known).verdict is Verdict.PASS
+    text = "[[known]]\nlaw = 'ACC-02'\nreason = 'so'\nlink = 'x'\nalso = ['*']\nscript = 'assert False'\n"
+    with pytest.raises(KnownFailuresError, match="only where `ops` are named"):
+        parsed(text, "file")
+
+
+def test_a_rare_defect_that_its_script_shows_is_not_stale() -> None:
+    sound = ReferenceBackend()
+    assert verdict(sound, known(script="assert False, 'still there'"))[0] is Verdict.KNOWN
+    assert verdict(sound, known(script="assert True, 'gone'"))[0] is Verdict.STALE
+    assert verdict(sound, known(script="assert False, 'one'"), known())[0] is Verdict.KNOWN
+
+
 class Raising(ReferenceBackend):
     name = "raising"
 

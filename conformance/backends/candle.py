@@ -6,6 +6,7 @@ from typing import Any
 
 import candle
 
+from gradlaws.conformance.limits import ended
 from gradlaws.conformance.torchlike import TorchLike
 
 #: Ops whose 0-d results come out of candle with shape (1,).
@@ -19,8 +20,8 @@ WHOLE = {
     "kl_div",
     "nll_loss",
 }
-WHOLE |= {"cross_entropy"}
-ALONG = {"sum", "mean", "prod", "logsumexp"}
+WHOLE |= {"cross_entropy", "binary_cross_entropy_with_logits"}
+ALONG = {"sum", "mean", "prod", "logsumexp", "std", "var"}
 INTEGERS = "torch.tensor({index}, dtype=torch.int64)"
 
 
@@ -29,23 +30,10 @@ class CandleBackend(TorchLike):
 
     name = "candle"
     engine = candle
-    features = (TorchLike.features - {"inputs"}) | {"lifetime", "order"}
-    withheld = frozenset({"backward_many", "retains_grad", "register_post_accumulate_hook"})
-    #: Their backward raises, or is wrong at every turn (docs/findings); masks are not broadcast.
-    lacks = frozenset(
-        {
-            "amax",
-            "amin",
-            "max_all",
-            "min_all",
-            "max_dim",
-            "min_dim",
-            "unbind",
-            "matmul",
-            "masked_fill",
-            "masked_fill_",
-        }
-    ) | {"binary_cross_entropy_with_logits", "std", "var", "cast"}
+    features = (TorchLike.features - {"inputs", "materialize_grads"}) | {"lifetime", "order"}
+    withheld = frozenset({"backward_many", "retains_grad", "register_post_accumulate_hook", "ties"})
+    #: There are no extrema of all elements or with places by these names, and masks are not broadcast.
+    lacks = frozenset({"max_all", "min_all", "max_dim", "min_dim", "masked_fill", "masked_fill_"})
     spellings = {
         "clamp": "torch.clamp({0}, {min}, {max})",
         "clamp_": "{0}.clamp_({min}, {max})",
@@ -63,7 +51,19 @@ class CandleBackend(TorchLike):
         "index_add": f"{{0}}.index_add(0, {INTEGERS}, {{1}})",
     }
 
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        with ended(0.5):
+            return super().backward(root, gradient, **options)
+
+    def autograd_grad(self, *arguments: Any, **options: Any) -> Any:
+        with ended(0.5):
+            return super().autograd_grad(*arguments, **options)
+
     def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
         made, x = super().apply(op, *inputs, **params), inputs[0]
-        whole = op in ALONG and not params["keepdim"] and (params["dim"] is None or x.ndim == 1)
-        return made.reshape(()) if whole or op in WHOLE or (op == "square" and not x.ndim) else made
+        if op == "unbind":
+            return [part.reshape(part.shape if x.ndim > 1 else ()) for part in made]
+        whole = op in WHOLE or (op == "square" and not x.ndim)
+        whole |= op == "matmul" and inputs[1].ndim == x.ndim == 1
+        whole |= op in ALONG and not params["keepdim"] and (params["dim"] is None or x.ndim == 1)
+        return made.reshape(()) if whole else made

@@ -45,7 +45,8 @@ class MicrogradBackend(Spelled):
         if op == "relu":
             return _boxed([v.relu() for v in x.ravel()], x.shape)
         made = super().apply(op, *inputs, **params)
-        return made if isinstance(made, np.ndarray | list) else _boxed([made if x.size else Value(0.0)], ())
+        made = np.asarray(made, dtype=object)  # the sum of nothing is a plain 0
+        return _boxed([v if isinstance(v, Value) else Value(v) for v in made.ravel()], made.shape)
 
     def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
         if gradient is None:

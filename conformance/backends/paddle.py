@@ -18,7 +18,9 @@ class PaddleBackend(TorchLike):
     name = "paddle"
     engine = paddle
     dialect = Dialect(bare_root="any", untracked_root="nothing")
-    features = (TorchLike.features - {"create_graph", "inputs", "same_object"}) | {"lifetime"}
+    features = (TorchLike.features - {"create_graph", "inputs", "materialize_grads", "same_object"}) | {
+        "lifetime"
+    }
     withheld = frozenset({"retains_grad", "register_post_accumulate_hook"})
     spellings = {
         "relu": "torch.nn.functional.relu({0})",

@@ -266,10 +266,11 @@ class Other:
                 f"{name(var)}.grad, compared with that of {way}",
                 mine,
                 self.grad(var),
-                self._bound(var),
+                self.bound(var),
             )
 
-    def _bound(self, var: Var) -> Bound:
+    def bound(self, var: Var) -> Bound:
+        """How far rounding may drive the gradients of a variable in both programs apart."""
         return lambda: drift(self.t.want, var) + drift(self.want, var)
 
 

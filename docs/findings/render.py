@@ -51,6 +51,22 @@ def listed(engine: str) -> list[dict[str, str]]:
     return [entry for entry in entries if entry.get("script")]
 
 
+def unfiled(engine: str) -> list[dict[str, str]]:
+    """Those whose script is no file of its own."""
+    texts = [script.read_text("utf-8") for script in scripts(engine)]
+    return [e for e in listed(engine) if not any(e["script"].strip() in text for text in texts)]
+
+
+def is_convention(entry: dict[str, str]) -> bool:
+    """Whether an entry is about what the engine does on purpose, though no dialect has a word for it."""
+    return entry["reason"].startswith("convention:")
+
+
+def plain(entry: dict[str, str]) -> str:
+    """A reason without the note on where to look further, which is for those who read the list."""
+    return entry["reason"].partition(" (no upstream issue")[0]
+
+
 def verdicts(view: View) -> str:
     """What a record says, as a block of text."""
     record = view.record
@@ -83,11 +99,14 @@ def page(engine: str, requirements: str, shown: str) -> str:
             + (f" Upstream: {link}" if link else "")
             + f"\n\n`scripts/{script.name}`\n\n```python\n{script.read_text('utf-8').strip()}\n```\n"
         )
-    for entry in listed(engine):
-        if any(said(script, "law") == entry["law"] for script in defects):
-            continue
+    entries = unfiled(engine)
+    for entry in sorted(entries, key=is_convention):
+        if is_convention(entry) and entry == next(filter(is_convention, entries)):
+            parts.append(
+                "\n## Conventions\n\nDone on purpose, but no dialect has a word for it: listed as known.\n"
+            )
         parts.append(
-            f"\n### {entry['law']}: {entry['reason']}\n\n{promise(entry['law'])} "
+            f"\n### {entry['law']}: {plain(entry)}\n\n{promise(entry['law'])} "
             f"Link: {entry['link']}\n\n```python\n{entry['script'].strip()}\n```\n"
         )
     return "".join(parts)
@@ -104,9 +123,9 @@ def index(engines: list[str]) -> str:
                 f"| [{engine}]({engine}.md) | {version} | {sentence(script)} | {said(script, 'law')} |"
             )
             count += not said(script, "fixed")
-        for entry in listed(engine):
-            if not any(said(script, "law") == entry["law"] for script in scripts(engine)):
-                rows.append(f"| [{engine}]({engine}.md) | {version} | {entry['reason']} | {entry['law']} |")
+        for entry in unfiled(engine):
+            if not is_convention(entry):
+                rows.append(f"| [{engine}]({engine}.md) | {version} | {plain(entry)} | {entry['law']} |")
                 count += 1
     return (
         "# Findings\n\nWhat the suite found in released engines: the versions pinned in "

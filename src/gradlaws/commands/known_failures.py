@@ -104,7 +104,7 @@ def _check(options: Namespace) -> int:
         wrong += entry.expired
     if options.record is not None:
         view = _view(options.record, options.engine)
-        laws = {entry.law for entry in listed.entries}
+        laws = listed.laws
         for law, result in dict(failing(view)).items():
             if law not in laws:
                 print(f"unlisted {law}: {result.verdict} in {options.record}")
