@@ -296,20 +296,15 @@ class Interpreter:
         grads: dict[Var, Any] = {}
         for var, x in self.env.items():
             known = seen.get(var)
-            grad = read(x) if known is None or known.grad is not None else None
-            array = None
-            if grad is not None:
-                grads[var] = grad
-                array = numpy(grad) if known is None else known.grad
+            if known is None or known.grad is not None:
+                grads[var] = read(x)
+            array = None if grads.get(var) is None else numpy(grads[var]) if known is None else known.grad
             trace.final[var] = Seen(numpy(x), array)
         shared = self.sharing(grads=grads)
         trace.shared = None if shared is None else shared | self.lost
 
     def sharing(self, only: Var | None = None, grads: dict[Var, Any] | None = None) -> Shared | None:
-        """Which gradients (of all variables, or of one) share memory with which values and other gradients.
-
-        grads: the gradients, where they have been read already.
-        """
+        """Which gradients (of all variables, or of one) share memory with what else; `grads` where read already."""
         if "shares_memory" not in self.has:
             return None
         if grads is None:

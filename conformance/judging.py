@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from random import Random
 from time import perf_counter
 from typing import Literal
 
@@ -149,13 +148,10 @@ class _Run:
         self.programs = self.discarded = 0
         self.listed: set[Known] = set()
         self.excused: dict[str, int] = {}
-        self.salt = Random(zlib.crc32(law.id.encode()) ^ effort.seed).randbytes(SIZE - 1)
         self.failure: tuple[Program | None, Exception] | None = None
 
     def case(self, data: bytes) -> None:
         """One test case of Hypothesis: several programs."""
-        # Hypothesis begins with the simplest data, whatever its seed: small budgets would all draw the same.
-        data = bytes(a ^ b for a, b in zip(data, self.salt, strict=True))
         again = self.failure is not None  # Hypothesis runs a failing case once more, to see if it is stable
         tally = Judge(self.law.id) if again else self.tally
         wanted = BATCH if again else min(BATCH, self.effort.examples - self.programs)
