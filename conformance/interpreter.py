@@ -290,14 +290,14 @@ class Interpreter:
 
     def finish(self, trace: Trace) -> None:
         """Write down how everything stands at the end."""
-        numpy, read = self._numpy, self._grad
+        numpy = self._numpy
         # After an event that ends the program, everything has just been looked at.
         seen = trace.moments[-1].seen if self.last == len(trace.moments) - 1 and self.last >= 0 else {}
         grads: dict[Var, Any] = {}
         for var, x in self.env.items():
             known = seen.get(var)
             if known is None or known.grad is not None:
-                grads[var] = read(x)
+                grads[var] = self._grad(x)
             array = None if grads.get(var) is None else numpy(grads[var]) if known is None else known.grad
             trace.final[var] = Seen(numpy(x), array)
         shared = self.sharing(grads=grads)
@@ -338,10 +338,8 @@ VERBS: dict[type[Step], Callable[[Interpreter, Any], None]] = {
 @np.errstate(all="ignore")
 def run(program: Program, backend: Backend) -> Trace:
     """The trace of `program` on `backend`."""
-    interpreter = Interpreter(backend)
-    events = [index for index, step in enumerate(program) if type(step) not in QUIET]
-    interpreter.last = max(events, default=-1)
-    trace = Trace()
+    interpreter, trace = Interpreter(backend), Trace()
+    interpreter.last = max((k for k, step in enumerate(program) if type(step) not in QUIET), default=-1)
     try:
         for index, step in enumerate(program):
             trace.moments.append(interpreter.do(index, step))
