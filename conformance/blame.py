@@ -208,7 +208,7 @@ class Blame:
             return "VAL-04"
         match step:
             case Backward():
-                return self._after_backward(step, var, want, before)
+                return self._after_backward(step, var, got, want, before)
             case ZeroGrad(x=x):
                 return "ZERO-01" if x == var else "ZERO-05"
             case ClearGrad(x=x):
@@ -231,7 +231,9 @@ class Blame:
                 return
             at -= 1
 
-    def _after_backward(self, step: Backward, var: Var, want: Array | None, before: Array | None) -> str:
+    def _after_backward(
+        self, step: Backward, var: Var, got: Array | None, want: Array | None, before: Array | None
+    ) -> str:
         kept = want is before or (
             want is not None and before is not None and want.tobytes() == before.tobytes()
         )
@@ -244,6 +246,8 @@ class Blame:
             return "ROOT-15"
         if kept:
             frozen = any(isinstance(s, RequireGrad) and s.x == var and not s.flag for s in self.before(Step))
+            if frozen and got is None and self.cleared(var):
+                return "HOOK-20"
             leaf = isinstance(self.maker(var), Leaf)
             return "REQ-11" if frozen else "NONE-03" if leaf or before is not None else "LEAF-06"
         if self.cleared(var):

@@ -37,10 +37,13 @@ class Coverage:
         """The counts."""
         programs: Counter[str] = Counter()
         dtypes: Counter[tuple[str, str]] = Counter()
+        spelled = {dtype: str(dtype) for pairs in self._met for _, dtype in pairs}
         for met, n in self._met.items():
-            programs.update(dict.fromkeys({op for op, _ in met}, n))
-            dtypes.update(dict.fromkeys({(op, str(dtype)) for op, dtype in met}, n))
+            for op in {op for op, _ in met}:
+                programs[op] += n
+            for op, dtype in met:
+                dtypes[op, spelled[dtype]] += n
         found: Covered = {op: {"programs": n, "dtypes": {}} for op, n in sorted(programs.items())}
-        for (op, dtype), n in sorted(dtypes.items()):
-            found[op]["dtypes"][dtype] = n
+        for (op, kind), n in sorted(dtypes.items()):
+            found[op]["dtypes"][kind] = n
         return found

@@ -226,3 +226,14 @@ def test_zeroing_a_gradient_with_a_history_is_a_write_like_any_other() -> None:
         op(4, "neg", 3), Backward((4,)), Look(),
     )  # fmt: skip
     assert error is None
+
+
+def test_a_hook_that_clears_what_no_backward_reached_is_blamed_itself() -> None:
+    """Although the backward fails, so that nobody looks at the calls of hooks."""
+    error = on_torch(
+        leaf(0, [1.0]), leaf(1), op(2, "amin", 0, dim=(0,), keepdim=False), Backward((2,)),
+        Backward((1,)), Look(), Hook(1, 0, "post_accumulate", "clear"), op(3, "mul", 0, 1), RequireGrad(1, False),
+        op(4, "add", 2, 3), Backward((4,)), Look(),
+    )  # fmt: skip
+    assert isinstance(error, Broken)
+    assert error.law == "HOOK-20"

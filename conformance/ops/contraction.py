@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.ops.reduction import LETTERS
 from gradlaws.conformance.ops.table import TABLE, Composite, Contraction, Elementwise, Op, Params
 
 INTERNAL = frozenset({"internal"})
@@ -69,9 +68,11 @@ def _cumprod(F: Any, x: Any, dim: int) -> Any:
 
 
 def _cumsum(F: Any, x: Any, dim: int) -> Any:
-    letters = LETTERS[: len(x.shape)]
-    ones = F.const(np.tril(np.ones((x.shape[dim], x.shape[dim]))), x)
-    return F.einsum(ones, x, spec=f"y{letters[dim]},{letters}->{letters.replace(letters[dim], 'y')}")
+    # Left out, not multiplied by zero: an infinity further on must not count.
+    position = np.arange(1, int(np.prod(x.shape)) + 1).reshape(x.shape)
+    index = np.expand_dims(np.moveaxis(position, dim, -1), -2) * np.tril(np.ones((x.shape[dim],) * 2, int))
+    summed = F.sum(F.take(x, index=index), dim=len(x.shape), keepdim=False)
+    return F.movedim(summed, source=len(x.shape) - 1, target=dim)
 
 
 TABLE.add(

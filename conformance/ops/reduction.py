@@ -42,7 +42,7 @@ def _np_axis(dim: Any) -> Any:
 
 
 def _sum(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
-    return np.asarray(np.sum(x, axis=_np_axis(dim), keepdims=keepdim, dtype=x.dtype))
+    return np.asarray(x.sum(axis=_np_axis(dim), keepdims=keepdim, dtype=x.dtype))
 
 
 def _extremum(reduce: Any) -> Any:
