@@ -36,6 +36,8 @@ from gradlaws.strategies.interplay import LEAST, MOST, whole_program
 
 #: Programs that are drawn, run, predicted and compared together, so that caches stay warm.
 BATCH = 50
+#: Programs after which all garbage is collected, at a cost of some hundred programs.
+FULL = 5000
 #: How many different minimal programs are kept per law; what comes after is counted.
 MOST_PER_LAW = 12
 #: Of the programs excused by a known failure, the first so many per law, and one in so many of the rest, are made
@@ -144,34 +146,41 @@ class Soak:
         return self.tally
 
     def _batch(self, numbers: range, enough: int | None) -> None:
-        was, clock = gc.isenabled(), process_time()
+        was = gc.isenabled()
         gc.disable()  # programs make little cyclic garbage, and much that is not
         try:
-            drawn = [self._draw(n) for n in numbers]
-            clock = self._spent("draw", clock)
-            seen = [self._watch(n, program) for n, program in zip(numbers, drawn, strict=True)]
-            clock = self._spent("run", clock)
-            trials = [self._predict(program, got) for program, got in zip(drawn, seen, strict=True)]
-            clock = self._spent("predict", clock)
-            breaches = [
-                (n, program, error)
-                for n, program, trial in zip(numbers, drawn, trials, strict=True)
-                if (error := self._compare(trial)) is not None
-            ]
-            clock = self._spent("compare", clock)
-            for n, program, error in breaches:
-                if enough is None or len(self.found) < enough:
-                    self.settle(n, program, error)
-            clock = self._spent("reduce", clock)
+            steps = self._judged(numbers, enough)
         finally:
             if was:
                 gc.enable()
-        del seen, trials
-        gc.collect(1)
+        clock = process_time()
+        # Whatever outlived a batch is looked at now and then: between batches there is hardly time for it.
+        gc.collect(1 if numbers.stop // FULL == numbers.start // FULL else 2)
         self._spent("free", clock)
         self.tally.number = numbers.stop
         self.tally.programs += len(numbers)
-        self.tally.steps += sum(map(len, drawn))
+        self.tally.steps += steps
+
+    def _judged(self, numbers: range, enough: int | None) -> int:
+        """Draw, run, predict and compare; how many steps there were."""
+        clock = process_time()
+        drawn = [self._draw(n) for n in numbers]
+        clock = self._spent("draw", clock)
+        seen = [self._watch(n, program) for n, program in zip(numbers, drawn, strict=True)]
+        clock = self._spent("run", clock)
+        trials = [self._predict(program, got) for program, got in zip(drawn, seen, strict=True)]
+        clock = self._spent("predict", clock)
+        breaches = [
+            (n, program, error)
+            for n, program, trial in zip(numbers, drawn, trials, strict=True)
+            if (error := self._compare(trial)) is not None
+        ]
+        clock = self._spent("compare", clock)
+        for n, program, error in breaches:
+            if enough is None or len(self.found) < enough:
+                self.settle(n, program, error)
+        self._spent("reduce", clock)
+        return sum(map(len, drawn))
 
     def _spent(self, part: str, since: float) -> float:
         now = process_time()
@@ -186,7 +195,7 @@ class Soak:
         try:
             return watch(program, self.backend)
         except Exception as error:
-            return unlooked(program, error)
+            return unlooked(program, error).with_traceback(None)
 
     def _predict(self, program: Program, got: Trace | Exception) -> WholeTrial | Exception:
         if isinstance(got, Exception):
@@ -200,6 +209,8 @@ class Soak:
         if isinstance(trial, Exception):
             return trial
         error = verdict(trial)
+        if error is not None:
+            error = error.with_traceback(None)  # whose frames hold the trial, in a cycle
         self.tally.assertions += trial.assertions
         self.tally.worst = max(self.tally.worst, trial.worst)
         return error
