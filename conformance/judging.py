@@ -90,7 +90,9 @@ def judge(
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
-    known = (shipped(backend.name) if known is None else known).applying(backend.capabilities)
+    known = (shipped(backend.name) if known is None else known).applying(
+        backend.capabilities, backend.version()
+    )
     touching = backend.dialect.touching(law.id) if effort.dialect == "declared" else ()
     start = perf_counter()
     with backend.session():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from overwriting import Overwriting
 from records import PASSING, lines, program, result
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
@@ -68,6 +70,17 @@ def verdict(backend: ReferenceBackend, *entries: Known) -> tuple[Verdict, str]:
     return made.verdict, made.message
 
 
+class Released(Overwriting):
+    """An engine that overwrites, of some release."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self._version = version
+
+    def version(self) -> str:
+        return self._version
+
+
 def test_an_entry_counts_while_it_is_true_and_its_day_lasts() -> None:
     broken, sound = FAULTS["overwrites"].make(), ReferenceBackend()
     assert verdict(broken, known())[0] is Verdict.KNOWN
@@ -82,6 +95,45 @@ def test_an_entry_may_be_about_adapters_with_some_capability_only() -> None:
     broken = FAULTS["overwrites"].make()
     assert verdict(broken, known(capabilities=frozenset({"retain_graph"})))[0] is Verdict.KNOWN
     assert verdict(broken, known(capabilities=frozenset({"no such"})))[0] is Verdict.FAIL
+
+
+def test_an_entry_may_be_about_some_releases_only() -> None:
+    old = known(versions="<0.14")
+    assert [old.admits(version) for version in ("0.13.0", "0.14.0", "0.14.0rc1", "0.13.2+cpu")] == [
+        1,
+        0,
+        0,
+        1,
+    ]
+    assert not old.admits("unknown"), "what nobody can tell excuses nothing"
+    assert known().admits("unknown")
+    assert verdict(Released("0.13.0"), old)[0] is Verdict.KNOWN
+    assert verdict(Released("0.14.0"), old)[0] is Verdict.FAIL
+    text = "[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\nversions = "
+    assert parsed(text + "'>=0.13,<0.14'", "file").entries[0].versions == ">=0.13,<0.14"
+    with pytest.raises(KnownFailuresError, match=r"must be a specifier such as '<0.14'"):
+        parsed(text + "'0.13'", "file")
+
+
+def test_what_is_inherited_excuses_where_it_shows_and_need_not() -> None:
+    broken, sound = FAULTS["overwrites"].make(), ReferenceBackend()
+    assert verdict(broken, known(inherited=True))[0] is Verdict.KNOWN
+    assert verdict(sound, known(inherited=True))[0] is Verdict.PASS
+    assert verdict(sound, known(inherited=True, script="assert False"))[0] is Verdict.PASS
+
+
+def test_a_list_may_inherit_a_shipped_one() -> None:
+    own = "inherits = 'torch'\n[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\n"
+    first, *rest = parsed(own, "file").entries
+    assert (first.law, first.inherited) == ("ACC-01", False)
+    assert rest == [replace(entry, inherited=True) for entry in ENTRIES]
+    for engine in ("torch-compile-eager", "torch-compile-aot", "torch-compile-inductor"):
+        assert set(rest) <= set(shipped(engine).entries)
+    for value in ("'torhc'", "['torch']", "3"):
+        with pytest.raises(
+            KnownFailuresError, match=r"inherits .*: no list of this name is shipped; there are"
+        ):
+            parsed(f"inherits = {value}", "file")
 
 
 def test_a_defect_that_breaks_several_laws_is_one_entry() -> None:
