@@ -99,6 +99,11 @@ class Known:
         return (self.also | {self.law}) - {ANY}
 
     @property
+    def label(self) -> str:
+        """What the entry goes by in records."""
+        return f"{self.law}: {self.reason}"
+
+    @property
     def expired(self) -> bool:
         """Whether its day is over."""
         return self.until is not None and self.until < date.today()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from overwriting import Overwriting
-from records import PASSING, lines, program, result
+from records import PASSING, Engine, lines, program, result
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.faults import FAULTS
@@ -19,7 +19,9 @@ from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.promises import promise
 from gradlaws.conformance.verdict import Verdict
 from gradlaws.reports.listing import added
+from gradlaws.reports.markdown import markdown
 from gradlaws.reports.reader import parsed as read_lines
+from gradlaws.reports.terminal import standing
 from gradlaws.reports.view import views
 
 ENTRIES = shipped("torch").entries
@@ -44,8 +46,8 @@ def test_a_script_that_is_refused_or_passes_shows_nothing() -> None:
 # -- conditions, days and what is stale -----------------------------------------------------------------------
 
 
-def known(**more: object) -> Known:
-    return Known("ACC-01", "by design", "https://x.y", **more)  # type: ignore[arg-type]
+def known(reason: str = "by design", **more: object) -> Known:
+    return Known("ACC-01", reason, "https://x.y", **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,18 @@ def test_a_list_may_inherit_a_shipped_one() -> None:
             KnownFailuresError, match=r"inherits .*: no list of this name is shipped; there are"
         ):
             parsed(f"inherits = {value}", "file")
+
+
+def test_results_say_how_many_programs_each_entry_excused() -> None:
+    one, other = known(ops=frozenset({"mul"})), known(reason="at last")
+    made = judge(LAWS["ACC-01"], Overwriting(), Effort(20, shrink=0.0), KnownFailures([one, other]))
+    assert set(made.entries) <= {one.label, other.label}
+    assert 0 < sum(made.entries.values()) <= made.programs
+    (view,) = views([read_lines(lines(PASSING | {"ACC-01": made}, Engine("reference")))])
+    assert view.excused[other.label] == (made.entries[other.label], ["ACC-01"])
+    assert list(view.excused) == sorted(made.entries, key=lambda label: (-made.entries[label], label))
+    assert f"excused by the list: {sum(made.entries.values())} programs: ACC-01 " in "\n".join(standing(view))
+    assert f"of ACC-01: {other.label}" in markdown([view])
 
 
 def test_a_defect_that_breaks_several_laws_is_one_entry() -> None:
