@@ -287,13 +287,13 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
 def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:
     paths = config.option.known_failures
     if not paths:
-        return {b.name: shipped(b.name).applying(b.capabilities) for b in backends}
+        return {b.name: shipped(b.name).applying(b.capabilities, b.version()) for b in backends}
     if len(paths) > 1 and len(backends) != len(paths):
         raise CampaignError(
             f"{len(backends)} backends and {len(paths)} files of known failures: give one file a backend, in order"
         )
     found = [load(path, {*LAWS, *PROMISES}) for path in paths]
     return {
-        backend.name: found[k if len(found) > 1 else 0].applying(backend.capabilities)
+        backend.name: found[k if len(found) > 1 else 0].applying(backend.capabilities, backend.version())
         for k, backend in enumerate(backends)
     }

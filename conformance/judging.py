@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -90,7 +91,8 @@ def judge(
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
-    known = (shipped(backend.name) if known is None else known).applying(backend.capabilities)
+    known = shipped(backend.name) if known is None else known
+    known = known.applying(backend.capabilities, backend.version())
     touching = backend.dialect.touching(law.id) if effort.dialect == "declared" else ()
     start = perf_counter()
     with backend.session():
@@ -146,8 +148,8 @@ class _Run:
         self.tally = Judge(law.id)
         self.coverage = Coverage()
         self.programs = self.discarded = 0
-        self.listed: set[Known] = set()
-        self.excused: dict[str, int] = {}
+        self.listed: Counter[Known] = Counter()
+        self.excused, self.entries = Counter[str](), Counter[str]()
         self.failure: tuple[Program | None, Exception] | None = None
 
     def case(self, data: bytes) -> None:
@@ -233,13 +235,15 @@ class _Run:
         if error is None:
             return
         blamed = error.law if isinstance(error, Broken) else self.law.id
-        if blamed != self.law.id and self.known.excuse(blamed, program) is not None:
-            self.excused[blamed] = self.excused.get(blamed, 0) + 1
+        entry = self.known.excuse(blamed, program) if blamed != self.law.id else None
+        if entry is not None:
+            self.excused[blamed] += 1
         elif (entry := self.known.excuse(self.law.id, program)) is not None:
-            self.listed.add(entry)
+            self.listed[entry] += 1
         else:
             self.failure = (program, error)
             raise error
+        self.entries[entry.label] += 1
 
     def go(self, result: Result) -> None:
         """Run the examples and fill in the result."""
@@ -269,7 +273,7 @@ class _Run:
         """Fill in what the examples showed."""
         result.programs, result.discarded = self.programs, self.discarded
         result.assertions, result.worst = self.tally.assertions, self.tally.worst
-        result.excused = self.excused
+        result.excused, result.entries = dict(self.excused), dict(self.entries)
         result.covered = self.coverage.covered()
         if self.failure is not None:
             self._report(result, *self.failure, unstable)

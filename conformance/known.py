@@ -10,24 +10,34 @@
     dtypes = ["float32"]             # optional: only programs with a tensor of one of these
     modes = ["no_grad"]              # optional: only programs that enter one of these grad modes
     capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
+    versions = "<0.14"               # optional: only for releases of the engine that this specifier admits
     until = 2027-01-31               # optional: the last day on which it is excused
     script = '''...'''               # optional: a few lines that raise AssertionError while the defect is there
 
 The list must say what is true today. An entry with a script stands as long as the script shows the defect, however
 rarely programs do; one without stands as long as the programs of its law show it. Where that ends, the law is STALE,
 and an error. An entry whose day is over excuses nothing.
+
+An engine that is built on another one shows the other's defects, too. Its list says so before the first entry:
+
+    inherits = "torch"               # optional: the entries that are shipped for this engine excuse here, too
+
+What is inherited excuses where it shows. It need not show, so a law that it is about passes where nothing does.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
+from packaging.version import InvalidVersion, Version
 
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, InPlace, Leaf, Mode
@@ -44,6 +54,7 @@ FIELDS: dict[str, type] = {
     "modes": list,
     "steps": list,
     "capabilities": list,
+    "versions": str,
     "until": date,
     "script": str,
 }
@@ -62,8 +73,10 @@ class Known:
     ops, dtypes, modes: if given, the entry covers only programs with one of these ops (dtypes, grad modes).
     steps:  if given, the entry covers only programs with steps of all these kinds.
     capabilities:       if given, the entry is only about an adapter that claims all of these.
+    versions: if given, the entry is only about releases of the engine that this specifier admits, as in `<0.14`.
     until:  the last day on which the entry excuses anything.
     script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone.
+    inherited: it stands in the list of an engine that this one is built on.
     """
 
     law: str
@@ -77,6 +90,8 @@ class Known:
     capabilities: frozenset[str] = frozenset()
     until: date | None = None
     also: frozenset[str] = frozenset()
+    versions: str = ""
+    inherited: bool = False
 
     @property
     def laws(self) -> frozenset[str]:
@@ -84,9 +99,21 @@ class Known:
         return (self.also | {self.law}) - {ANY}
 
     @property
+    def label(self) -> str:
+        """What the entry goes by in records."""
+        return f"{self.law}: {self.reason}"
+
+    @property
     def expired(self) -> bool:
         """Whether its day is over."""
         return self.until is not None and self.until < date.today()
+
+    def admits(self, version: str) -> bool:
+        """Whether the entry is about this release; of an unheard-of one none is that names versions."""
+        try:
+            return not self.versions or SpecifierSet(self.versions).contains(Version(version), True)
+        except InvalidVersion:
+            return False
 
     def covers(self, program: Program | None) -> bool:
         """Whether a breach shown by this program is what the entry is about."""
@@ -135,12 +162,14 @@ class KnownFailures:
         return frozenset[str]().union(*(entry.laws for entry in self.entries))
 
     def of(self, law: str) -> list[Known]:
-        """The entries about a law."""
-        return [entry for entry in self.entries if law in entry.laws]
+        """The entries about a law that the engine is said to break itself."""
+        return [entry for entry in self.entries if law in entry.laws and not entry.inherited]
 
-    def applying(self, capabilities: frozenset[str]) -> KnownFailures:
-        """The entries that are about an adapter with these capabilities."""
-        return KnownFailures(entry for entry in self.entries if entry.capabilities <= capabilities)
+    def applying(self, capabilities: frozenset[str], version: str) -> KnownFailures:
+        """The entries that are about an adapter with these capabilities, and about this release of the engine."""
+        return KnownFailures(
+            entry for entry in self.entries if entry.capabilities <= capabilities and entry.admits(version)
+        )
 
     def excuse(self, law: str, program: Program | None) -> Known | None:
         """The entry that covers this breach, or None."""
@@ -152,6 +181,18 @@ def shipped(backend: str) -> KnownFailures:
     """The entries that come with the suite for a backend of this name; none if there is no such file."""
     place = files("gradlaws.conformance") / "known_failures" / f"{backend}.toml"
     return parsed(place.read_text("utf-8"), place.name) if place.is_file() else KnownFailures()
+
+
+def _inherited(backend: object, where: str) -> list[Known]:
+    """The entries of the engine that this one is built on."""
+    there = files("gradlaws.conformance") / "known_failures"
+    names = sorted(place.name.removesuffix(".toml") for place in there.iterdir())
+    if backend not in names:
+        raise KnownFailuresError(
+            f"known failures {where}: inherits {backend!r}: no list of this name is shipped; "
+            f"there are {', '.join(names)}"
+        )
+    return [replace(entry, inherited=True) for entry in shipped(str(backend)).entries]
 
 
 def load(path: Path, laws: Iterable[str], complete: bool = True) -> KnownFailures:
@@ -178,17 +219,19 @@ def parsed(text: str, where: str, complete: bool = True) -> KnownFailures:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise KnownFailuresError(f"known failures {where}: not TOML: {error}") from error
-    strange = sorted(set(data) - {"known"})
+    strange = sorted(set(data) - {"known", "inherits"})
     if strange:
         raise KnownFailuresError(
-            f"known failures {where}: unknown table {strange[0]!r}; entries are [[known]]"
+            f"known failures {where}: unknown key {strange[0]!r}; entries are [[known]], and before them "
+            "may stand `inherits`"
         )
     entries = data.get("known", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise KnownFailuresError(
             f"known failures {where}: `known` must be a list of tables, each headed [[known]]"
         )
-    return KnownFailures(_entry(entry, number, where, complete) for number, entry in enumerate(entries, 1))
+    own = [_entry(entry, number, where, complete) for number, entry in enumerate(entries, 1)]
+    return KnownFailures(own + (_inherited(data["inherits"], where) if "inherits" in data else []))
 
 
 def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Known:
@@ -220,6 +263,12 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         raise KnownFailuresError(
             f"known failures {where}: {name}: `also` names any law only where `ops` are named"
         )
+    try:
+        SpecifierSet(entry.get("versions", ""))
+    except InvalidSpecifier as error:
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: versions must be a specifier such as '<0.14' or '>=0.13,<0.14'"
+        ) from error
     return Known(
         entry["law"],
         entry.get("reason", ""),
@@ -232,4 +281,5 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         frozenset(entry.get("capabilities", ())),
         entry.get("until"),
         frozenset(entry.get("also", ())),
+        entry.get("versions", ""),
     )

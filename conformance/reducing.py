@@ -100,7 +100,7 @@ class Reducer:
 
     def _sound(self, program: Program) -> bool:
         try:
-            return in_domain(program, watch(program, self.backend))
+            return in_domain(program, watch(program, self.backend), "ties" in self.backend.capabilities)
         except Exception:
             return False
 

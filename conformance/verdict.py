@@ -71,6 +71,7 @@ class Result:
     known:      the listed reason, where the law fails as listed.
     covered:    by op, in how many programs it was and with which dtypes (`gradlaws.conformance.coverage`).
     excused:    how many programs showed a known breach of another law, by law.
+    entries:    how many programs each entry of the list excused, by `Known.label`.
     waived:     with DECLARED: the declared deviations that the law was judged by.
     """
 
@@ -87,5 +88,6 @@ class Result:
     message: str = ""
     known: str = ""
     excused: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
     covered: dict[str, Any] = field(default_factory=dict)
     waived: tuple[str, ...] = ()

@@ -83,4 +83,4 @@ def prepared(backend: str | Backend, known_failures: str | Path | None) -> tuple
         listed = "\n".join(f"    {problem}" for problem in problems)
         raise BackendError(f"the adapter {engine.name!r} is not right yet. Mend these methods:\n{listed}")
     known = load(Path(known_failures), {*LAWS, *PROMISES}) if known_failures else shipped(engine.name)
-    return engine, known.applying(engine.capabilities)
+    return engine, known.applying(engine.capabilities, engine.version())

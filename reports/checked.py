@@ -46,9 +46,9 @@ class Line:
             self.refuse(key)
         return tuple(found)
 
-    def counts(self, key: str) -> dict[str, int]:
+    def counts(self, key: str, default: Any = _REQUIRED) -> dict[str, int]:
         """An object of numbers."""
-        found: dict[str, int] = self.get(key, dict)
+        found: dict[str, int] = self.get(key, dict, default)
         if not all(type(number) is int for number in found.values()):
             self.refuse(key)
         return found

@@ -98,6 +98,7 @@ def described(entry: Known) -> str:
         for name in ("ops", "dtypes", "modes", "capabilities")
         if getattr(entry, name)
     ]
+    conditions += [f"versions: {entry.versions}"] if entry.versions else []
     conditions += [f"until {entry.until}"] if entry.until else []
     also = f" and {', '.join(sorted(entry.also))}" if entry.also else ""
     only = f" [{'; '.join(conditions)}]" if conditions else ""

@@ -69,6 +69,11 @@ def _engine(view: View) -> Iterator[str]:
         yield f"and {len(view.causes) - CAUSES} more root causes; the HTML report has them all."
         yield ""
     yield from _listed("Known failures", [(r.law, r.known) for r in view.known])
+    excused = [
+        (f"{plural(programs, 'program')} of {some(laws)}", label)
+        for label, (programs, laws) in view.excused.items()
+    ]
+    yield from _listed("What the list excused", excused)
     yield from _listed("Stale: take these off the list", [(r.law, r.known) for r in view.stale])
     broken = [(e.name, e.message) for e in view.documented if e.verdict in BREAKS]
     yield from _listed("Documented examples that come out otherwise", broken)

@@ -75,6 +75,7 @@ class LawResult:
     message: str
     known: str
     excused: Mapping[str, int]
+    entries: Mapping[str, int]
     after: tuple[str, ...]
     waived: tuple[str, ...]
     finding: Finding | None
@@ -243,6 +244,7 @@ def law_result(entry: Line) -> LawResult:
         entry.get("message", str),
         entry.get("known", str),
         entry.counts("excused"),
+        entry.counts("entries", {}),
         entry.names("after"),
         entry.names("waived", []),
         _finding(entry),

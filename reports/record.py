@@ -11,7 +11,8 @@ Schema 2 (1 had no ops in its footer, and no conventions, judged and waived), by
              laws {law: level} (all that the level has), tried [law] (null: all of them), python, platform,
              started
     result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
-             assertions, discarded, worst, seconds, missing, message, known, excused, waived
+             assertions, discarded, worst, seconds, missing, message, known, excused
+             {law: programs}, entries {listed entry: programs} (left out by earlier versions), waived
              [convention], after, finding
     example: name, backend, verdict, message, waived
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),

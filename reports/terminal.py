@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -104,10 +105,21 @@ def standing(view: View) -> Iterator[str]:
         yield f"declared: {one.convention} = {one.value}: {one.meaning}{behind}"
     if view.known:
         yield f"known failures: {', '.join(result.law for result in view.known)}"
+    if hidden := excused(view):
+        yield hidden
     if coverage := covered(view):
         yield coverage
     if not view.record.finished:
         yield f"incomplete: the run was cut short, {plural(len(view.untried), 'law')} not tried"
+
+
+def excused(view: View) -> str:
+    """How many programs the list of known failures excused, and under which laws it has them."""
+    by_law: Counter[str] = Counter()
+    for label, (programs, _) in view.excused.items():
+        by_law[label.partition(":")[0]] += programs
+    told = [f"{law} {programs:,}" for law, programs in by_law.most_common()]
+    return f"excused by the list: {by_law.total():,} programs: {', '.join(told)}" if told else ""
 
 
 def laws(view: View) -> Iterator[str]:

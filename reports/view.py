@@ -182,6 +182,16 @@ class View:
         return tuple(r for r in self.ordered if r.verdict is Verdict.KNOWN)
 
     @property
+    def excused(self) -> dict[str, tuple[int, list[str]]]:
+        """By entry of the list, how many programs it excused, and of which laws; most first."""
+        found: dict[str, tuple[int, list[str]]] = {}
+        for result in self.ordered:
+            for label, programs in result.entries.items():
+                before, laws = found.get(label, (0, []))
+                found[label] = before + programs, [*laws, result.law]
+        return dict(sorted(found.items(), key=lambda item: (-item[1][0], item[0])))
+
+    @property
     def declared(self) -> list[Declared]:
         """What the adapter declares that the engine does otherwise than PyTorch."""
         return [

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from records import PASSING, Engine, lines
 
 from gradlaws.commands import CommandError, engines, environments, smoke
 from gradlaws.commands.parser import main
@@ -23,7 +24,9 @@ from gradlaws.conformance.spelled import Spelled, as_method, compiled, numpy_lik
 from gradlaws.conformance.trying import troubles
 from gradlaws.conformance.verdict import Verdict
 from gradlaws.conformance.wholes import WHOLE, judge_any
-from gradlaws.reports.reader import load
+from gradlaws.reports.reader import load, parsed
+from gradlaws.reports.terminal import columns
+from gradlaws.reports.view import views
 
 # -- ops by name ---------------------------------------------------------------------------------------------
 
@@ -246,3 +249,14 @@ def test_engines_are_judged_in_processes_of_their_own(
     assert record.ops["sum"]["programs"] >= 1
     assert all(sum(said["dtypes"].values()) >= said["programs"] for said in record.ops.values())
     assert "1/1" in shown.out
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 9])
+def test_a_table_shows_any_number_of_engines_by_the_names_of_their_environments(count: int) -> None:
+    names = [f"engine-{k}" for k in range(count)]
+    shown = [view for k in range(count) for view in views([parsed(lines(PASSING, Engine("toy", f"1.{k}")))])]
+    table = engines._table(names, shown)
+    assert {len(row) for row in table} == {len(table[0])}
+    cells = {cell for row in (table[:3] if count <= 3 else zip(*table, strict=True)) for cell in row}
+    assert {*names, "version", "programs a law", *(f"1.{k}" for k in range(count))} <= cells
+    assert "\n".join(columns(table))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from records import PASSING, lines, program, result
+from overwriting import Overwriting
+from records import PASSING, Engine, lines, program, result
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.faults import FAULTS
@@ -17,7 +19,9 @@ from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.promises import promise
 from gradlaws.conformance.verdict import Verdict
 from gradlaws.reports.listing import added
+from gradlaws.reports.markdown import markdown
 from gradlaws.reports.reader import parsed as read_lines
+from gradlaws.reports.terminal import standing
 from gradlaws.reports.view import views
 
 ENTRIES = shipped("torch").entries
@@ -42,8 +46,8 @@ def test_a_script_that_is_refused_or_passes_shows_nothing() -> None:
 # -- conditions, days and what is stale -----------------------------------------------------------------------
 
 
-def known(**more: object) -> Known:
-    return Known("ACC-01", "by design", "https://x.y", **more)  # type: ignore[arg-type]
+def known(reason: str = "by design", **more: object) -> Known:
+    return Known("ACC-01", reason, "https://x.y", **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,17 @@ def verdict(backend: ReferenceBackend, *entries: Known) -> tuple[Verdict, str]:
     return made.verdict, made.message
 
 
+class Released(Overwriting):
+    """An engine that overwrites, of some release."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self._version = version
+
+    def version(self) -> str:
+        return self._version
+
+
 def test_an_entry_counts_while_it_is_true_and_its_day_lasts() -> None:
     broken, sound = FAULTS["overwrites"].make(), ReferenceBackend()
     assert verdict(broken, known())[0] is Verdict.KNOWN
@@ -82,6 +97,57 @@ def test_an_entry_may_be_about_adapters_with_some_capability_only() -> None:
     broken = FAULTS["overwrites"].make()
     assert verdict(broken, known(capabilities=frozenset({"retain_graph"})))[0] is Verdict.KNOWN
     assert verdict(broken, known(capabilities=frozenset({"no such"})))[0] is Verdict.FAIL
+
+
+def test_an_entry_may_be_about_some_releases_only() -> None:
+    old = known(versions="<0.14")
+    assert [old.admits(version) for version in ("0.13.0", "0.14.0", "0.14.0rc1", "0.13.2+cpu")] == [
+        1,
+        0,
+        0,
+        1,
+    ]
+    assert not old.admits("unknown"), "what nobody can tell excuses nothing"
+    assert known().admits("unknown")
+    assert verdict(Released("0.13.0"), old)[0] is Verdict.KNOWN
+    assert verdict(Released("0.14.0"), old)[0] is Verdict.FAIL
+    text = "[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\nversions = "
+    assert parsed(text + "'>=0.13,<0.14'", "file").entries[0].versions == ">=0.13,<0.14"
+    with pytest.raises(KnownFailuresError, match=r"must be a specifier such as '<0.14'"):
+        parsed(text + "'0.13'", "file")
+
+
+def test_what_is_inherited_excuses_where_it_shows_and_need_not() -> None:
+    broken, sound = FAULTS["overwrites"].make(), ReferenceBackend()
+    assert verdict(broken, known(inherited=True))[0] is Verdict.KNOWN
+    assert verdict(sound, known(inherited=True))[0] is Verdict.PASS
+    assert verdict(sound, known(inherited=True, script="assert False"))[0] is Verdict.PASS
+
+
+def test_a_list_may_inherit_a_shipped_one() -> None:
+    own = "inherits = 'torch'\n[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\n"
+    first, *rest = parsed(own, "file").entries
+    assert (first.law, first.inherited) == ("ACC-01", False)
+    assert rest == [replace(entry, inherited=True) for entry in ENTRIES]
+    for engine in ("torch-compile-eager", "torch-compile-aot", "torch-compile-inductor"):
+        assert set(rest) <= set(shipped(engine).entries)
+    for value in ("'torhc'", "['torch']", "3"):
+        with pytest.raises(
+            KnownFailuresError, match=r"inherits .*: no list of this name is shipped; there are"
+        ):
+            parsed(f"inherits = {value}", "file")
+
+
+def test_results_say_how_many_programs_each_entry_excused() -> None:
+    one, other = known(ops=frozenset({"mul"})), known(reason="at last")
+    made = judge(LAWS["ACC-01"], Overwriting(), Effort(20, shrink=0.0), KnownFailures([one, other]))
+    assert set(made.entries) <= {one.label, other.label}
+    assert 0 < sum(made.entries.values()) <= made.programs
+    (view,) = views([read_lines(lines(PASSING | {"ACC-01": made}, Engine("reference")))])
+    assert view.excused[other.label] == (made.entries[other.label], ["ACC-01"])
+    assert list(view.excused) == sorted(made.entries, key=lambda label: (-made.entries[label], label))
+    assert f"excused by the list: {sum(made.entries.values())} programs: ACC-01 " in "\n".join(standing(view))
+    assert f"of ACC-01: {other.label}" in markdown([view])
 
 
 def test_a_defect_that_breaks_several_laws_is_one_entry() -> None:

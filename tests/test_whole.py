@@ -23,8 +23,8 @@ from gradlaws.conformance.promises import promise
 from gradlaws.conformance.reducing import Reducer
 from gradlaws.conformance.soaking import Soak, program_of
 from gradlaws.conformance.standalone import script
-from gradlaws.conformance.steps import Backward, Grad, Hook, Look, Mode
-from gradlaws.conformance.watching import watch
+from gradlaws.conformance.steps import Apply, Backward, Grad, Hook, Leaf, Look, Mode, literal
+from gradlaws.conformance.watching import watch, watchful
 from gradlaws.strategies.builder import Vocabulary
 from gradlaws.strategies.interplay import LEAST, SIZE, whole_program, whole_programs
 
@@ -174,6 +174,22 @@ def test_minimal_programs_are_short_and_quick_to_find() -> None:
             missed.append(name)
     assert median(lengths) <= 4, sorted(lengths)
     assert len(lengths) > 0.75 * len(FAULTS), missed
+
+
+class Untied(ReferenceBackend):
+    withheld = frozenset({"ties"})
+
+
+@pytest.mark.parametrize(("largest", "sound"), [(2.0, True), (1.0, False)])
+def test_a_program_is_not_made_small_by_a_tie_that_the_engine_leaves_open(
+    largest: float, sound: bool
+) -> None:
+    leaf = Leaf(literal([1.0, largest]), True, outs=(0,))
+    program = Program(
+        (leaf, Apply("amax", (0,), (("dim", 0), ("keepdim", False)), outs=(1,)), Backward((1,)))
+    )
+    assert Reducer(Untied())._sound(watchful(program)) is sound
+    assert Reducer(REFERENCE)._sound(watchful(program))
 
 
 def test_scripts_show_the_defect_without_the_project(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import candle
@@ -52,11 +54,11 @@ class CandleBackend(TorchLike):
     }
 
     def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
-        with ended(0.5):
+        with _timely():
             return super().backward(root, gradient, **options)
 
     def autograd_grad(self, *arguments: Any, **options: Any) -> Any:
-        with ended(0.5):
+        with _timely():
             return super().autograd_grad(*arguments, **options)
 
     def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
@@ -67,3 +69,15 @@ class CandleBackend(TorchLike):
         whole |= op == "matmul" and inputs[1].ndim == x.ndim == 1
         whole |= op in ALONG and not params["keepdim"] and (params["dim"] is None or x.ndim == 1)
         return made.reshape(()) if whole else made
+
+
+@contextmanager
+def _timely() -> Iterator[None]:
+    """A backward without an end is cut short, and the grad mode that it was cut short in is not left behind."""
+    before = candle.is_grad_enabled()
+    try:
+        with ended(0.5):
+            yield
+    except TimeoutError:
+        candle.set_grad_enabled(before)
+        raise

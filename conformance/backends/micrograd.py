@@ -25,6 +25,9 @@ class MicrogradBackend(Spelled):
     withheld = frozenset({"constants", "gradient_argument"})
     dialect = Dialect(absent="zeros", intermediates="kept")
     spellings = {op: text for op, text in numpy_like("np").items() if op in COMPUTED}
+    spellings["sum"] = (
+        "np.sum({0}, axis={dim}, keepdims={keepdim}, initial=0)"  # else that of one Value is that Value
+    )
     spellings["relu"] = "np.vectorize(Value.relu)({0})"
 
     def ops(self) -> list[str]:

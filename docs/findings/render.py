@@ -47,7 +47,7 @@ def scripts(engine: str) -> list[Path]:
 def listed(engine: str) -> list[dict[str, str]]:
     """The entries with a script in the engine's list of known failures."""
     place = KNOWN / f"{engine}.toml"
-    entries = tomllib.loads(place.read_text("utf-8"))["known"] if place.exists() else []
+    entries = tomllib.loads(place.read_text("utf-8")).get("known", []) if place.exists() else []
     return [entry for entry in entries if entry.get("script")]
 
 

@@ -1,6 +1,7 @@
 """The gradient through the diagonal of a matrix that is not square has another shape than the matrix."""
 
 # law: VAL-03
+# link: https://github.com/HIPS/autograd/issues/372
 import autograd.numpy as np
 from autograd import grad
 

@@ -1,6 +1,7 @@
 """The order of a deep graph is found by recursion, which Python limits."""
 
 # law: VAL-17
+# link: https://github.com/karpathy/micrograd/pull/90
 from micrograd.engine import Value
 
 y = x = Value(1.0)

@@ -1,6 +1,7 @@
 """A backward sets the gradient of its root to 1, whatever had been added up in it before."""
 
 # law: VAL-10
+# link: https://github.com/karpathy/micrograd/issues/53
 from micrograd.engine import Value
 
 x = Value(3.0)

@@ -1,6 +1,7 @@
 """The gradient of a product with a zero among its factors is NaN."""
 
 # law: VAL-06
+# link: https://github.com/PaddlePaddle/Paddle/pull/64127
 import paddle
 
 x = paddle.to_tensor([0.0, 2.0, 3.0], stop_gradient=False)

@@ -118,13 +118,20 @@ def _shown(records: dict[str, Path], troubles: dict[str, str], interrupted: bool
             shown.append(view)
             names.append(name)
     if shown:
-        table = side_by_side(shown)
-        table[0] = ["", *names]
-        table.insert(1, ["version", *(view.engine.version for view in shown)])
-        table.insert(2, ["programs a law", *(str(view.record.examples) for view in shown)])
-        print("\n" + "\n".join(columns(table)))
+        print("\n" + "\n".join(columns(_table(names, shown))))
     for name in troubles:
         print(f"{name}: not judged, see above")
     if interrupted or troubles:
         return Exit.UNKNOWN
     return Exit.FAILS if any(view.total.broken for view in shown) else Exit.CONFORMS
+
+
+def _table(names: list[str], shown: list[View]) -> list[list[str]]:
+    """Engines side by side, by the names of their environments; many are the rows, as in any table of several."""
+    table = side_by_side(shown)
+    said = [(name, v.engine.version, str(v.record.examples)) for name, v in zip(names, shown, strict=True)]
+    if table[0][1:] == [view.name for view in shown]:
+        heads, versions, programs = zip(*said, strict=True)
+        return [["", *heads], ["version", *versions], ["programs a law", *programs], *table[1:]]
+    rows = [[*own, *row[1:]] for own, row in zip(said, table[1:], strict=True)]
+    return [["", "version", "programs a law", *table[0][1:]], *rows]

@@ -99,18 +99,23 @@ def _check(options: Namespace) -> int:
 
     listed = _listed(options.file, complete=True)
     wrong = 0
+    view = None if options.record is None else _view(options.record, options.engine)
     for entry in listed.entries:
-        print(f"{'EXPIRED' if entry.expired else 'listed':8} {described(entry)}")
+        word = "EXPIRED" if entry.expired else "inherits" if entry.inherited else "listed"
+        print(f"{word:8} {described(entry)}")
         wrong += entry.expired
-    if options.record is not None:
-        view = _view(options.record, options.engine)
-        laws = listed.laws
+        if view is not None:
+            programs, laws = view.excused.get(entry.label, (0, []))
+            shown = f"{plural(programs, 'program')} of {', '.join(laws)}" if programs else "nothing"
+            print(f"         excused {shown}")
+    if view is not None:
+        about = listed.applying(frozenset(view.engine.capabilities), view.engine.version)
         for law, result in dict(failing(view)).items():
-            if law not in laws:
+            if law not in about.laws:
                 print(f"unlisted {law}: {result.verdict} in {options.record}")
                 wrong += 1
         for result in view.ordered:
-            if result.law in laws and result.verdict in (Verdict.PASS, Verdict.STALE):
+            if about.of(result.law) and result.verdict in (Verdict.PASS, Verdict.STALE):
                 print(f"STALE    {result.law}: passes in {options.record}; take it off the list")
                 wrong += 1
     print(f"{plural(len(listed), 'entry', 'entries')}, {wrong} to mend")
