@@ -12,9 +12,10 @@ from gradlaws.conformance.limits import ended
 from gradlaws.conformance.torchlike import TorchLike
 
 #: Ops whose 0-d results come out of candle with shape (1,).
-WHOLE = frozenset(
-    "prod_all vector_norm mse_loss l1_loss smooth_l1_loss huber_loss kl_div nll_loss cross_entropy".split()
-) | {"binary_cross_entropy_with_logits"}
+WHOLE = {
+    "prod_all", "vector_norm", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div", "nll_loss",
+    "cross_entropy", "binary_cross_entropy_with_logits",
+}  # fmt: skip
 ALONG = {"sum", "mean", "prod", "logsumexp", "std", "var"}
 INTEGERS = "torch.tensor({index}, dtype=torch.int64)"
 
