@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array, Entropy, stretched
@@ -19,6 +23,19 @@ from gradlaws.strategies.builder import Builder, Vocabulary
 
 #: Bytes that one program is drawn from.
 SIZE = 16
+
+
+@contextmanager
+def collected_later() -> Iterator[None]:
+    """Cyclic garbage waits until the end of the block: programs make little of it, and much that is not."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+        gc.collect(1)
 
 
 def vocabulary_of(backend: Backend) -> Vocabulary:

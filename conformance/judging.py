@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
@@ -19,7 +18,16 @@ from hypothesis.errors import HypothesisException
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.coverage import Coverage
 from gradlaws.conformance.dialect import PYTORCH
-from gradlaws.conformance.examining import SIZE, ask, drawn, examine, in_domain, show, vocabulary_of
+from gradlaws.conformance.examining import (
+    SIZE,
+    ask,
+    collected_later,
+    drawn,
+    examine,
+    in_domain,
+    show,
+    vocabulary_of,
+)
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import Known, KnownFailures, shipped
 from gradlaws.conformance.laws.registry import Law
@@ -34,9 +42,10 @@ from gradlaws.conformance.torchlike import TorchLike
 from gradlaws.conformance.verdict import Finding, Result, Verdict
 from gradlaws.strategies.builder import DeadEnd
 
-#: Programs per test case of Hypothesis: its bookkeeping costs as much as a small program, and after each change from
-#: drawing to running to predicting the first few programs cost several times what the others do.
+#: Programs per test case of Hypothesis: after each change of phase the first few cost several times what others do.
 BATCH = 100
+FEW = 10  # of these are judged before all others are drawn
+Drawn = tuple[bytes, Program]
 _DRAW = struct.Struct(">IH")
 
 
@@ -56,19 +65,6 @@ class Effort:
     shrink: float = 2.0
     strict: bool = False
     dialect: Literal["declared", "torch"] = "declared"
-
-
-@contextmanager
-def collected_later() -> Iterator[None]:
-    """Cyclic garbage waits until the end of the block: programs make little of it, and much that is not."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-        gc.collect(1)
 
 
 def judge(
@@ -125,6 +121,15 @@ def replayed(law: Law, program: Program, backend: Backend, effort: Effort | None
     return result
 
 
+def _error(call: Callable[[], object]) -> Exception | None:
+    """What a call raises."""
+    try:
+        call()
+    except Exception as error:
+        return error
+    return None
+
+
 class _Run:
     """All examples of one law on one backend."""
 
@@ -169,16 +174,24 @@ class _Run:
         return data + _DRAW.pack(self.start, number)
 
     def batch(self, data: bytes, wanted: int, tally: Judge) -> None:
-        """Draw, run, predict and judge: each for all programs, so that caches stay warm."""
-        programs: list[tuple[bytes, Program]] = []
-        for number in range(3 * BATCH):
-            if len(programs) == wanted:
-                break
+        """Judge a few programs, and then the rest: what fails often need not wait for all of them."""
+        numbers, few = iter(range(3 * BATCH)), min(FEW, wanted)
+        for some in (few, wanted - few):
+            self.in_phases(self.programs_from(data, numbers, some, tally), tally)
+
+    def programs_from(self, data: bytes, numbers: Iterator[int], wanted: int, tally: Judge) -> list[Drawn]:
+        """The next programs of a test case."""
+        programs: list[Drawn] = []
+        while len(programs) < wanted and (number := next(numbers, None)) is not None:
             draw = self.draw(data, number)
             try:
                 programs.append((draw, drawn(self.law, self.vocabulary, draw)))
             except DeadEnd:
                 self.discarded += tally is self.tally
+        return programs
+
+    def in_phases(self, programs: list[Drawn], tally: Judge) -> None:
+        """Run, predict and judge: each for all programs, so that caches stay warm."""
         seen = [self.observed(draw, program) for draw, program in programs]
         if tally is self.tally:
             for trace in seen:
@@ -194,11 +207,7 @@ class _Run:
         """How one scene of an exhibit ended."""
         if self.journal is not None:
             self.journal(self.law.id, data)
-        try:
-            show(self.law, self.backend, data, tally, self.dialect)
-        except Exception as error:
-            return error
-        return None
+        return _error(lambda: show(self.law, self.backend, data, tally, self.dialect))
 
     def observed(self, draw: bytes, program: Program) -> Trace | Exception:
         """The trace of a program, or how running it ended."""
@@ -221,13 +230,7 @@ class _Run:
 
     def asked(self, trial: Trial | Exception, tally: Judge) -> Exception | None:
         """What the law says."""
-        if isinstance(trial, Exception):
-            return trial
-        try:
-            ask(self.law, trial, tally)
-        except Exception as error:
-            return error
-        return None
+        return trial if isinstance(trial, Exception) else _error(lambda: ask(self.law, trial, tally))
 
     def settle(self, program: Program | None, error: Exception | None, tally: Judge) -> None:
         """Count the program; raise what is neither lawful nor listed."""
@@ -334,12 +337,8 @@ class _Run:
         return found
 
     def _outcome(self, program: Program) -> Exception | None:
-        try:
-            tally = Judge(self.law.id)
-            examine(self.law, program, self.backend, tally, self.effort.strict, self.dialect)
-        except Exception as error:
-            return error
-        return None
+        tally, strict = Judge(self.law.id), self.effort.strict
+        return _error(lambda: examine(self.law, program, self.backend, tally, strict, self.dialect))
 
     def _alike(self, program: Program, error: Exception, sound: bool) -> bool:
         if sound and not in_domain(program, run(program, self.backend), self.vocabulary.ties):
