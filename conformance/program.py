@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from gradlaws.conformance.printing import source
@@ -19,11 +18,6 @@ class Program:
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
-
-    @cached_property
-    def kinds(self) -> frozenset[type[Step]]:
-        """What kinds of steps there are."""
-        return frozenset(map(type, self.steps))
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -145,10 +145,8 @@ def behind(trial: Trial, at: At) -> set[Var]:
 
 def held(trial: Trial) -> set[Var]:
     """Gradients that the program has read or assigned, and their views."""
-    found: set[Var] = set()
-    if trial.program.kinds.isdisjoint((ReadGrad, SetGrad)):
-        return found
     # They may or may not be the object that a backward adds to.
+    found: set[Var] = set()
     for step in trial.program.steps:
         if isinstance(step, ReadGrad):
             found.update(step.outs)
@@ -203,7 +201,7 @@ def apart(trial: Trial) -> None:
 def restored(trial: Trial) -> None:
     """Each step leaves grad mode as it should be."""
     for got, want in zip(trial.got.moments, trial.want.moments, strict=False):
-        if got.mode is not want.mode and got.mode is not None and want.mode is not None:
+        if got.mode is not None and want.mode is not None and got.mode != want.mode:
             trial.claim(
                 False, f"grad mode after `{type(got.step).__name__}`", got.mode, want.mode, None, "MODE-06"
             )
