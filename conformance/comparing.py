@@ -11,7 +11,6 @@ from gradlaws.conformance.laws.standing import apart, held, root_cause
 from gradlaws.conformance.laws.tracking import higher
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Trial, excess, shown
 from gradlaws.conformance.observe import Moment, Seen, described
-from gradlaws.conformance.oracle import Expected
 from gradlaws.conformance.printing import name, statement
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
@@ -153,17 +152,15 @@ def _gradient(trial: WholeTrial, blame: Blame, var: Var, got: Seen, want: Seen) 
             and excess(got.grad, want.also, want.also_error) <= 1
         )
         cleared = got.grad is None and want.also is not None and blame.cleared(var)
-        if not (nothing or beyond or also or cleared):
-            law = blame.grad(var, got.grad, want.grad, old)
-            contained = not want.grad_tracked
-            trial.breaks(blame.index, law, f"{name(var)}.grad", got.grad, want.grad, var, contained=contained)
-        return
-    if want.also is not None and excess(got.grad, want.also, want.also_error) <= 1:
-        return
-    ratio = excess(got.grad, want.grad, want.error)
-    if ratio <= 1:
-        trial.worst = max(trial.worst, ratio)
-        return
+        if nothing or beyond or also or cleared:
+            return
+    else:
+        if want.also is not None and excess(got.grad, want.also, want.also_error) <= 1:
+            return
+        ratio = excess(got.grad, want.grad, want.error)
+        if ratio <= 1:
+            trial.worst = max(trial.worst, ratio)
+            return
     law = blame.grad(var, got.grad, want.grad, old)
     # Of a gradient with a history, the reference goes on from the history.
     contained = not want.grad_tracked
@@ -290,17 +287,9 @@ def verdict(trial: WholeTrial) -> Exception | None:
             return error
         try:
             root_cause(trial)
-            _remembered(trial)
         except Broken as cause:
             return cause
         except Exception:  # some looks are refused, and there are more of them there
             return error
         return error
     return None
-
-
-def _remembered(trial: WholeTrial) -> None:
-    """Blame shared memory, too, where the program has let go of one of those who share it."""
-    kept = Program(tuple(step for step in trial.program if not isinstance(step, Forget)))
-    if len(kept) < len(trial.program):
-        root_cause(Trial(trial.law, kept, trial.backend, trial.rerun(kept), Expected()))

@@ -26,8 +26,11 @@ SIZE = 16
 
 
 @contextmanager
-def collected_later() -> Iterator[None]:
-    """Cyclic garbage waits until the end of the block: programs make little of it, and much that is not."""
+def collected_later(generation: int = 1) -> Iterator[None]:
+    """Cyclic garbage waits until the end of the block: programs make little of it, and much that is not.
+
+    generation: up to which one it is collected then, as in `gc.collect`.
+    """
     was = gc.isenabled()
     gc.disable()
     try:
@@ -35,7 +38,7 @@ def collected_later() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-        gc.collect(1)
+        gc.collect(generation)
 
 
 def vocabulary_of(backend: Backend) -> Vocabulary:

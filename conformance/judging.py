@@ -153,7 +153,8 @@ class _Run:
         self.tally = Judge(law.id)
         self.coverage = Coverage()
         self.programs = self.discarded = 0
-        self.listed: Counter[Known] = Counter()
+        #: Those that showed, in the order in which they did.
+        self.listed: dict[Known, None] = {}
         self.excused, self.entries = Counter[str](), Counter[str]()
         self.failure: tuple[Program | None, Exception] | None = None
 
@@ -242,7 +243,7 @@ class _Run:
         if entry is not None:
             self.excused[blamed] += 1
         elif (entry := self.known.excuse(self.law.id, program)) is not None:
-            self.listed[entry] += 1
+            self.listed[entry] = None
         else:
             self.failure = (program, error)
             raise error

@@ -6,7 +6,6 @@ finds is appended to a file as it comes (`gradlaws.conformance.soakfile`).
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.comparing import unlooked, verdict
 from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
-from gradlaws.conformance.examining import vocabulary_of
+from gradlaws.conformance.examining import collected_later, vocabulary_of
 from gradlaws.conformance.known import KnownFailures, shipped
 from gradlaws.conformance.laws.trial import Broken, EngineBroke
 from gradlaws.conformance.observe import Trace, described
@@ -146,16 +145,10 @@ class Soak:
         return self.tally
 
     def _batch(self, numbers: range, enough: int | None) -> None:
-        was = gc.isenabled()
-        gc.disable()  # programs make little cyclic garbage, and much that is not
-        try:
-            steps = self._judged(numbers, enough)
-        finally:
-            if was:
-                gc.enable()
-        clock = process_time()
         # Whatever outlived a batch is looked at now and then: between batches there is hardly time for it.
-        gc.collect(1 if numbers.stop // FULL == numbers.start // FULL else 2)
+        with collected_later(1 if numbers.stop // FULL == numbers.start // FULL else 2):
+            steps = self._judged(numbers, enough)
+            clock = process_time()
         self._spent("free", clock)
         self.tally.number = numbers.stop
         self.tally.programs += len(numbers)

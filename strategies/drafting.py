@@ -315,8 +315,7 @@ def modest(value: Any) -> bool:
     if not array.size or array.dtype.kind not in "fc":
         return True
     # Most arrays have few elements, all of them so small that even their sum is modest: no NumPy is cheaper.
-    numbers = array.ravel().tolist() if array.ndim else [array.item()]
-    return sum(map(abs, numbers)) <= LARGEST or bool(np.abs(array).max() <= LARGEST)
+    return sum(map(abs, array.ravel().tolist())) <= LARGEST or bool(np.abs(array).max() <= LARGEST)
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

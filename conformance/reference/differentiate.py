@@ -64,7 +64,7 @@ def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> l
             for node in nodes:
                 t = None
                 if node.row is not None:
-                    t = push(node, [tangents.get(id(x)) for x in node.inputs])
+                    t = push(node, tuple([tangents.get(id(x)) for x in node.inputs]))
                 offset = offsets.get(id(node))
                 if offset is not None:
                     own = _directions(node.array.shape, offset, total, node.array.dtype.kind == "c")

@@ -69,8 +69,6 @@ class Engine(Backprop):
     @staticmethod
     def _record(row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
         made = record(row, nodes, params)
-        if not row.many and made.array.dtype.kind in "fc" and not isinstance(row.rule, Constant):
-            return made
         for node in made if row.many else (made,):
             if node.tracked and (isinstance(row.rule, Constant) or node.array.dtype.kind not in "fc"):
                 node.tracked = False
@@ -85,7 +83,7 @@ class Engine(Backprop):
 
     @staticmethod
     def _keep(row: Op, node: Node, inputs: tuple[Tensor, ...], result: Tensor) -> None:
-        law = "INP-05" if row.saves == "operands" and all([x.node.tracked for x in inputs]) else ""
+        law = "INP-05" if row.saves == "operands" and all([x.requires_grad for x in inputs]) else ""
         node.kept += [x.kept(law) for x in inputs]
         node.kept.append(result.kept("INP-06" if row.saves == "result" else ""))
 

@@ -7,7 +7,6 @@ in the op's row; neither is derived from the other, and `tests/` lets them check
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,14 +38,14 @@ def rule_of(node: Node) -> Rule:
 
 def arrays(node: Node) -> tuple[Array, ...]:
     """The operand values of `node`."""
-    return tuple([operand.array for operand in node.inputs])
+    return tuple(operand.array for operand in node.inputs)
 
 
 def partials(node: Node) -> tuple[Any, ...]:
     """The partial derivatives of an elementwise node, as plain arrays or numbers."""
     rule = rule_of(node)
     assert isinstance(rule, Elementwise)
-    return rule.partials(RAW, node.array, *[operand.array for operand in node.inputs], **node.params)
+    return rule.partials(RAW, node.array, *arrays(node), **node.params)
 
 
 def origins(node: Node) -> Array:
@@ -83,7 +82,7 @@ def _lifted(t: Array, ndim: int) -> Array:
     return t.reshape(t.shape[:1] + (1,) * missing + t.shape[1:]) if missing else t
 
 
-def push(node: Node, tangents: Sequence[Array | None]) -> Array | None:
+def push(node: Node, tangents: tuple[Array | None, ...]) -> Array | None:
     """The tangents of `node`, shape (directions, *shape), from those of its operands; None for none."""
     live = [t for t in tangents if t is not None]
     if not live:
@@ -93,14 +92,11 @@ def push(node: Node, tangents: Sequence[Array | None]) -> Array | None:
         case Elementwise():
             return _push_elementwise(node, tangents, directions)
         case Movement() | Pick():
-            index = origins(node)
-            if len(live) == len(tangents) == 1 and index.all():
-                return live[0].reshape(directions, -1)[:, index - 1]
             flat = [np.zeros((directions, 1))]
             for operand, t in zip(node.inputs, tangents, strict=True):
                 size = operand.array.size
                 flat.append(np.zeros((directions, size)) if t is None else t.reshape(directions, size))
-            return np.concatenate(flat, axis=1)[:, index]
+            return np.concatenate(flat, axis=1)[:, origins(node)]
         case Total():
             dims = tuple(d + 1 for d in axes(node.params.get("dim"), node.inputs[0].array.ndim))
             return np.asarray(live[0].sum(axis=dims, keepdims=node.params.get("keepdim", False)))
@@ -134,19 +130,16 @@ def push(node: Node, tangents: Sequence[Array | None]) -> Array | None:
             )
 
 
-def _push_elementwise(node: Node, tangents: Sequence[Array | None], directions: int) -> Array:
+def _push_elementwise(node: Node, tangents: tuple[Array | None, ...], directions: int) -> Array:
     total: Any = None
-    ndim = node.array.ndim
     for partial, t in zip(partials(node), tangents, strict=True):
         if t is None or partial is None:
             continue
-        term = t if t.ndim > ndim else _lifted(t, ndim)
-        if type(partial) is not int:
+        term = _lifted(t, node.array.ndim)
+        if type(partial) is not int or partial != 1:
             term = term * partial
-        elif partial != 1:
-            term = -term if partial == -1 else term * partial
         total = term if total is None else total + term
-    shape = (directions, *node.array.shape)
+    shape = (directions, *node.shape)
     if total is None:
         return np.zeros(shape)
     if total.shape == shape:

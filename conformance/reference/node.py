@@ -178,19 +178,19 @@ def record(row: Op, inputs: tuple[Node, ...], params: Params | None = None) -> A
         return row.rule.body(RECORDED, *inputs, **params)
     if row.passive:
         inputs = tuple(untracked(node) if k in row.passive else node for k, node in enumerate(inputs))
-    arrays = [node.array for node in inputs]
+    arrays = tuple([node.array for node in inputs])
     tracked = inputs[0].tracked
     if len(inputs) > 1:
         dtype = arrays[0].dtype
         if any([a.dtype != dtype for a in arrays]):
-            wide = promoted(tuple(arrays), row.passive)
+            wide = promoted(arrays, row.passive)
             inputs = tuple(
                 node
                 if node.array.dtype == a.dtype
                 else record(TABLE["cast"], (node,), {"dtype": str(a.dtype)})
                 for node, a in zip(inputs, wide, strict=True)
             )
-            arrays = list(wide)
+            arrays = wide
         tracked = tracked or any([node.tracked for node in inputs])
     assert row.forward is not None, f"{row.name} is no composite and has no forward"
     value = row.forward(*arrays, **params)
