@@ -19,7 +19,7 @@ from gradlaws.conformance.checking import check
 from gradlaws.conformance.examples import EXAMPLES
 from gradlaws.conformance.journal import Journal
 from gradlaws.conformance.judging import Effort
-from gradlaws.conformance.known import KnownFailures, KnownFailuresError, load, shipped
+from gradlaws.conformance.known import KnownFailures, KnownFailuresError, about, load
 from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.lines import header, result_line, wholes_of
 from gradlaws.conformance.loading import BackendError, default, find
@@ -287,13 +287,12 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
 def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:
     paths = config.option.known_failures
     if not paths:
-        return {b.name: shipped(b.name).applying(b.capabilities, b.version()) for b in backends}
+        return {backend.name: about(backend) for backend in backends}
     if len(paths) > 1 and len(backends) != len(paths):
         raise CampaignError(
             f"{len(backends)} backends and {len(paths)} files of known failures: give one file a backend, in order"
         )
     found = [load(path, {*LAWS, *PROMISES}) for path in paths]
     return {
-        backend.name: found[k if len(found) > 1 else 0].applying(backend.capabilities, backend.version())
-        for k, backend in enumerate(backends)
+        backend.name: about(backend, found[k if len(found) > 1 else 0]) for k, backend in enumerate(backends)
     }

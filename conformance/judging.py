@@ -29,7 +29,7 @@ from gradlaws.conformance.examining import (
     vocabulary_of,
 )
 from gradlaws.conformance.interpreter import run
-from gradlaws.conformance.known import Known, KnownFailures, shipped
+from gradlaws.conformance.known import Known, KnownFailures, about
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Trial
 from gradlaws.conformance.minimise import Contents, minimised
@@ -87,8 +87,7 @@ def judge(
     if missing:
         result.verdict, result.missing = Verdict.UNSUPPORTED, tuple(missing)
         return result
-    known = shipped(backend.name) if known is None else known
-    known = known.applying(backend.capabilities, backend.version())
+    known = about(backend, known)
     touching = backend.dialect.touching(law.id) if effort.dialect == "declared" else ()
     start = perf_counter()
     with backend.session():

@@ -35,7 +35,7 @@ from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
 from packaging.version import InvalidVersion, Version
@@ -178,6 +178,25 @@ class KnownFailures:
         """The entry that covers this breach, or None."""
         about = (entry for entry in self.entries if law in entry.laws or ANY in entry.also)
         return next((entry for entry in about if entry.covers(program)), None)
+
+
+class Engine(Protocol):
+    """What an entry may depend on: a `Backend`, which this module stands below."""
+
+    name: str
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the adapter claims."""
+
+    def version(self) -> str:
+        """The engine's release."""
+
+
+def about(engine: Engine, listed: KnownFailures | None = None) -> KnownFailures:
+    """The entries that are about this adapter and its engine's release: of a list, or of the shipped one."""
+    listed = shipped(engine.name) if listed is None else listed
+    return listed.applying(engine.capabilities, engine.version())
 
 
 def shipped(backend: str) -> KnownFailures:

@@ -18,7 +18,7 @@ from gradlaws.conformance.comparing import unlooked, verdict
 from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.examining import collected_later, vocabulary_of
-from gradlaws.conformance.known import KnownFailures, shipped
+from gradlaws.conformance.known import KnownFailures, about
 from gradlaws.conformance.laws.trial import Broken, EngineBroke
 from gradlaws.conformance.observe import Trace, described
 from gradlaws.conformance.ops import TABLE
@@ -103,7 +103,7 @@ class Soak:
     ) -> None:
         self.backend = backend
         self.seed = seed
-        self.known = shipped(backend.name) if known is None else known
+        self.known = about(backend, known)
         self.strict = strict
         self.lengths = lengths
         self.dialect = dialect

@@ -11,7 +11,7 @@ from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.checking import check
 from gradlaws.conformance.examples import EXAMPLES
 from gradlaws.conformance.judging import Effort
-from gradlaws.conformance.known import KnownFailures, load, shipped
+from gradlaws.conformance.known import KnownFailures, about, load
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.lines import example_line, header, result_line, wholes_of
 from gradlaws.conformance.loading import BackendError, find
@@ -82,5 +82,4 @@ def prepared(backend: str | Backend, known_failures: str | Path | None) -> tuple
     if problems:
         listed = "\n".join(f"    {problem}" for problem in problems)
         raise BackendError(f"the adapter {engine.name!r} is not right yet. Mend these methods:\n{listed}")
-    known = load(Path(known_failures), {*LAWS, *PROMISES}) if known_failures else shipped(engine.name)
-    return engine, known.applying(engine.capabilities, engine.version())
+    return engine, about(engine, load(Path(known_failures), {*LAWS, *PROMISES}) if known_failures else None)

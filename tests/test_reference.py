@@ -142,6 +142,18 @@ def test_an_overwritten_operand_is_noticed() -> None:
         engine.backward([z], [engine.tensor(np.ones(2))])
 
 
+@pytest.mark.parametrize("listed", [0, 1, 2])
+def test_an_input_that_is_listed_twice_gets_its_gradient_once(listed: int) -> None:
+    engine = Engine()
+    x = engine.tensor(np.array(3.0), requires_grad=True)
+    y = engine.apply("mul", x, x)
+    z = engine.apply("mul", y, y)
+    wanted = (x, y, z)[listed]
+    engine.backward([z], inputs=[wanted, wanted])
+    assert wanted.grad is not None
+    assert float(wanted.grad.array) == (108.0, 18.0, 1.0)[listed]
+
+
 def test_hooks_see_the_whole_gradient_once_and_may_replace_it() -> None:
     engine = Engine()
     x = engine.tensor(np.array([1.0, 2.0]), requires_grad=True)

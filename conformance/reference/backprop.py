@@ -198,7 +198,8 @@ class Backprop(Obligations):
             and node.owner.requires_grad
             and (listed is None or id(node.owner) in listed)
         ]
-        keepers = self._retaining if inputs is None else [x for x in inputs if not x.is_leaf]
+        # What is listed twice gets its gradient once, as in PyTorch.
+        keepers = self._retaining if inputs is None else {id(x): x for x in inputs if not x.is_leaf}.values()
         if keepers:
             known = {id(node): node for node in nodes}
             found += [(known[id(t.anchor)], t) for t in list(keepers) if id(t.anchor) in known]
