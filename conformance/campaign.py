@@ -23,7 +23,7 @@ from gradlaws.conformance.known import KnownFailures, KnownFailuresError, about,
 from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.lines import header, result_line, wholes_of
 from gradlaws.conformance.loading import BackendError, default, find
-from gradlaws.conformance.promises import PROMISES
+from gradlaws.conformance.promises import LISTABLE
 from gradlaws.conformance.replaying import Replay, ReplayError, remember
 from gradlaws.conformance.scripts import Example
 from gradlaws.conformance.selection import Selection, SelectionError
@@ -292,7 +292,7 @@ def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFai
         raise CampaignError(
             f"{len(backends)} backends and {len(paths)} files of known failures: give one file a backend, in order"
         )
-    found = [load(path, {*LAWS, *PROMISES}) for path in paths]
+    found = [load(path, LISTABLE) for path in paths]
     return {
         backend.name: about(backend, found[k if len(found) > 1 else 0]) for k, backend in enumerate(backends)
     }

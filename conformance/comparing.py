@@ -265,7 +265,7 @@ def breach(
         wrong: Exception | None = unlooked(program, error)
     else:
         wrong = verdict(WholeTrial(program, backend, got, strict, dialect, past))
-    if past is not None and isinstance(wrong, Broken) and past.ends(program, wrong):
+    if past is not None and isinstance(wrong, Broken | EngineBroke) and past.ends(program, wrong):
         return None
     return wrong
 

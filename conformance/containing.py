@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.memory import neighbours
-from gradlaws.conformance.laws.trial import Broken
+from gradlaws.conformance.laws.trial import Broken, EngineBroke
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, Backward, Detach, Grad, InPlace, Look, Mode, Step, Var
 
@@ -67,7 +67,7 @@ class Passing:
         self._flags: set[Var] = set()
         self._gradients: set[Var] = set()
 
-    def covers(self, program: Program, error: Broken, var: Var | None = None) -> bool:
+    def covers(self, program: Program, error: Broken | EngineBroke, var: Var | None = None) -> bool:
         """Whether a breach is listed, judged by the steps that have to do with it."""
         last = len(program) - 1
         steps = program if error.index is None else relevant(program, min(error.index, last), var)
@@ -87,7 +87,7 @@ class Passing:
             self._gradients.add(var)
         return True
 
-    def ends(self, program: Program, error: Broken) -> bool:
+    def ends(self, program: Program, error: Broken | EngineBroke) -> bool:
         """Whether a breach is listed that ends the program; it is noted then."""
         if not self.covers(program, error):
             return False

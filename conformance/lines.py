@@ -72,7 +72,7 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     finding = data["finding"]
     if finding is not None and result.finding is not None:
         program = result.finding.steps
-        if finding["law"] == "ENGINE":  # it raised, which breaks no law in particular
+        if finding["law"] == EngineBroke.law:  # it raised, which breaks no law in particular
             finding["law"] = law.id
         sentence, link = promise(result.finding.law)
         if sentence:

@@ -5,7 +5,7 @@ Where a law has a trial of its own (`gradlaws.conformance.laws`), its sentence t
 
 from __future__ import annotations
 
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import LAWS, EngineBroke
 
 _DOC = "https://docs.pytorch.org/docs/2.13/"
 _HOOK = _DOC + "generated/torch.Tensor.register_hook.html"
@@ -58,6 +58,9 @@ PROMISES: dict[str, tuple[str, str]] = {
         _DOC + "generated/torch.Tensor.backward.html",
     ),
 }  # fmt: skip
+
+#: What a list of known failures may name: every law, and what no law speaks of.
+LISTABLE = frozenset({*LAWS, *PROMISES, EngineBroke.law})
 
 
 def promise(law: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.examining import collected_later, vocabulary_of
 from gradlaws.conformance.known import KnownFailures, about
-from gradlaws.conformance.laws.trial import Broken, EngineBroke
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, ReferenceBroke
 from gradlaws.conformance.observe import Trace, described
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.printing import source, statement
@@ -196,7 +196,7 @@ class Soak:
         try:
             return WholeTrial(program, self.backend, got, self.strict, self.dialect)
         except Exception as error:
-            return EngineBroke(f"the reference itself broke: {described(error)}")
+            return ReferenceBroke(f"the reference itself broke: {described(error)}")
 
     def _compare(self, trial: WholeTrial | Exception) -> Exception | None:
         if isinstance(trial, Exception):
@@ -220,7 +220,7 @@ class Soak:
             located = error
             end = error.index if isinstance(error, Broken) else None
             start = program if end is None else Program(program.steps[: end + 1])
-            if self.known.excuse(_law(error), start) is not None:
+            if not isinstance(error, ReferenceBroke) and self.known.excuse(_law(error), start) is not None:
                 past.laws, past.ended, located = [_law(error)], True, None
         if located is None:
             self.tally.excused.update(dict.fromkeys(past.laws, 1))
@@ -255,7 +255,7 @@ class Soak:
 
 
 def _law(error: Exception) -> str:
-    return error.law if isinstance(error, Broken) else "ENGINE"
+    return error.law if isinstance(error, Broken | EngineBroke) else EngineBroke.law
 
 
 def described_finding(program: Program, error: Exception, backend: Backend) -> Finding:
@@ -263,7 +263,7 @@ def described_finding(program: Program, error: Exception, backend: Backend) -> F
     text = source(program.steps, backend.spellings)
     if not isinstance(error, Broken):
         said = str(error) if isinstance(error, EngineBroke) else described(error)
-        return Finding("ENGINE", "the engine", said, "no error", "", text, program)
+        return Finding(EngineBroke.law, "the engine", said, "no error", "", text, program)
     steps = [s for s in program.steps[: (error.index or 0) + 1] if not isinstance(s, Look)]
     step = statement(steps[-1], backend.spellings) if error.index is not None and steps else ""
     return Finding(error.law, error.thing, error.got, error.expected, step, text, program)

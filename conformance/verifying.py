@@ -12,10 +12,9 @@ from gradlaws.conformance.checking import check
 from gradlaws.conformance.examples import EXAMPLES
 from gradlaws.conformance.judging import Effort
 from gradlaws.conformance.known import KnownFailures, about, load
-from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.lines import example_line, header, result_line, wholes_of
 from gradlaws.conformance.loading import BackendError, find
-from gradlaws.conformance.promises import PROMISES
+from gradlaws.conformance.promises import LISTABLE
 from gradlaws.conformance.selection import Selection
 from gradlaws.conformance.verdict import ACCEPTABLE
 from gradlaws.conformance.wholes import judge_any
@@ -82,4 +81,4 @@ def prepared(backend: str | Backend, known_failures: str | Path | None) -> tuple
     if problems:
         listed = "\n".join(f"    {problem}" for problem in problems)
         raise BackendError(f"the adapter {engine.name!r} is not right yet. Mend these methods:\n{listed}")
-    return engine, about(engine, load(Path(known_failures), {*LAWS, *PROMISES}) if known_failures else None)
+    return engine, about(engine, load(Path(known_failures), LISTABLE) if known_failures else None)

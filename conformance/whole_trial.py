@@ -86,7 +86,7 @@ class WholeTrial(Trial):
         """
         if not law:
             after = statement(self.program.steps[index])
-            raise EngineBroke(f"after `{after}` {thing} is {shown(got)}, expected {shown(want)}")
+            raise EngineBroke(f"after `{after}` {thing} is {shown(got)}, expected {shown(want)}", index)
         error = Broken(law, thing, shown(got), shown(want), index)
         if self.past is None or not contained or not self.past.passes(self.program, error, var, flag):
             raise error

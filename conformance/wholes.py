@@ -11,7 +11,7 @@ from gradlaws.conformance.comparing import breach
 from gradlaws.conformance.dialect import PYTORCH
 from gradlaws.conformance.judging import Effort, judge
 from gradlaws.conformance.known import KnownFailures
-from gradlaws.conformance.laws import LAWS, Law, Trial
+from gradlaws.conformance.laws import LAWS, EngineBroke, Law, Trial
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.soaking import Soak, program_of
 from gradlaws.conformance.verdict import Result, Verdict
@@ -90,9 +90,9 @@ def judged(
     result.excused = dict(tally.excused)
     found = list(soak.found.values())
     if found:
-        first = next((f for f in found if f.finding.law != "ENGINE"), found[0])
+        first = next((f for f in found if f.finding.law != EngineBroke.law), found[0])
         result.finding = first.finding
-        result.verdict = Verdict.ERROR if first.finding.law == "ENGINE" else Verdict.FAIL
+        result.verdict = Verdict.ERROR if first.finding.law == EngineBroke.law else Verdict.FAIL
         result.message = f"{first.finding.thing} is {first.finding.got}, expected {first.finding.expected}"
         also = ", ".join(sorted({f.finding.law for f in found} - {first.finding.law}))
         result.message += f"; also broken: {also}" if also else ""

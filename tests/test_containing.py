@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.comparing import breach
 from gradlaws.conformance.containing import Passing, relevant
 from gradlaws.conformance.known import Known, KnownFailures, shipped
-from gradlaws.conformance.laws.trial import Broken
+from gradlaws.conformance.laws.trial import Broken, EngineBroke, ReferenceBroke
 from gradlaws.conformance.loading import find
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.reducing import Reducer
@@ -23,6 +24,7 @@ from gradlaws.conformance.steps import (
     Hook,
     InPlace,
     Leaf,
+    Literal,
     Look,
     Mode,
     ReadGrad,
@@ -237,3 +239,44 @@ def test_a_hook_that_clears_what_no_backward_reached_is_blamed_itself() -> None:
     )  # fmt: skip
     assert isinstance(error, Broken)
     assert error.law == "HOOK-20"
+
+
+class Widening(ReferenceBackend):
+    """A float32 becomes a float64 where a number takes part."""
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        made = super().apply(op, *inputs, **params)
+        return super().apply("cast", made, dtype="float64") if op == "mul_scalar" else made
+
+
+WIDENED = Program(
+    (Leaf(Literal(np.array(1.0, np.float32)), True, outs=(0,)), op(1, "mul_scalar", 0, value=2.0), Look())
+)
+
+
+@pytest.mark.parametrize(
+    ("also", "ops", "excused"),
+    [
+        (["ENGINE"], ["mul_scalar"], True),
+        (["*"], [], True),
+        (["LEAF-06"], [], False),
+        (["ENGINE"], ["exp"], False),
+    ],
+)
+def test_contents_that_no_law_speaks_of_are_listed_as_engine(
+    also: list[str], ops: list[str], excused: bool
+) -> None:
+    listed = Known("VAL-04", "for a test", "https://example.org", also=frozenset(also), ops=frozenset(ops))
+    past = Passing(KnownFailures([listed]))
+    assert (breach(WIDENED, Widening(), past=past) is None) is excused
+    assert past.laws == (["ENGINE"] if excused else [])
+    soak = Soak(Widening(), known=past.known)
+    soak.settle(0, WIDENED, EngineBroke("found before"))
+    assert len(soak.found) == (not excused)
+
+
+def test_no_list_excuses_the_reference() -> None:
+    listed = Known("VAL-04", "for a test", "https://example.org", also=frozenset({"*"}))
+    soak = Soak(ReferenceBackend(), known=KnownFailures([listed]))
+    soak.settle(0, WIDENED, ReferenceBroke("the reference itself broke"))
+    assert len(soak.found) == 1

@@ -37,7 +37,18 @@ class Broken(AssertionError):
 
 
 class EngineBroke(Exception):
-    """The engine raised where no law allows it."""
+    """The engine raised where no law allows it, or computed something wrong that no law speaks of."""
+
+    #: What stands for a law, in findings and for lists of known failures.
+    law = "ENGINE"
+
+    def __init__(self, text: str, index: int | None = None) -> None:
+        super().__init__(text)
+        self.index = index
+
+
+class ReferenceBroke(EngineBroke):
+    """The reference could not make sense of a program: a fault of the suite, which no list excuses."""
 
 
 def shown(value: Any) -> str:

@@ -51,11 +51,10 @@ def execute(options: Namespace) -> int:
 
 def _listed(path: Path, complete: bool) -> KnownFailures:
     from gradlaws.conformance.known import load
-    from gradlaws.conformance.laws import LAWS
-    from gradlaws.conformance.promises import PROMISES
+    from gradlaws.conformance.promises import LISTABLE
 
     try:
-        return load(path, {*LAWS, *PROMISES}, complete)
+        return load(path, LISTABLE, complete)
     except KnownFailuresError as error:
         raise CommandError(str(error)) from error
 

@@ -157,9 +157,8 @@ def _child(options: Namespace, number: Any) -> None:
 def _made(options: Namespace) -> Any:
     from gradlaws.conformance.checking import check
     from gradlaws.conformance.known import KnownFailuresError, load
-    from gradlaws.conformance.laws import LAWS
     from gradlaws.conformance.loading import BackendError, find
-    from gradlaws.conformance.promises import PROMISES
+    from gradlaws.conformance.promises import LISTABLE
     from gradlaws.conformance.soaking import Soak
 
     try:
@@ -175,7 +174,7 @@ def _made(options: Namespace) -> Any:
                 f"the adapter {backend.name!r} stores gradients in its engine's stead, and whole programs are about "
                 f"storing them; `gradlaws run --backend {backend.given}` judges what the engine computes"
             )
-        known = load(options.known_failures, {*LAWS, *PROMISES}) if options.known_failures else None
+        known = load(options.known_failures, LISTABLE) if options.known_failures else None
     except (BackendError, KnownFailuresError) as error:
         raise CommandError(str(error)) from error
     return Soak(backend, options.seed, known, options.strict, lengths=tuple(options.steps))
