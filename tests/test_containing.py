@@ -280,3 +280,36 @@ def test_no_list_excuses_the_reference() -> None:
     soak = Soak(ReferenceBackend(), known=KnownFailures([listed]))
     soak.settle(0, WIDENED, ReferenceBroke("the reference itself broke"))
     assert len(soak.found) == 1
+
+
+def test_a_derivative_may_depend_on_more_than_it_changes_with() -> None:
+    """In PyTorch that of relu depends on relu's result, with the derivative zero, and so a hook there sees a zero."""
+    hooked = (leaf(0), op(1, "relu", 0), Hook(1, 0))
+    again = (
+        Backward((1,), create_graph=True),
+        ReadGrad(0, outs=(2,)),
+        op(3, "mul", 2, 0),
+        Backward((3,)),
+        Look(),
+    )
+    assert on_torch(*hooked, *again) is None
+
+
+class Calling(ReferenceBackend):
+    """Hooks are called with zeros by backwards that do not come near."""
+
+    def register_hook(self, x: Any, hook: Any) -> Any:
+        self.last = hook, x
+        return super().register_hook(x, hook)
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> None:
+        super().backward(root, gradient, **options)
+        hook, x = self.last
+        hook(self.tensor(np.zeros_like(self.numpy(x))))
+
+
+def test_a_hook_that_is_called_with_zeros_for_nothing_is_blamed() -> None:
+    steps = (leaf(0), op(1, "relu", 0), Hook(1, 0), leaf(2), op(3, "neg", 2), Backward((3,)), Look())
+    error = breach(Program(steps), Calling())
+    assert isinstance(error, Broken)
+    assert error.law == "HOOK-11"
