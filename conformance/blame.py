@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.laws.memory import memory, neighbours
+from gradlaws.conformance.laws.memory import memory, neighbours, relevant
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
@@ -100,6 +100,10 @@ class Blame:
         kin = self.kin(var)
         return any(isinstance(s, InPlace) and s.target in kin for s in self.steps[: self.at])
 
+    def _written_on_the_way(self, var: Var | None = None) -> bool:
+        """Whether an in-place op has to do with the culprit, or with what that did to `var`."""
+        return any(isinstance(s, InPlace) for s in relevant(self.program, self.at, var))
+
     def cleared(self, var: Var) -> bool:
         """Whether a hook clears .grad of a leaf as soon as something was added to it."""
         return any(isinstance(s, Hook) and s.effect == "clear" and s.x == var for s in self.before(Hook))
@@ -118,7 +122,7 @@ class Blame:
                 isinstance(s, Backward | Grad) and s.retain_graph for s in self.before(Step)
             ):
                 return "LIFE-02"
-            case Backward() if self.before(InPlace):
+            case Backward() if self._written_on_the_way():
                 return "INP-12"
             case Grad() if step.allow_unused or step.materialize_grads:
                 return "HO-07" if step.materialize_grads else "HO-06"
@@ -254,7 +258,7 @@ class Blame:
             return "HOOK-17"
         if self._hooked():
             return "HOOK-13" if self.before(InPlace) else "HOOK-03"
-        if self.before(InPlace):
+        if self._written_on_the_way(var):
             return "INP-08"
         if len(step.roots) > 1:
             return "ACC-05" if len(set(step.roots)) == len(step.roots) else "ACC-06"
@@ -307,11 +311,8 @@ class Blame:
 
     def _written_elsewhere(self, var: Var) -> bool:
         """Whether the memory of a tensor was written to through another alias, as item assignment is."""
-        kin = self.kin(var)
-        return any(
-            isinstance(s, InPlace) and s.target in kin and self._elsewhere(s, var)
-            for s in self.steps[: self.at]
-        )
+        kin, before = self.kin(var), self.steps[: self.at]
+        return any(isinstance(s, InPlace) and s.target in kin and self._elsewhere(s, var) for s in before)
 
     def _elsewhere(self, step: InPlace, var: Var) -> bool:
         """Whether a write to a tensor's memory goes through another alias; one to an item of a view does."""

@@ -9,48 +9,13 @@ that is, memory that is shared.
 from __future__ import annotations
 
 from gradlaws.conformance.known import KnownFailures
-from gradlaws.conformance.laws.memory import neighbours
+from gradlaws.conformance.laws.memory import COMPUTING, neighbours, relevant
 from gradlaws.conformance.laws.trial import Broken, EngineBroke
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Detach, Grad, InPlace, Look, Mode, Step, Var
+from gradlaws.conformance.steps import InPlace, ReadGrad, Step, Var
 
 #: Flags on which the rest of the history depends.
 _SPREADING = ("requires_grad", "is_leaf")
-#: Steps that compute: what they make depends on what they use.
-_COMPUTING = (Apply, Detach, Grad, InPlace)
-
-
-def relevant(program: Program, index: int, var: Var | None = None) -> Program:
-    """The steps up to `index` that can have to do with what was done there, or what that did to `var`.
-
-    These are the steps that made what it uses, that wrote to the memory of that, hooked it, or asked something of
-    it; and the grad modes. Where step `index` is a look, it is about the step before it.
-    """
-    while index and isinstance(program.steps[index], Look):
-        index -= 1
-    wanted = {*program.steps[index].uses(), *program.steps[index].outs} | (
-        {var} if var is not None else set()
-    )
-    kin = neighbours(program)
-    chosen: set[int] = {index}
-    before = -1
-    while len(chosen) + len(wanted) != before:
-        before = len(chosen) + len(wanted)
-        for v in tuple(wanted):
-            wanted |= kin.get(v, set())
-        for k in range(index, -1, -1):
-            step = program.steps[k]
-            if not wanted.isdisjoint((*step.outs, *step.uses()[:1], *_listed(step))):
-                chosen.add(k)
-                if isinstance(step, _COMPUTING):
-                    wanted.update(step.uses())
-    return Program(
-        tuple(s for k, s in enumerate(program.steps[: index + 1]) if k in chosen or isinstance(s, Mode))
-    )
-
-
-def _listed(step: Step) -> tuple[Var, ...]:
-    return (*step.roots, *(step.inputs or ())) if isinstance(step, Backward | Grad) else ()
 
 
 class Passing:
@@ -66,6 +31,8 @@ class Passing:
         self.ended = False
         self._flags: set[Var] = set()
         self._gradients: set[Var] = set()
+        #: The reference goes on with the gradient that was observed, whose history it does not know.
+        self._adopted: set[Var] = set()
 
     def covers(self, program: Program, error: Broken | EngineBroke, var: Var | None = None) -> bool:
         """Whether a breach is listed, judged by the steps that have to do with it."""
@@ -83,8 +50,8 @@ class Passing:
         self.laws.append(error.law)
         if var is not None and flag in _SPREADING:
             self._flags.add(var)
-        elif var is not None and flag:
-            self._gradients.add(var)
+        elif var is not None:
+            (self._gradients if flag else self._adopted).add(var)
         return True
 
     def ends(self, program: Program, error: Broken | EngineBroke) -> bool:
@@ -96,8 +63,11 @@ class Passing:
         return True
 
     def follow(self, program: Program, step: Step) -> None:
-        """What a step computes from a tensor that is not judged is not judged either."""
-        if not self._flags or not isinstance(step, _COMPUTING) or self._flags.isdisjoint(step.uses()):
+        """What a step computes from a tensor that is not judged is not judged either, nor a gradient that it reads."""
+        if isinstance(step, ReadGrad) and (step.x in self._adopted or self.skips(step.x)):
+            self._flags.update(step.outs)
+            return
+        if not self._flags or not isinstance(step, COMPUTING) or self._flags.isdisjoint(step.uses()):
             return
         self._flags.update(step.outs)
         if isinstance(step, InPlace):

@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+class Endless(TimeoutError):
+    """A call did not end in time; that is never taken for a refusal."""
+
+
 @contextmanager
 def ended(seconds: float) -> Iterator[None]:
-    """A block that goes on for longer than `seconds` is refused: TimeoutError, from within it.
+    """A block that goes on for longer than `seconds` raises `Endless` from within it.
 
     For adapters of engines that hang: an error costs a program, a hang the law. Main thread, POSIX only.
     """
 
     def late(*_: object) -> None:
-        raise TimeoutError(f"no end after {seconds:g} s")
+        raise Endless(f"no end after {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -19,6 +19,7 @@ from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.effects import Interruption
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.interpreter import Interpreter
+from gradlaws.conformance.limits import Endless
 from gradlaws.conformance.observe import Moment, Seen, Trace
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.reference.bounds import Bounds
@@ -103,7 +104,8 @@ class _Oracle(Interpreter):
 
     def follow(self, observed: Moment) -> Moment:
         """The expected moment for an observed one."""
-        engine, refused = self.engine, observed.raised is not None
+        hung = isinstance(observed.raised, Endless)
+        engine, refused = self.engine, observed.raised is not None and not hung
         engine.refuses = refused
         engine.lenient = not refused and not self.strict
         self.alternatives = self._alternatives(observed.step) if refused else {}
@@ -112,7 +114,7 @@ class _Oracle(Interpreter):
         moment = self.do(observed.index, observed.step)
         moment.tolerated = engine.tolerated
         raised = moment.raised
-        if (raised is None) == refused or moment.skipped != observed.skipped:
+        if hung or (raised is None) == refused or moment.skipped != observed.skipped:
             self.derailed = raised.law if isinstance(raised, MustRaise) else moment.tolerated
         return moment
 

@@ -9,8 +9,9 @@ import pytest
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.comparing import breach
-from gradlaws.conformance.containing import Passing, relevant
+from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.known import Known, KnownFailures, shipped
+from gradlaws.conformance.laws.memory import relevant
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, ReferenceBroke
 from gradlaws.conformance.loading import find
 from gradlaws.conformance.program import Program
@@ -135,6 +136,19 @@ def test_what_is_computed_from_a_tensor_with_a_wrong_flag_is_not_judged() -> Non
         assert not past.ended
         assert breach(watchful(Program(steps)), torch, past=past) is None
     assert past.ended, "a backward that must be refused is not"
+
+
+def test_a_gradient_that_should_not_be_there_may_have_a_history() -> None:
+    pytest.importorskip("torch")
+    steps = (
+        leaf(0), op(1, "trunc", 0), op(2, "mul", 1, 1), RetainGrad(1), Grad((2,), (0,), create_graph=True, outs=(3,)),
+        ReadGrad(1, outs=(4,)), Look(), leaf(5), Backward((5,)), Look(),
+    )  # fmt: skip
+    past, torch = Passing(shipped("torch")), find("torch")
+    with torch.session():
+        assert breach(watchful(Program(steps)), torch, past=past) is None
+    assert past.laws == ["RET-15"]
+    assert not past.ended
 
 
 # -- what was taken for a defect of PyTorch, or for another one ------------------------------------------------

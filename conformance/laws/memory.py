@@ -1,10 +1,16 @@
-"""Who shares memory with whom in a program: views, and what they are views of; detached tensors."""
+"""Who shares memory with whom in a program: views, and what they are views of; detached tensors.
+
+And from that, which steps have to do with each other.
+"""
 
 from __future__ import annotations
 
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Detach, Step, Var
+from gradlaws.conformance.steps import Apply, Backward, Detach, Grad, InPlace, Look, Mode, Step, Var
+
+#: Steps that compute: what they make depends on what they use.
+COMPUTING = (Apply, Detach, Grad, InPlace)
 
 
 def memory(program: Program) -> dict[Var, Var]:
@@ -33,3 +39,36 @@ def viewed(program: Program) -> dict[Var, Var]:
 
 def _is_view(step: Step) -> bool:
     return isinstance(step, Apply) and bool(TABLE[step.op].alias)
+
+
+def relevant(program: Program, index: int, var: Var | None = None) -> Program:
+    """The steps up to `index` that can have to do with what was done there, or what that did to `var`.
+
+    These are the steps that made what it uses, that wrote to the memory of that, hooked it, or asked something of
+    it; and the grad modes. Where step `index` is a look, it is about the step before it.
+    """
+    while index and isinstance(program.steps[index], Look):
+        index -= 1
+    wanted = {*program.steps[index].uses(), *program.steps[index].outs} | (
+        {var} if var is not None else set()
+    )
+    kin = neighbours(program)
+    chosen: set[int] = {index}
+    before = -1
+    while len(chosen) + len(wanted) != before:
+        before = len(chosen) + len(wanted)
+        for v in tuple(wanted):
+            wanted |= kin.get(v, set())
+        for k in range(index, -1, -1):
+            step = program.steps[k]
+            if not wanted.isdisjoint((*step.outs, *step.uses()[:1], *_listed(step))):
+                chosen.add(k)
+                if isinstance(step, COMPUTING):
+                    wanted.update(step.uses())
+    return Program(
+        tuple(s for k, s in enumerate(program.steps[: index + 1]) if k in chosen or isinstance(s, Mode))
+    )
+
+
+def _listed(step: Step) -> tuple[Var, ...]:
+    return (*step.roots, *(step.inputs or ())) if isinstance(step, Backward | Grad) else ()
