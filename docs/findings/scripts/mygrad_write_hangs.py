@@ -6,9 +6,7 @@ import sys
 
 code = """
 import mygrad as mg
-x = mg.tensor([1.0])
-y = x * 2.0
-z = -y
+z = -(y := mg.tensor([1.0]) * 2.0)
 y.backward()
 y -= z
 z.backward()
