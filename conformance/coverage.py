@@ -37,7 +37,7 @@ class Coverage:
         """The counts."""
         programs: Counter[str] = Counter()
         dtypes: Counter[tuple[str, str]] = Counter()
-        spelled = {dtype: str(dtype) for pairs in self._met for _, dtype in pairs}
+        spelled = {dtype: str(dtype) for dtype in {dtype for pairs in self._met for _, dtype in pairs}}
         for met, n in self._met.items():
             for op in {op for op, _ in met}:
                 programs[op] += n

@@ -198,7 +198,11 @@ class _Run:
                 if not isinstance(trace, Exception):
                     self.coverage.note(trace)
         trials = [self.expected(program, got) for (_, program), got in zip(programs, seen, strict=True)]
-        for (draw, program), trial in zip(programs, trials, strict=True):
+        seen.clear()
+        trials.reverse()
+        programs.reverse()
+        while programs:  # each is let go of while it is at hand
+            (draw, program), trial = programs.pop(), trials.pop()
             if self.journal is not None:
                 self.journal(self.law.id, draw)  # a law may run its program again
             self.settle(program, self.asked(trial, tally), tally)
