@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.laws.memory import memory, neighbours, relevant
+from gradlaws.conformance.laws.memory import neighbours, relevant
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
@@ -77,8 +77,7 @@ class Blame:
 
     def kin(self, var: Var) -> set[Var]:
         """All that lives in the same memory."""
-        bases = memory(self.program)
-        return {v for v, base in bases.items() if base == bases.get(var)} | {var}
+        return neighbours(self.program).get(var, {var})
 
     def modes(self) -> list[str]:
         """The grad modes that are open at the culprit."""
@@ -100,9 +99,12 @@ class Blame:
         kin = self.kin(var)
         return any(isinstance(s, InPlace) and s.target in kin for s in self.steps[: self.at])
 
+    def _on_the_way(self, var: Var | None = None) -> tuple[Step, ...]:
+        """The steps before the culprit that have to do with it, or with what that did to `var`."""
+        return relevant(self.program, self.at, var).steps[:-1]
+
     def _written_on_the_way(self, var: Var | None = None) -> bool:
-        """Whether an in-place op has to do with the culprit, or with what that did to `var`."""
-        return any(isinstance(s, InPlace) for s in relevant(self.program, self.at, var))
+        return any(isinstance(s, InPlace) for s in self._on_the_way(var))
 
     def cleared(self, var: Var) -> bool:
         """Whether a hook clears .grad of a leaf as soon as something was added to it."""
@@ -119,7 +121,7 @@ class Blame:
             case Backward(inputs=inputs) if inputs is not None:
                 return "ROOT-18"
             case Backward() if any(
-                isinstance(s, Backward | Grad) and s.retain_graph for s in self.before(Step)
+                isinstance(s, Backward | Grad) and s.retain_graph for s in self._on_the_way()
             ):
                 return "LIFE-02"
             case Backward() if self._written_on_the_way():
@@ -293,8 +295,7 @@ class Blame:
         found = set(kin.get(var, {var}))
         for step in self.steps[: self.at]:
             if isinstance(step, Apply | Detach | InPlace) and not found.isdisjoint(step.uses()):
-                for made in step.outs or step.uses()[:1]:
-                    found |= kin[made]
+                found.update(*(kin[made] for made in step.outs or step.uses()[:1]))
         return found
 
     def _hook_left_behind(self, var: Var) -> bool:

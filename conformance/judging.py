@@ -193,16 +193,13 @@ class _Run:
     def in_phases(self, programs: list[Drawn], tally: Judge) -> None:
         """Run, predict and judge: each for all programs, so that caches stay warm."""
         seen = [self.observed(draw, program) for draw, program in programs]
-        if tally is self.tally:
-            for trace in seen:
-                if not isinstance(trace, Exception):
-                    self.coverage.note(trace)
+        for trace in seen if tally is self.tally else ():
+            if not isinstance(trace, Exception):
+                self.coverage.note(trace)
         trials = [self.expected(program, got) for (_, program), got in zip(programs, seen, strict=True)]
         seen.clear()
-        trials.reverse()
-        programs.reverse()
         while programs:  # each is let go of while it is at hand
-            (draw, program), trial = programs.pop(), trials.pop()
+            (draw, program), trial = programs.pop(0), trials.pop(0)
             if self.journal is not None:
                 self.journal(self.law.id, draw)  # a law may run its program again
             self.settle(program, self.asked(trial, tally), tally)

@@ -6,7 +6,8 @@
     link = "https://github.com/..."
     also = ["ACC-01", "RET-12"]      # optional, with a script: further laws whose programs show the same defect
     ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
-    steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds
+    steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds; `create_graph` is
+                                     # one that records derivatives
     dtypes = ["float32"]             # optional: only programs with a tensor of one of these
     modes = ["no_grad"]              # optional: only programs that enter one of these grad modes
     capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
@@ -41,10 +42,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest n
 from packaging.version import InvalidVersion, Version
 
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, InPlace, Leaf, Mode
+from gradlaws.conformance.steps import Apply, Backward, Grad, InPlace, Leaf, Mode
 
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
 ANY = "*"
+#: Among kinds of steps: a backward or `autograd.grad` with create_graph.
+RECORDING = "create_graph"
 FIELDS: dict[str, type] = {
     "law": str,
     "reason": str,
@@ -129,6 +132,8 @@ class Known:
             dict(step.params)["dtype"] for step in program if isinstance(step, Apply) and step.op == "cast"
         }
         kinds = {type(step).__name__ for step in program}
+        if any(isinstance(step, Backward | Grad) and step.create_graph for step in program):
+            kinds.add(RECORDING)
         wanted = ((self.ops, used), (self.modes, entered), (self.dtypes, held))
         return self.steps <= kinds and all(not some or not some.isdisjoint(there) for some, there in wanted)
 

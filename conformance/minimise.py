@@ -15,7 +15,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Leaf, Literal, Step, Var
+from gradlaws.conformance.steps import Apply, Backward, Grad, Leaf, Literal, Step, Var
 
 #: Contents by variable, and whether it requires grad.
 Contents = dict[Var, tuple[Array, bool]]
@@ -62,7 +62,8 @@ def _smaller(program: Program, contents: Contents) -> Iterator[Program]:
         if isinstance(step, Apply) and len(step.outs) == 1:
             for operand in dict.fromkeys(step.inputs):
                 rest = tuple(s.rewired(step.outs[0], operand) for s in steps[index + 1 :])
-                yield Program(steps[:index] + rest)
+                if not any(map(_doubled, steps[index + 1 :], rest)):
+                    yield Program(steps[:index] + rest)
             if step.outs[0] in contents:
                 value, tracked = contents[step.outs[0]]
                 leaf = Leaf(Literal(value.copy()), tracked and value.dtype.kind in "fc", outs=step.outs)
@@ -90,6 +91,14 @@ def _simpler(step: Step) -> Iterator[Step]:
             for k in range(len(step.roots)):
                 seeds = None if step.gradients is None else step.gradients[:k] + step.gradients[k + 1 :]
                 yield replace(step, roots=step.roots[:k] + step.roots[k + 1 :], gradients=seeds)
+
+
+def _doubled(before: Step, after: Step) -> bool:
+    """Whether a tensor is listed twice that was not, as a root or in inputs=: that may be another matter."""
+    if not isinstance(before, Backward | Grad) or not isinstance(after, Backward | Grad):
+        return False
+    lists = ((before.roots, after.roots), (before.inputs or (), after.inputs or ()))
+    return any(len(set(new)) < len(set(old)) for old, new in lists)
 
 
 def _plainness(array: Array) -> int:

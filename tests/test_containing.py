@@ -151,6 +151,27 @@ def test_a_gradient_that_should_not_be_there_may_have_a_history() -> None:
     assert not past.ended
 
 
+def test_a_gradient_of_zeros_that_nothing_may_write_to_is_listed_only_after_create_graph() -> None:
+    pytest.importorskip("torch")
+    steps = (
+        leaf(0), op(1, "abs", 0), Grad((1,), (0,), create_graph=True, outs=(2,)), Backward((2,)), ZeroGrad(0), Look(),
+    )  # fmt: skip
+    torch = find("torch")
+    with torch.session():
+        past = Passing(shipped("torch"))
+        assert breach(watchful(Program(steps)), torch, past=past) is None
+    assert past.laws == ["ZERO-01"]
+    other = Program((leaf(0), op(1, "abs", 0), Backward((1,)), ZeroGrad(0), Look()))
+    assert not Passing(shipped("torch")).covers(other, Broken("ZERO-01", "v0.grad", "1", "0", 4))
+
+
+def test_the_second_derivative_of_elu_at_its_kink_is_that_of_the_right_half() -> None:
+    error = on_torch(
+        leaf(0, 0.0), op(1, "elu", 0), Grad((1,), (0,), create_graph=True, outs=(2,)), Backward((2,)), Look(),
+    )  # fmt: skip
+    assert error is None
+
+
 # -- what was taken for a defect of PyTorch, or for another one ------------------------------------------------
 
 

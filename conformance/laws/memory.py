@@ -7,10 +7,26 @@ from __future__ import annotations
 
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Detach, Grad, InPlace, Look, Mode, Step, Var
+from gradlaws.conformance.steps import (
+    Apply,
+    Backward,
+    ClearGrad,
+    Detach,
+    Grad,
+    InPlace,
+    Look,
+    Mode,
+    ReadGrad,
+    SetGrad,
+    Step,
+    Var,
+    ZeroGrad,
+)
 
 #: Steps that compute: what they make depends on what they use.
 COMPUTING = (Apply, Detach, Grad, InPlace)
+#: Steps that are about a .grad, which whatever backward there was may have made.
+ABOUT_GRADIENTS = (ReadGrad, SetGrad, ClearGrad, ZeroGrad)
 
 
 def memory(program: Program) -> dict[Var, Var]:
@@ -45,7 +61,8 @@ def relevant(program: Program, index: int, var: Var | None = None) -> Program:
     """The steps up to `index` that can have to do with what was done there, or what that did to `var`.
 
     These are the steps that made what it uses, that wrote to the memory of that, hooked it, or asked something of
-    it; and the grad modes. Where step `index` is a look, it is about the step before it.
+    it; where it is about a .grad, all backwards; and the grad modes. Where step `index` is a look, it is about the
+    step before it.
     """
     while index and isinstance(program.steps[index], Look):
         index -= 1
@@ -54,6 +71,10 @@ def relevant(program: Program, index: int, var: Var | None = None) -> Program:
     )
     kin = neighbours(program)
     chosen: set[int] = {index}
+    if isinstance(program.steps[index], ABOUT_GRADIENTS):
+        backwards = [k for k, step in enumerate(program.steps[:index]) if isinstance(step, Backward)]
+        chosen.update(backwards)
+        wanted |= {v for k in backwards for v in program.steps[k].uses()}
     before = -1
     while len(chosen) + len(wanted) != before:
         before = len(chosen) + len(wanted)

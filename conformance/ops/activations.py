@@ -70,7 +70,8 @@ TABLE.add(
     unary(
         "elu",
         lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-        lambda F, y, x: (x > 0) + (x <= 0) * (y + 1),
+        # At 0, where both halves have the slope 1, the second derivative is that of the right one, as in PyTorch.
+        lambda F, y, x: (x >= 0) + (x < 0) * (y + 1),
         spell=functional("elu"),
         ulps=2,
         domain=small(6),
