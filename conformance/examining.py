@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gradlaws.conformance.backend import Backend
@@ -13,6 +13,7 @@ from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.standing import lawful, root_cause, stand
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Stage, Trial
+from gradlaws.conformance.minimise import Contents
 from gradlaws.conformance.observe import Trace
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.ops.table import Weighted
@@ -23,6 +24,8 @@ from gradlaws.strategies.builder import Builder, Vocabulary
 
 #: Bytes that one program is drawn from.
 SIZE = 16
+#: How a program is run: `run`, or what looks at it in another way.
+Observe = Callable[[Program, Backend], Trace]
 
 
 @contextmanager
@@ -75,6 +78,28 @@ def in_domain(program: Program, trace: Trace, ties: bool = True) -> bool:
                     return False
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
     return True
+
+
+def sound(program: Program, backend: Backend, observe: Observe = run) -> bool:
+    """Whether a program can be looked at, and asks for nothing that is nowhere defined."""
+    try:
+        return in_domain(program, observe(program, backend), "ties" in backend.capabilities)
+    except Exception:
+        return False
+
+
+def contents(program: Program, backend: Backend, observe: Observe = run) -> Contents:
+    """What the tensors of a program hold when made, and whether they require grad; nothing where it cannot be seen."""
+    found: Contents = {}
+    try:
+        trace = observe(program, backend)
+    except Exception:
+        return found
+    for moment in trace:
+        for var, seen in moment.seen.items():
+            if var not in found and seen.value is not None:
+                found[var] = seen.value, bool(seen.requires_grad)
+    return found
 
 
 def examine(

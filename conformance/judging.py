@@ -22,17 +22,18 @@ from gradlaws.conformance.examining import (
     SIZE,
     ask,
     collected_later,
+    contents,
     drawn,
     examine,
-    in_domain,
     show,
+    sound,
     vocabulary_of,
 )
 from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import Known, KnownFailures, about
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Broken, EngineBroke, Judge, Trial
-from gradlaws.conformance.minimise import Contents, minimised
+from gradlaws.conformance.minimise import minimised
 from gradlaws.conformance.observe import Trace, described
 from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.printing import source, statement
@@ -302,10 +303,9 @@ class _Run:
     def _report(self, result: Result, program: Program | None, error: Exception, unstable: str) -> None:
         small = program
         if program is not None:
-            sound = in_domain(program, run(program, self.backend), self.vocabulary.ties)
-            small = minimised(
-                program, lambda p: self._alike(p, error, sound), self._contents, self.effort.shrink
-            )
+            defined = sound(program, self.backend)
+            fails = lambda p: self._alike(p, error, defined)  # noqa: E731
+            small = minimised(program, fails, lambda p: contents(p, self.backend), self.effort.shrink)
             error = self._outcome(small) or error
         if isinstance(error, Broken):
             result.verdict = Verdict.FAIL
@@ -328,21 +328,12 @@ class _Run:
             with suppress(Exception):  # a script is a courtesy: what breaks it must not hide the finding
                 result.finding.script = script(small, error, self.backend)
 
-    def _contents(self, program: Program) -> Contents:
-        found: Contents = {}
-        for moment in run(program, self.backend):
-            for var in moment.step.outs:
-                seen = moment.seen.get(var)
-                if seen is not None and seen.value is not None:
-                    found[var] = seen.value, bool(seen.requires_grad)
-        return found
-
     def _outcome(self, program: Program) -> Exception | None:
         tally, strict = Judge(self.law.id), self.effort.strict
         return _error(lambda: examine(self.law, program, self.backend, tally, strict, self.dialect))
 
-    def _alike(self, program: Program, error: Exception, sound: bool) -> bool:
-        if sound and not in_domain(program, run(program, self.backend), self.vocabulary.ties):
+    def _alike(self, program: Program, error: Exception, defined: bool) -> bool:
+        if defined and not sound(program, self.backend):
             return False  # it would fail because it asks for what is nowhere defined
         again = self._outcome(program)
         if isinstance(error, Broken):

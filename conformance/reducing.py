@@ -18,7 +18,7 @@ from gradlaws.conformance.comparing import breach
 from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.examining import in_domain
+from gradlaws.conformance.examining import contents, sound
 from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.trial import Broken
 from gradlaws.conformance.minimise import Contents, descended, minimised
@@ -99,22 +99,10 @@ class Reducer:
         return Reduced(shown, self.error(shown) or known, minimal)
 
     def _sound(self, program: Program) -> bool:
-        try:
-            return in_domain(program, watch(program, self.backend), "ties" in self.backend.capabilities)
-        except Exception:
-            return False
+        return sound(program, self.backend, watch)
 
     def _contents(self, program: Program) -> Contents:
-        found: Contents = {}
-        try:
-            trace = watch(watchful(program), self.backend)
-        except Exception:
-            return found
-        for moment in trace:
-            for var, seen in moment.seen.items():
-                if var not in found and seen.value is not None:
-                    found[var] = seen.value, bool(seen.requires_grad)
-        return found
+        return contents(watchful(program), self.backend, watch)
 
 
 def alike(error: Exception, other: Exception) -> bool:
