@@ -59,6 +59,13 @@ class Hanging(Toy):
             time.sleep(1000)
         super().backward(root, gradient, **options)
 
+class Blind(Toy):
+    name = "blind"
+    def numpy(self, x):
+        if x.array.ndim == 3:
+            raise RuntimeError("cannot be read")
+        return super().numpy(x)
+
 class Lying(Toy):
     name = "lying"
     def numpy(self, x):
@@ -293,6 +300,17 @@ def test_a_hang_is_a_verdict_with_its_program(suite: Suite, toy: None, pytester:
     assert line["verdict"] == "TIMEOUT"
     assert "--law-timeout" in line["message"]
     assert ".backward(" in line["finding"]["program"]
+
+
+def test_what_cannot_be_looked_at_is_a_verdict_with_its_program(
+    suite: Suite, toy: None, pytester: pytest.Pytester
+) -> None:
+    result = suite("--backend", "toy:Blind", "-k", "ACC-01 or WHOLE-01", "--record", "r")
+    assert result.ret == 1
+    lines = {line["law"]: line for line in read(pytester.path / "r") if line["type"] == "result"}
+    assert {law: line["verdict"] for law, line in lines.items()} == {"ACC-01": "ERROR", "WHOLE-01": "ERROR"}
+    assert all("cannot be read" in line["message"] for line in lines.values())
+    assert all(line["finding"]["program"] for line in lines.values())
 
 
 def test_several_backends_run_side_by_side(suite: Suite, toy: None) -> None:
