@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.blame import Blame
 from gradlaws.conformance.containing import Passing
@@ -21,6 +23,7 @@ from gradlaws.conformance.steps import (
     Grad,
     Hook,
     SetGrad,
+    Step,
     Var,
     ZeroGrad,
 )
@@ -170,8 +173,12 @@ def _gradient(trial: WholeTrial, blame: Blame, var: Var, got: Seen, want: Seen) 
 def _outcome(trial: WholeTrial, got: Moment, want: Moment) -> None:
     """The first outcome that is not as it should be."""
     text = f"`{statement(got.step, trial.backend.spellings)}`"
-    if not higher(trial.program).isdisjoint(got.step.uses()):
+    recorded = higher(trial.program)
+    if not recorded.isdisjoint(got.step.uses()):
         return  # whether it is tracked is up to the engine
+    steps, step = trial.program.steps[: got.index], got.step
+    if got.raised is not None and isinstance(step, Backward | Grad) and _may_be_freed(recorded, steps, step):
+        return  # and so is how far a backward from there went, and what it freed
     if trial.past is not None and trial.past.flagged(*got.step.uses()):
         trial.past.ended = True
         return
@@ -231,6 +238,17 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
 def _of_derivatives(trial: Trial, index: int) -> bool:
     """Whether derivatives were recorded before."""
     return any(isinstance(s, Backward | Grad) and s.create_graph for s in trial.program.steps[:index])
+
+
+def _may_be_freed(recorded: set[Var], steps: Sequence[Step], step: Backward | Grad) -> bool:
+    """Whether a backward from derivatives, which retained no graph, may have come through the graph of this one."""
+    made: set[Var] = set()
+    for earlier in steps:
+        roots = earlier.roots if isinstance(earlier, Backward | Grad) and not earlier.retain_graph else ()
+        if not recorded.isdisjoint(roots) and not made.isdisjoint(step.roots):
+            return True
+        made.update(earlier.outs)
+    return False
 
 
 def _lost_sight_of(trial: Trial, index: int, var: Var) -> bool:

@@ -348,3 +348,18 @@ def test_a_hook_that_is_called_with_zeros_for_nothing_is_blamed() -> None:
     error = breach(Program(steps), Calling())
     assert isinstance(error, Broken)
     assert error.law == "HOOK-11"
+
+
+def test_a_backward_from_derivatives_may_free_what_they_were_derived_from() -> None:
+    hooked = (
+        leaf(0),
+        op(1, "relu", 0),
+        Backward((1,), create_graph=True),
+        ReadGrad(0, outs=(2,)),
+        op(3, "mul", 2, 0),
+    )
+    assert on_torch(*hooked, Backward((3,)), Grad((1,), (0,), outs=(4,)), Look()) is None
+    vanishing = (leaf(0), op(1, "abs", 0), Grad((1,), (0,), create_graph=True, outs=(2,)), Backward((2,)))
+    error = on_torch(*vanishing, op(3, "neg", 0), Backward((3,)), Look())
+    assert isinstance(error, Broken), "what is recorded later is not freed by then"
+    assert error.law == "HO-14"
