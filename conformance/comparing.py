@@ -165,8 +165,9 @@ def _gradient(trial: WholeTrial, blame: Blame, var: Var, got: Seen, want: Seen) 
             trial.worst = max(trial.worst, ratio)
             return
     law = blame.grad(var, got.grad, want.grad, old)
-    # Of a gradient with a history, the reference goes on from the history.
-    contained = not want.grad_tracked
+    # Of a gradient with a history, the reference goes on from the history; from one of another shape it cannot.
+    fits = got.grad is None or got.grad.shape == trial.values[var].shape
+    contained = fits and not want.grad_tracked
     trial.breaks(blame.index, law, f"{name(var)}.grad", got.grad, want.grad, var, contained=contained)
 
 

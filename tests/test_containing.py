@@ -363,3 +363,25 @@ def test_a_backward_from_derivatives_may_free_what_they_were_derived_from() -> N
     error = on_torch(*vanishing, op(3, "neg", 0), Backward((3,)), Look())
     assert isinstance(error, Broken), "what is recorded later is not freed by then"
     assert error.law == "HO-14"
+
+
+class Misshapen(ReferenceBackend):
+    """Gradients have one dimension too many."""
+
+    def grad(self, x: Any) -> Any:
+        found = super().grad(x)
+        return None if found is None else super().apply("unsqueeze", found, dim=0)
+
+
+def test_nothing_goes_on_with_a_gradient_of_another_shape() -> None:
+    steps = (
+        leaf(0, [1.0, 2.0]),
+        op(1, "sum", 0, dim=None, keepdim=False),
+        Backward((1,)),
+        ZeroGrad(0),
+        Look(),
+    )
+    past = Passing(entry("VAL-03"))
+    assert breach(watchful(Program(steps)), Misshapen(), past=past) is None
+    assert past.laws == ["VAL-03"]
+    assert past.ended
