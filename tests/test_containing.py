@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small import leaf, on_torch, op
 
 from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.comparing import breach
@@ -18,9 +19,7 @@ from gradlaws.conformance.program import Program
 from gradlaws.conformance.reducing import Reducer
 from gradlaws.conformance.soaking import Soak
 from gradlaws.conformance.steps import (
-    Apply,
     Backward,
-    Forget,
     Grad,
     Hook,
     InPlace,
@@ -29,22 +28,11 @@ from gradlaws.conformance.steps import (
     Look,
     Mode,
     ReadGrad,
-    RequireGrad,
     RetainGrad,
     Step,
-    Var,
     ZeroGrad,
-    literal,
 )
 from gradlaws.conformance.watching import watchful
-
-
-def leaf(out: Var, values: Any = 1.0, tracked: bool = True) -> Leaf:
-    return Leaf(literal(values), tracked, outs=(out,))
-
-
-def op(out: Var, name: str, *inputs: Var, **params: Any) -> Apply:
-    return Apply(name, inputs, tuple(params.items()), outs=(out,))
 
 
 class Keeping(ReferenceBackend):
@@ -172,44 +160,6 @@ def test_the_second_derivative_of_elu_at_its_kink_is_that_of_the_right_half() ->
     assert error is None
 
 
-# -- what was taken for a defect of PyTorch, or for another one ------------------------------------------------
-
-
-def on_torch(*steps: Step) -> Exception | None:
-    pytest.importorskip("torch")
-    torch = find("torch")
-    with torch.session():
-        return breach(Program(steps), torch)
-
-
-def test_a_backward_that_fails_at_a_root_of_unknown_history_may_have_come_anywhere() -> None:
-    """The derivative of relu6 is constant: an engine may track it nevertheless."""
-    error = on_torch(
-        leaf(0), op(2, "relu6", 0), Grad((2,), (0,), create_graph=True, outs=(3,)), Grad((3,), (0, 2), outs=(4, 5)),
-        leaf(6), InPlace("copy_", 2, (6,)), Backward((3, 2)), Look(),
-    )  # fmt: skip
-    assert error is None
-
-
-def test_a_failed_backward_may_have_written_to_a_gradient_that_somebody_read() -> None:
-    error = on_torch(
-        leaf(0, [[1.0]]), leaf(1), op(2, "amin", 0, dim=(0, 1), keepdim=True), Backward((2,)), Backward((1,)),
-        op(7, "mul", 2, 1), ReadGrad(1, outs=(8,)), op(9, "mul", 8, 1), Backward((7,), retain_graph=True),
-        Backward((9,)), Look(),
-    )  # fmt: skip
-    assert error is None
-
-
-def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:
-    error = on_torch(
-        leaf(0, [1.0, 1.0]), leaf(1, [[1.0], [1.0]]), op(2, "view", 1, shape=(2,)), op(3, "add", 0, 2), Forget(1),
-        leaf(4, [1.0, 1.0], False), Backward((3,), (4,), retain_graph=True), leaf(5, [1.0, 1.0], False),
-        Backward((3,), (5,)), Look(),
-    )  # fmt: skip
-    assert isinstance(error, Broken)
-    assert error.law == "VAL-11"
-
-
 def test_reducing_past_what_is_listed_keeps_to_the_other_breach() -> None:
     reducer = Reducer(Lazy(), known=entry("RET-09", "Backward"))
     error = reducer.error(watchful(Program(KEPT)))
@@ -217,63 +167,6 @@ def test_reducing_past_what_is_listed_keeps_to_the_other_breach() -> None:
     assert error.law == "ZERO-01"
     small = reducer.reduce(Program(KEPT), error)
     assert sum(not isinstance(s, Look) for s in small.program) == 3
-
-
-def test_a_loss_computed_from_another_formula_rounds_in_proportion_to_its_operand() -> None:
-    """softplus(x) is x - logsigmoid(x) in some engines; for large negative x that cancels."""
-    assert (
-        on_torch(leaf(0, -4.0), leaf(1, 0.0), op(2, "binary_cross_entropy_with_logits", 0, 1), Look()) is None
-    )
-
-
-def test_a_write_through_a_view_may_be_one_op_with_all_that_it_keeps() -> None:
-    """Where the base's gradient is asked for, an engine may run what wrote to it, and miss what that had kept."""
-    error = on_torch(
-        leaf(0, [1.0, 1.0]), op(1, "mul_scalar", 0, value=2.0), op(2, "view", 1, shape=(2, 1)), InPlace("sigmoid_", 2),
-        Mode("no_grad"), InPlace("mul_scalar_", 2, (), (("value", 2.0),)), Mode("exit"), leaf(3, [[1.0], [1.0]], False),
-        Backward((2,), (3,), inputs=(1,)), Look(),
-    )  # fmt: skip
-    assert isinstance(error, Broken)
-    assert error.law == "RET-09", "that it was refused is none"
-
-
-def test_a_hook_left_behind_is_blamed_only_where_it_stands_in_the_way() -> None:
-    error = on_torch(
-        leaf(0), Backward((0,)), op(1, "neg", 0), Hook(0, 0, "post_accumulate"), RequireGrad(0, False), leaf(2),
-        op(3, "neg", 2), Hook(3, 1, effect="negate"), InPlace("mul_", 3, (1,)), Backward((1,)), Look(),
-    )  # fmt: skip
-    assert isinstance(error, Broken)
-    assert error.law == "HOOK-20"
-
-
-def test_where_looking_hides_a_breach_the_backward_before_is_blamed() -> None:
-    """Reading grad_fn brings a view up to date, so that only the last look may see it."""
-    error = on_torch(
-        leaf(0, [1.0]), op(1, "neg", 0), op(2, "expand", 1, shape=(1,)), RetainGrad(2), op(3, "neg", 2),
-        InPlace("mul_", 1, (3,)), Backward((3,)), leaf(4), Look(),
-    )  # fmt: skip
-    assert isinstance(error, Broken)
-    assert error.law == "RET-14"
-
-
-def test_zeroing_a_gradient_with_a_history_is_a_write_like_any_other() -> None:
-    """What is zeroed depends on nothing any more, also where it is differentiated again."""
-    error = on_torch(
-        leaf(0), leaf(1), op(2, "mul", 0, 1), Backward((2,), create_graph=True), ZeroGrad(0), ReadGrad(0, outs=(3,)),
-        op(4, "neg", 3), Backward((4,)), Look(),
-    )  # fmt: skip
-    assert error is None
-
-
-def test_a_hook_that_clears_what_no_backward_reached_is_blamed_itself() -> None:
-    """Although the backward fails, so that nobody looks at the calls of hooks."""
-    error = on_torch(
-        leaf(0, [1.0]), leaf(1), op(2, "amin", 0, dim=(0,), keepdim=False), Backward((2,)),
-        Backward((1,)), Look(), Hook(1, 0, "post_accumulate", "clear"), op(3, "mul", 0, 1), RequireGrad(1, False),
-        op(4, "add", 2, 3), Backward((4,)), Look(),
-    )  # fmt: skip
-    assert isinstance(error, Broken)
-    assert error.law == "HOOK-20"
 
 
 class Widening(ReferenceBackend):
@@ -315,54 +208,6 @@ def test_no_list_excuses_the_reference() -> None:
     soak = Soak(ReferenceBackend(), known=KnownFailures([listed]))
     soak.settle(0, WIDENED, ReferenceBroke("the reference itself broke"))
     assert len(soak.found) == 1
-
-
-def test_a_derivative_may_depend_on_more_than_it_changes_with() -> None:
-    """In PyTorch that of relu depends on relu's result, with the derivative zero, and so a hook there sees a zero."""
-    hooked = (leaf(0), op(1, "relu", 0), Hook(1, 0))
-    again = (
-        Backward((1,), create_graph=True),
-        ReadGrad(0, outs=(2,)),
-        op(3, "mul", 2, 0),
-        Backward((3,)),
-        Look(),
-    )
-    assert on_torch(*hooked, *again) is None
-
-
-class Calling(ReferenceBackend):
-    """Hooks are called with zeros by backwards that do not come near."""
-
-    def register_hook(self, x: Any, hook: Any) -> Any:
-        self.last = hook, x
-        return super().register_hook(x, hook)
-
-    def backward(self, root: Any, gradient: Any = None, **options: Any) -> None:
-        super().backward(root, gradient, **options)
-        hook, x = self.last
-        hook(self.tensor(np.zeros_like(self.numpy(x))))
-
-
-def test_a_hook_that_is_called_with_zeros_for_nothing_is_blamed() -> None:
-    steps = (leaf(0), op(1, "relu", 0), Hook(1, 0), leaf(2), op(3, "neg", 2), Backward((3,)), Look())
-    error = breach(Program(steps), Calling())
-    assert isinstance(error, Broken)
-    assert error.law == "HOOK-11"
-
-
-def test_a_backward_from_derivatives_may_free_what_they_were_derived_from() -> None:
-    hooked = (
-        leaf(0),
-        op(1, "relu", 0),
-        Backward((1,), create_graph=True),
-        ReadGrad(0, outs=(2,)),
-        op(3, "mul", 2, 0),
-    )
-    assert on_torch(*hooked, Backward((3,)), Grad((1,), (0,), outs=(4,)), Look()) is None
-    vanishing = (leaf(0), op(1, "abs", 0), Grad((1,), (0,), create_graph=True, outs=(2,)), Backward((2,)))
-    error = on_torch(*vanishing, op(3, "neg", 0), Backward((3,)), Look())
-    assert isinstance(error, Broken), "what is recorded later is not freed by then"
-    assert error.law == "HO-14"
 
 
 class Misshapen(ReferenceBackend):
