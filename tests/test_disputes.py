@@ -157,3 +157,11 @@ def test_a_backward_from_derivatives_may_free_what_they_were_derived_from() -> N
     error = on_torch(*vanishing, op(3, "neg", 0), Backward((3,)), Look())
     assert isinstance(error, Broken), "what is recorded later is not freed by then"
     assert error.law == "HO-14"
+
+
+def test_where_a_derivative_is_written_all_of_that_memory_may_have_a_history() -> None:
+    error = on_torch(
+        leaf(0), leaf(1, [1.0], False), op(2, "relu6", 0), op(3, "view", 1, shape=(1, 1)),
+        Grad((2,), (0,), create_graph=True, outs=(4,)), InPlace("copy_", 3, (4,)), Look(),
+    )  # fmt: skip
+    assert error is None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.laws.memory import neighbours
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Backward, Grad, ReadGrad, Var
+from gradlaws.conformance.steps import Backward, Grad, InPlace, ReadGrad, Var
 
 
 def higher(program: Program) -> set[Var]:
@@ -17,4 +18,6 @@ def higher(program: Program) -> set[Var]:
             grads.add(-1)
         elif (isinstance(step, ReadGrad) and grads) or not found.isdisjoint(step.uses()):
             found.update(step.outs or step.uses())
+            if isinstance(step, InPlace):
+                found |= neighbours(program)[step.target]
     return found
