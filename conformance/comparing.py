@@ -166,7 +166,8 @@ def _gradient(trial: WholeTrial, blame: Blame, var: Var, got: Seen, want: Seen) 
             return
     law = blame.grad(var, got.grad, want.grad, old)
     # Of a gradient with a history, the reference goes on from the history; from one of another shape it cannot.
-    fits = got.grad is None or got.grad.shape == trial.values[var].shape
+    like = trial.values.get(var) if want.grad is None else want.grad
+    fits = got.grad is None or like is None or got.grad.shape == like.shape
     contained = fits and not want.grad_tracked
     trial.breaks(blame.index, law, f"{name(var)}.grad", got.grad, want.grad, var, contained=contained)
 
