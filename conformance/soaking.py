@@ -201,7 +201,10 @@ class Soak:
     def _compare(self, trial: WholeTrial | Exception) -> Exception | None:
         if isinstance(trial, Exception):
             return trial
-        error = verdict(trial)
+        try:
+            error = verdict(trial)
+        except Exception as broken:
+            error = ReferenceBroke(f"the comparison itself broke: {described(broken)}")
         if error is not None:
             error = error.with_traceback(None)  # whose frames hold the trial, in a cycle
         self.tally.assertions += trial.assertions

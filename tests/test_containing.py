@@ -203,6 +203,18 @@ def test_contents_that_no_law_speaks_of_are_listed_as_engine(
     assert len(soak.found) == (not excused)
 
 
+def test_a_comparison_that_breaks_is_a_finding_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(trial: object) -> None:
+        raise KeyError(4)
+
+    monkeypatch.setattr("gradlaws.conformance.soaking.verdict", breaks)
+    soak = Soak(ReferenceBackend(), seed=1)
+    soak.run(50)
+    assert soak.tally.programs == 50
+    assert {found.finding.law for found in soak.found.values()} == {"ENGINE"}
+    assert all("the comparison itself broke: KeyError: 4" in f.finding.got for f in soak.found.values())
+
+
 def test_no_list_excuses_the_reference() -> None:
     listed = Known("VAL-04", "for a test", "https://example.org", also=frozenset({"*"}))
     soak = Soak(ReferenceBackend(), known=KnownFailures([listed]))
