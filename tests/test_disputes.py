@@ -165,3 +165,9 @@ def test_where_a_derivative_is_written_all_of_that_memory_may_have_a_history() -
         Grad((2,), (0,), create_graph=True, outs=(4,)), InPlace("copy_", 3, (4,)), Look(),
     )  # fmt: skip
     assert error is None
+
+
+def test_a_variance_rounds_in_proportion_to_what_it_is_the_variance_of() -> None:
+    """Updated from element to element, the mean is rounded, however exact it is."""
+    values = [[-1.25, -1.25, 1.0, 1.0], [1.125, 1.125, 1.0, 1.0]]
+    assert on_torch(leaf(0, values), op(1, "var", 0, dim=1, keepdim=False), Look()) is None

@@ -21,7 +21,10 @@ def _any_dim(entropy: Entropy, x: Array) -> Params | None:
 
 
 def _var(F: Any, x: Any, dim: int, keepdim: bool) -> Any:
-    centred = x - F.mean(x, dim=dim, keepdim=True)
+    # Engines update a mean from element to element, or subtract squares: what that rounds is in proportion to x,
+    # however small the variance is.
+    rough = F.blur(x)
+    centred = rough - F.mean(rough, dim=dim, keepdim=True)
     return F.sum(F.square(centred), dim=dim, keepdim=keepdim) * (1 / (x.shape[dim] - 1))
 
 
