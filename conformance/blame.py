@@ -34,6 +34,7 @@ from gradlaws.conformance.steps import (
     Step,
     Var,
     ZeroGrad,
+    recording,
 )
 
 #: A step of this kind failed though it must not.
@@ -92,7 +93,7 @@ class Blame:
 
     def higher(self) -> bool:
         """Whether something was differentiated with create_graph."""
-        return any(isinstance(s, Backward | Grad) and s.create_graph for s in self.steps)
+        return recording(self.steps)
 
     def written(self, var: Var) -> bool:
         """Whether the memory of a tensor was written to."""
@@ -291,8 +292,7 @@ class Blame:
 
     def _reached(self, var: Var) -> set[Var]:
         """What is computed from a tensor, or lives in the memory of that; itself included."""
-        kin = neighbours(self.program)
-        found = set(kin.get(var, {var}))
+        found = set((kin := neighbours(self.program)).get(var, {var}))
         for step in self.steps[: self.at]:
             if isinstance(step, Apply | Detach | InPlace) and not found.isdisjoint(step.uses()):
                 found.update(*(kin[made] for made in step.outs or step.uses()[:1]))

@@ -26,6 +26,7 @@ from gradlaws.conformance.steps import (
     Step,
     Var,
     ZeroGrad,
+    recording,
 )
 from gradlaws.conformance.watching import Watched, memory_pairs, watch
 from gradlaws.conformance.whole_trial import WholeTrial
@@ -227,7 +228,7 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
             continue
         if not a and all(not y.any() for y in b):
             continue  # no gradient is as good as a gradient of zeros
-        if not b and not any(x.any() for x in a) and _of_derivatives(trial, got.index):
+        if not b and not any(x.any() for x in a) and recording(trial.program.steps[: got.index]):
             continue  # a derivative may depend on more than it changes with, such as relu's on the result
         law = Blame(trial.program, got.index).calls(handle, a, b)
         said = "calls with " + (", ".join(map(shown, a)) or "nothing: none")
@@ -235,11 +236,6 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
         x, flag = (None, "") if hook is None else (hook.x, "grad" * (hook.effect == "clear"))
         trial.breaks(got.index, law, f"hook h{handle}", said, wanted, x, flag)
     _in_order(trial, got, want)
-
-
-def _of_derivatives(trial: Trial, index: int) -> bool:
-    """Whether derivatives were recorded before."""
-    return any(isinstance(s, Backward | Grad) and s.create_graph for s in trial.program.steps[:index])
 
 
 def _may_be_freed(recorded: set[Var], steps: Sequence[Step], step: Backward | Grad) -> bool:

@@ -42,7 +42,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest n
 from packaging.version import InvalidVersion, Version
 
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Grad, InPlace, Leaf, Mode
+from gradlaws.conformance.steps import Apply, InPlace, Leaf, Mode, recording
 
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
 ANY = "*"
@@ -132,7 +132,7 @@ class Known:
             dict(step.params)["dtype"] for step in program if isinstance(step, Apply) and step.op == "cast"
         }
         kinds = {type(step).__name__ for step in program}
-        if any(isinstance(step, Backward | Grad) and step.create_graph for step in program):
+        if recording(program):
             kinds.add(RECORDING)
         wanted = ((self.ops, used), (self.modes, entered), (self.dtypes, held))
         return self.steps <= kinds and all(not some or not some.isdisjoint(there) for some, there in wanted)

@@ -6,6 +6,7 @@ are. What a step looks like in an engine's own API is in `gradlaws.conformance.p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -258,3 +259,8 @@ def _seeds(roots: tuple[Var, ...], gradients: tuple[Var | None, ...] | None) -> 
 
 def _swap(items: tuple[Any, ...], old: Var, new: Var) -> tuple[Any, ...]:
     return tuple(new if item == old else item for item in items)
+
+
+def recording(steps: Iterable[Step]) -> bool:
+    """Whether derivatives are recorded: a backward or `autograd.grad` with create_graph is among the steps."""
+    return any(isinstance(step, Backward | Grad) and step.create_graph for step in steps)
