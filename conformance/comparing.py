@@ -124,6 +124,8 @@ def _tensor(
         if seen is not None and wanted is not None and seen is not wanted and not lenient:
             thing = f"{label}.{_SHOWN.get(flag, flag)}"
             trial.breaks(index, blame.flag(var, flag), thing, seen, wanted, var, flag)
+    # Where that was passed over, the gradient is wrong for the same reason.
+    lenient = lenient or (trial.past is not None and trial.past.skips(var))
     if not lenient:
         _gradient(trial, blame, var, got, want)
     if got.grad is not None and want.grad is not None:

@@ -79,6 +79,20 @@ def test_a_listed_breach_does_not_end_a_program() -> None:
     assert (soak.tally.listed, soak.tally.ended) == (1, 0)
 
 
+class Unretaining(ReferenceBackend):
+    """retain_grad() does nothing."""
+
+    def retain_grad(self, x: Any) -> None:
+        pass
+
+
+def test_a_wrong_flag_and_the_gradient_that_it_explains_may_be_seen_at_once() -> None:
+    steps = (leaf(0), op(1, "mul_scalar", 0, value=2.0), RetainGrad(1), Backward((1,)), Look())
+    past = Passing(entry("RET-03", "RetainGrad"))
+    assert breach(Program(steps), Unretaining(), past=past) is None
+    assert past.laws == ["RET-03"]
+
+
 def test_what_comes_after_a_listed_breach_is_found_and_made_small() -> None:
     soak = settled(Lazy(), entry("RET-09", "Backward"))
     (found,) = soak.found.values()
