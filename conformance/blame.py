@@ -7,7 +7,7 @@ the last one since the look before that can have made it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.memory import neighbours, relevant
@@ -57,15 +57,15 @@ UNASKED: dict[type[Step], str] = {
 
 
 class Blame:
-    """What is to be known of a program in order to blame somebody for what was seen at step `index`."""
+    """What is to be known of a program, of which some steps failed, to blame somebody for what step `index` shows."""
 
-    def __init__(self, program: Program, index: int) -> None:
+    def __init__(self, program: Program, index: int, failed: Container[int] = ()) -> None:
         self.program = program
         self.index = index
+        self.failed = failed
         self.steps = program.steps[: index + 1]
-        past = [k for k in range(index + 1) if not isinstance(self.steps[k], Look)]
         #: The last step that can have made the difference.
-        self.at = past[-1] if past else 0
+        self.at = max((k for k, step in enumerate(self.steps) if not isinstance(step, Look)), default=0)
         self.culprit: Step = self.steps[self.at]
 
     def before(self, *kinds: type[Step], until: int | None = None) -> list[Step]:
@@ -232,7 +232,7 @@ class Blame:
         at = self.at
         while at >= 0 and not isinstance(self.steps[at], Look):
             step = self.steps[at]
-            own = isinstance(step, ZeroGrad | ClearGrad | SetGrad) and step.x == var
+            own = isinstance(step, ZeroGrad | ClearGrad | SetGrad) and step.x == var and at not in self.failed
             if own or isinstance(step, Backward) or (retained and isinstance(step, Grad)):
                 self.at, self.culprit = at, step
                 return
@@ -304,8 +304,8 @@ class Blame:
         reached = self._reached(var)
         for k, hook in enumerate(self.steps):
             if isinstance(hook, Hook) and hook.effect in ("double", "negate") and hook.x in reached:
-                kin = self.kin(hook.x)
-                written = any(isinstance(s, InPlace) and s.target in kin for s in self.steps[k : self.at])
+                kin, since = self.kin(hook.x), self.steps[k : self.at]
+                written = any(isinstance(s, InPlace) and s.target in kin for s in since)
                 if written and not self._reached(hook.x).isdisjoint(roots):
                     return True
         return False

@@ -117,7 +117,7 @@ def _alike(got: Seen, want: Seen) -> bool:
 def _tensor(
     trial: WholeTrial, index: int, var: Var, got: Seen, want: Seen, untied: set[Var], lenient: bool
 ) -> None:
-    blame = Blame(trial.program, index)
+    blame = Blame(trial.program, index, [m.index for m in trial.got if m.raised is not None])
     label = name(var)
     for flag in _FLAGS[:3]:
         seen, wanted = getattr(got, flag), getattr(want, flag)

@@ -22,6 +22,7 @@ from gradlaws.conformance.steps import (
     ReadGrad,
     RequireGrad,
     RetainGrad,
+    SetGrad,
     ZeroGrad,
 )
 
@@ -52,6 +53,17 @@ def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:
     )  # fmt: skip
     assert isinstance(error, Broken)
     assert error.law == "VAL-11"
+
+
+def test_an_assignment_that_was_refused_is_not_to_blame() -> None:
+    """The write to an item is what PyTorch's view does not know of; looking at once would tell it."""
+    error = on_torch(
+        leaf(3, [1.0, 1.0], False), op(4, "narrow", 3, dim=0, start=1, length=1), leaf(5),
+        InPlace("set_item_", 4, (5,), (("index", 0),)), RetainGrad(4), Backward((4,)), leaf(6, 1.0, False),
+        SetGrad(4, 6), RetainGrad(4), Look(),
+    )  # fmt: skip
+    assert isinstance(error, Broken)
+    assert error.law == "RET-14"
 
 
 def test_a_loss_computed_from_another_formula_rounds_in_proportion_to_its_operand() -> None:
