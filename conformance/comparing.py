@@ -22,6 +22,7 @@ from gradlaws.conformance.steps import (
     Forget,
     Grad,
     Hook,
+    ReadGrad,
     SetGrad,
     Step,
     Var,
@@ -138,7 +139,7 @@ def _tensor(
         ratio = excess(got.value, want.value, want.value_error)
         if ratio <= 1:
             trial.worst = max(trial.worst, ratio)
-        elif var not in untied or not blame.before(*_UNTYING):
+        elif (var not in untied or not blame.before(*_UNTYING)) and not _left_behind(trial, index):
             trial.breaks(index, blame.value(var), label, got.value, want.value, contained=False)
 
 
@@ -184,6 +185,8 @@ def _outcome(trial: WholeTrial, got: Moment, want: Moment) -> None:
     steps, step = trial.program.steps[: got.index], got.step
     if got.raised is not None and isinstance(step, Backward | Grad) and _may_be_freed(recorded, steps, step):
         return  # and so is how far a backward from there went, and what it freed
+    if _left_behind(trial, got.index):
+        return
     if trial.past is not None and trial.past.flagged(*got.step.uses()):
         trial.past.ended = True
         return
@@ -256,6 +259,21 @@ def _lost_sight_of(trial: Trial, index: int, var: Var) -> bool:
     past = trial.got.moments[:index]
     failed = any(m.raised is not None and isinstance(m.step, Backward) for m in past)
     return failed and any(isinstance(m.step, Forget) and m.step.x == var for m in past)
+
+
+def _left_behind(trial: Trial, index: int) -> bool:
+    """Whether a failed backward may have written to a gradient that somebody holds, of a tensor that is gone."""
+    held: set[Var] = set()
+    gone: set[Var] = set()
+    for moment in trial.got.moments[:index]:
+        step = moment.step
+        if isinstance(step, ReadGrad | SetGrad):
+            held.add(step.x)
+        elif isinstance(step, Forget):
+            gone.add(step.x)
+        elif isinstance(step, Backward) and moment.raised is not None and not gone.isdisjoint(held):
+            return True
+    return False
 
 
 def _in_order(trial: WholeTrial, got: Moment, want: Moment) -> None:

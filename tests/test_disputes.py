@@ -45,6 +45,17 @@ def test_a_failed_backward_may_have_written_to_a_gradient_that_somebody_read() -
     assert error is None
 
 
+def test_a_failed_backward_may_have_written_to_a_held_gradient_of_what_is_gone() -> None:
+    """Nobody looks at it any more, so nobody knows: contents and saved values may have changed, or not."""
+    start = (
+        leaf(0, [1.0]), leaf(1, [1.0]), op(2, "amax", 0, dim=(0,), keepdim=True), leaf(4, [1.0], False),
+        SetGrad(1, 4), Grad((2,), (0,), outs=(6,)), ReadGrad(1, outs=(7,)), op(8, "mul", 7, 1), Forget(1),
+        Backward((2, 8), retain_graph=True),
+    )  # fmt: skip
+    assert on_torch(*start, Backward((8,)), Look()) is None
+    assert on_torch(*start, op(9, "mul_scalar", 7, value=2.0), Look()) is None
+
+
 def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:
     error = on_torch(
         leaf(0, [1.0, 1.0]), leaf(1, [[1.0], [1.0]]), op(2, "view", 1, shape=(2,)), op(3, "add", 0, 2), Forget(1),
