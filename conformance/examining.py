@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.dialect import PYTORCH, Dialect
@@ -46,8 +47,12 @@ def collected_later(generation: int = 1) -> Iterator[None]:
 
 def vocabulary_of(backend: Backend) -> Vocabulary:
     """What programs for this backend may use."""
-    has = backend.capabilities
-    return Vocabulary(frozenset(backend.ops()), has, backend.accepts, "constants" in has, "ties" in has)
+    return _vocabulary(frozenset(backend.ops()), backend.capabilities, backend.accepts)
+
+
+@lru_cache(maxsize=8)  # each sorts the op table anew
+def _vocabulary(ops: frozenset[str], has: frozenset[str], accepts: Callable[..., bool]) -> Vocabulary:
+    return Vocabulary(ops, has, accepts, "constants" in has, "ties" in has)
 
 
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:

@@ -139,6 +139,8 @@ class _Oracle(Interpreter):
             if observed.tobytes() != expected.grad.tobytes():
                 # What a failed backward has added may have been added in place.
                 x.grad = x.grad.adopted(observed, written=expected.also is not None)
+            elif observed.dtype == expected.grad.dtype:
+                expected.grad = observed  # so that nobody need compare them again
             x.error = None
 
     def _alternatives(self, step: Step) -> dict[int, tuple[Array, Callable[[], Array]]]:

@@ -55,7 +55,7 @@ Action = Callable[[Builder, Cast], None]
 def open_with_leaves(b: Builder, cast: Cast) -> None:
     """Two leaves that broadcast, and a result of one of them."""
     first = b.leaf(dtype=b.entropy.pick(("float64",) * 11 + b.dtypes("f")[-1:]))
-    dtype = str(b[first].value.dtype)
+    dtype = b.dtype(first)
     second = b.leaf(b.partner(b.shape(first)), tracked=b.entropy.chance(60), dtype=dtype)
     cast.extend((second, first, b.unary(first, ("exact",))))
 
@@ -78,7 +78,7 @@ def new_leaf(b: Builder, cast: Cast) -> None:
     """A leaf, mostly of a shape that goes with what is there."""
     like = cast.someone(b)
     shape = b.partner(b.shape(like)) if b.entropy.chance(70) else None
-    cast.append(b.leaf(shape, tracked=b.entropy.chance(70), dtype=str(b[like].value.dtype)))
+    cast.append(b.leaf(shape, tracked=b.entropy.chance(70), dtype=b.dtype(like)))
 
 
 def forget(b: Builder, cast: Cast) -> None:
@@ -233,7 +233,7 @@ def assign(b: Builder, cast: Cast) -> None:
     if b.has("set_grad"):
         x = b.entropy.pick(cast.tracked(b)[::-1] or cast)
         if b[x].leaf and not b[x].sealed:  # a gradient that was returned may be the very argument
-            b.set_grad(x, b.constant(b.shape(x), dtype=str(b[x].value.dtype)))
+            b.set_grad(x, b.constant(b.shape(x), dtype=b.dtype(x)))
             cast.graded.append(x)
 
 

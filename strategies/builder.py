@@ -200,7 +200,7 @@ class Builder(Draft):
     def seed(self, root: Var) -> Var:
         """A gradient argument for root: random, or an expanded or transposed view of something smaller."""
         value = self.info[root].value
-        kind, dtype = self.entropy.below(4), str(value.dtype)
+        kind, dtype = self.entropy.below(4), self.dtype(root)
         if kind == 1 and value.ndim and value.size and self.has("expand"):
             small = self.constant(value.shape[1:], dtype=dtype)
             return int(self.must("expand", small, shape=value.shape))

@@ -8,6 +8,8 @@ drawn, nearly nothing is discarded, and non-finite values do not arise unless wa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
 from math import prod
 from typing import Any
 
@@ -116,6 +118,10 @@ class Draft:
     def shape(self, var: Var) -> tuple[int, ...]:
         """The shape of a variable."""
         return self.info[var].value.shape
+
+    def dtype(self, var: Var) -> str:
+        """The name of the dtype of a variable."""
+        return _named(self.info[var].value.dtype)
 
     # -- tensors ----------------------------------------------------------------------------------------------
 
@@ -232,7 +238,7 @@ class Draft:
 
     def converted(self, x: Var, dtype: str) -> Var:
         """`x.to(dtype)`, which is x itself where x has that dtype already."""
-        if str(self.info[x].value.dtype) != dtype:
+        if self.dtype(x) != dtype:
             return int(self.must("cast", x, dtype=dtype))
         var = len(self.info)
         self.info[var] = self.info[x]
@@ -282,7 +288,7 @@ class Draft:
         if not _broadcast(self.shape(a), self.shape(b)):
             a, b = self.total(a), self.total(b)
         if self.info[a].value.dtype != self.info[b].value.dtype and not (self.shape(a) and self.shape(b)):
-            dtype = str(self.info[a].value.dtype)
+            dtype = self.dtype(a)
             b = (
                 self.must("cast", b, dtype=dtype)
                 if self.has("cast")
@@ -303,6 +309,11 @@ class Draft:
         return self.unary(x, ("view",))
 
 
+@cache
+def _named(dtype: np.dtype[Any]) -> str:
+    return str(dtype)  # which takes as long as a small op
+
+
 def _mixed(row: Op, values: list[Array]) -> bool:
     """Whether operand dtypes are mixed in an op that need not promote them."""
     mixed = any(v.dtype != values[0].dtype for v in values[1:])
@@ -319,6 +330,9 @@ def modest(value: Any) -> bool:
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    if any(m != n and m != 1 and n != 1 for m, n in zip(reversed(a), reversed(b), strict=False)):
-        return False
-    return prod(np.broadcast_shapes(a, b)) <= MOST
+    size = 1
+    for m, n in zip_longest(reversed(a), reversed(b), fillvalue=1):
+        if m != n and m != 1 and n != 1:
+            return False
+        size *= n if m == 1 else m
+    return size <= MOST

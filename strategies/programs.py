@@ -182,7 +182,7 @@ def _link(b: Builder, rows: tuple[Op, ...], pool: list[Var]) -> Var | None:
             others = (
                 b.entropy.pick(pool[::-1])
                 if earlier
-                else b.leaf(b.partner(b.shape(end)), dtype=str(b[end].value.dtype)),
+                else b.leaf(b.partner(b.shape(end)), dtype=b.dtype(end)),
             )
         made = b.drawn(row, end, *others)
         if isinstance(made, tuple):

@@ -181,7 +181,7 @@ def assigned_first(b: Builder) -> None:
     b.turn()
     for var in grown.leaves[: 1 + b.entropy.below(3)]:
         kind = b.entropy.below(3)
-        shape, dtype = b.shape(var), str(b[var].value.dtype)
+        shape, dtype = b.shape(var), b.dtype(var)
         if kind == 1 and len(shape) == 2 and b.has("transpose"):
             source = b.must("transpose", b.constant(shape[::-1], dtype=dtype), dim0=0, dim1=1)
         elif kind == 2 and b.has("mul") and dtype == "float64":

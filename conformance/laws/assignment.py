@@ -44,7 +44,7 @@ def assigned(b: Builder) -> None:
     for _ in range(1 + b.entropy.below(2)):
         b.turn()
         x = b.entropy.pick(leaves)
-        g = b.constant(b.shape(x), dtype=str(b[x].value.dtype))
+        g = b.constant(b.shape(x), dtype=b.dtype(x))
         if b.entropy.chance(25):
             g = b.must("add", g, g)
         b.set_grad(x, g)
@@ -111,7 +111,7 @@ def misshapen(b: Builder, x: Var) -> Var:
     """A tensor of another shape than x: one that would broadcast, one of as many elements, any other."""
     shape, size = b.shape(x), b[x].value.size
     shapes = ((), (1,), (size,), (*shape, 1), (1, *shape), shape[1:], (2, *shape[1:]), shape[::-1], (5,))
-    return b.constant(b.entropy.pick(tuple(s for s in shapes if s != shape)), dtype=str(b[x].value.dtype))
+    return b.constant(b.entropy.pick(tuple(s for s in shapes if s != shape)), dtype=b.dtype(x))
 
 
 def another_shape(b: Builder) -> None:
@@ -126,7 +126,7 @@ def another_dtype(b: Builder) -> None:
     x = b.entropy.pick(targets(b))
     if b.entropy.chance(30):
         x = b.leaf(dtype="float32")
-    others = tuple(dtype for dtype in b.dtypes() if dtype != str(b[x].value.dtype))
+    others = tuple(dtype for dtype in b.dtypes() if dtype != b.dtype(x))
     b.set_grad(x, b.constant(b.shape(x), dtype=b.entropy.pick(others)))
     afterwards(b, x)
 
@@ -185,13 +185,13 @@ def refused(b: Builder) -> None:
         b.turn()
         x = b.entropy.pick(leaves)
         kind = b.entropy.below(4)
-        others = tuple(dtype for dtype in b.dtypes() if dtype != str(b[x].value.dtype))
+        others = tuple(dtype for dtype in b.dtypes() if dtype != b.dtype(x))
         if kind == 1:
             b.set_grad(x, None)
         elif kind == 2 and others:
             b.set_grad(x, b.constant(b.shape(x), dtype=b.entropy.pick(others)))
         elif kind == 3:
-            b.set_grad(x, b.constant(b.shape(x), dtype=str(b[x].value.dtype)))
+            b.set_grad(x, b.constant(b.shape(x), dtype=b.dtype(x)))
         else:
             b.set_grad(x, misshapen(b, x))
 

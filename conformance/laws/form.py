@@ -70,7 +70,7 @@ def two_precisions(b: Builder) -> None:
     end = b.unary(x, ("exact", "move")) if b.entropy.chance(40) else x
     for _ in range(1 + b.entropy.below(3)):
         b.turn()
-        there = str(b[end].value.dtype)
+        there = b.dtype(end)
         other = "float64" if there == "float32" else "float32"
         if b.entropy.chance(50) and b.has("cast"):
             end = b.must("cast", end, dtype=other)
@@ -210,8 +210,8 @@ def read_after_backward(b: Builder) -> None:
     bystanders(b, grown)
     seed = b.leaf(b.shape(grown.root)) if b.entropy.chance(40) else b.seed(grown.root)
     scalar = b[grown.root].value.size == 1 and b.entropy.chance(50)
-    dtype = str(b[grown.root].value.dtype)
-    if dtype != str(b[seed].value.dtype):
+    dtype = b.dtype(grown.root)
+    if dtype != b.dtype(seed):
         seed = b.seed(grown.root)
     b.backward(grown.root, None if scalar else seed)
     b.turn()

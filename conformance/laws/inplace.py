@@ -41,7 +41,7 @@ def guarded(t: Trial, needs: tuple[str, ...] = NEEDED, when: Callable[[At], bool
         if not written(t, at) or not when(at):
             continue
         if isinstance(must, MustRaise) and must.law in needs:
-            t.claim(at.got.raised is not None, f"`{t.source(at)}`", "accepted", "an error", at)
+            t.claim(at.got.raised is not None, t.quoted(at.index), "accepted", "an error", at)
         if (at.got.raised is None) == (must is None):
             for var in t.leaves(at):
                 t.grad(at, var)

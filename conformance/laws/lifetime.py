@@ -139,7 +139,7 @@ def create_graph_keeps_the_graph(t: Trial) -> None:
     for at in again(t, retained=False):
         must = at.want.raised
         if isinstance(must, MustRaise) and must.law == "LIFE-01" and not made.isdisjoint(at.step.roots):
-            t.claim(at.got.raised is not None, f"`{t.source(at)}`", "accepted", "an error", at)
+            t.claim(at.got.raised is not None, t.quoted(at.index), "accepted", "an error", at)
         elif must is None:
             right(t, at)
     for at in again(t, retained=True):
@@ -187,13 +187,13 @@ def failing(b: Builder) -> None:
         if b.entropy.chance(50):
             b.clear(leaf)
         else:
-            b.set_grad(leaf, b.constant(b.shape(leaf), dtype=str(b[leaf].value.dtype)))
+            b.set_grad(leaf, b.constant(b.shape(leaf), dtype=b.dtype(leaf)))
     if b.entropy.chance(40):
         root = b.binary(root, b.leaf(b.partner(b.shape(root))))
     b.turn()
     b.backward(root)
     b.turn()
-    wrong = b.constant((*b.shape(root), 2), dtype=str(b[root].value.dtype))
+    wrong = b.constant((*b.shape(root), 2), dtype=b.dtype(root))
     b.step(Backward((root,), (wrong,)))  # no engine can take a gradient of another shape
 
 

@@ -19,7 +19,7 @@ from gradlaws.conformance.laws.rewriting import (
 )
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.printing import name, statement
+from gradlaws.conformance.printing import name
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import Apply, Backward, Leaf, Literal, Look, Mode, Step, Var
 from gradlaws.conformance.watching import watch
@@ -76,7 +76,7 @@ def weighed(b: Builder) -> None:
     """One backward with a drawn gradient argument."""
     grown = graph(b)
     b.turn()
-    b.backward(grown.root, b.constant(b.shape(grown.root), dtype=str(b[grown.root].value.dtype)))
+    b.backward(grown.root, b.constant(b.shape(grown.root), dtype=b.dtype(grown.root)))
 
 
 @law("META-01", METHOD, weighed, after=("VAL-02",))
@@ -300,8 +300,8 @@ def looking_changes_nothing(t: Trial) -> None:
     """Reading contents, .grad and flags after every step changes nothing that happens later."""
     alone = watch(t.program, t.backend)
     for looked, other in zip(t.got, alone, strict=True):
-        text = f"`{statement(looked.step, t.backend.spellings)}` where nothing was read before"
         alone_so, looked_so = ("accepted" if m.raised is None else "refused" for m in (other, looked))
+        text = t.quoted(looked.index, " where nothing was read before")
         t.claim(alone_so == looked_so, text, alone_so, looked_so)
     for var, seen in alone.moments[-1].seen.items():
         final = t.got.final[var]

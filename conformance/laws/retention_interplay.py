@@ -199,7 +199,7 @@ def retaining_changes_no_other_gradient(t: Trial) -> None:
     plain = {m.index: n for m in t.got for n in ([next(again)] if not isinstance(m.step, RetainGrad) else [])}
     for at in t.succeeded(Backward):
         accepted = plain[at.index].raised is None
-        t.claim(accepted, f"`{t.source(at)}`", "accepted", "refused, as without retain_grad()", at)
+        t.claim(accepted, t.quoted(at.index), "accepted", "refused, as without retain_grad()", at)
         for var, want in at.want.seen.items():
             if want.retains:
                 continue

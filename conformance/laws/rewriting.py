@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -247,8 +248,7 @@ class Other:
         """Assert that leaves have the gradients that they have in the program on trial."""
         for moment in self.got:
             said = "skipped" if moment.skipped else "" if moment.raised is None else described(moment.raised)
-            text = f"`{statement(moment.step, self.t.backend.spellings)}` in {way}"
-            self.t.claim(not said, text, f"refused: {said}", "accepted")
+            self.t.claim(not said, partial(self._step, moment.step, way), f"refused: {said}", "accepted")
         for var in leaves:
             mine = self.t.got.final[var].grad
             if self._own_way:
@@ -268,6 +268,9 @@ class Other:
                 self.grad(var),
                 self.bound(var),
             )
+
+    def _step(self, step: Step, way: str) -> str:
+        return f"`{statement(step, self.t.backend.spellings)}` in {way}"
 
     def bound(self, var: Var) -> Bound:
         """How far rounding may drive the gradients of a variable in both programs apart."""

@@ -103,7 +103,7 @@ def wrong_shape(b: Builder) -> None:
     shape, size = b.shape(grown.root), b[grown.root].value.size
     near = {shape[1:], (1, *shape), (*shape, 1), shape[::-1], (1,) * len(shape), (size,)}
     options = sorted(near) if b.entropy.chance(70) else list(MISTAKEN)
-    dtype = str(b[grown.root].value.dtype)
+    dtype = b.dtype(grown.root)
     b.turn()
     b.backward(grown.root, b.constant(b.entropy.pick([s for s in options if s != shape]), dtype=dtype))
     if b.entropy.chance(40):
@@ -156,7 +156,7 @@ def other_field(b: Builder) -> None:
         root, leaves = grown.root, grown.leaves
         earlier(b, leaves)
         b.backward(root, complex_leaf(b, b.shape(root), tracked=False))
-        again = b.constant(b.shape(root), dtype=str(b[root].value.dtype))
+        again = b.constant(b.shape(root), dtype=b.dtype(root))
     if b.entropy.chance(50):
         b.backward(root, again)
 

@@ -51,6 +51,10 @@ class ReferenceBroke(EngineBroke):
     """The reference could not make sense of a program: a fault of the suite, which no list excuses."""
 
 
+#: What is looked at, in words; made only where somebody reads it, if that costs more than the look.
+Thing = str | Callable[[], str]
+
+
 def shown(value: Any) -> str:
     """An observation, short enough to read."""
     if isinstance(value, np.ndarray | np.generic):
@@ -63,6 +67,8 @@ def shown(value: Any) -> str:
 
 def excess(got: Array, want: Array | np.generic, bound: Callable[[], Array] | None) -> float:
     """The largest ratio of error to bound; 0 where equal to the bit, inf where shape or dtype differ."""
+    if got is want:
+        return 0.0
     if got.shape != want.shape or got.dtype != want.dtype:
         return np.inf
     if got.tobytes() == want.tobytes() or np.array_equal(got, want, equal_nan=got.dtype.kind in "fc"):
@@ -97,7 +103,7 @@ class Judge:
     def claim(
         self,
         holds: bool,
-        thing: str,
+        thing: Thing,
         got: Any = False,
         expected: Any = True,
         at: At | None = None,
@@ -107,7 +113,8 @@ class Judge:
         self.assertions += 1
         if not holds:
             index = None if at is None else at.index
-            raise Broken(law or self.law, thing, shown(got), shown(expected), index)
+            said = thing if isinstance(thing, str) else thing()
+            raise Broken(law or self.law, said, shown(got), shown(expected), index)
 
     def equal(self, thing: str, got: Any, expected: Any, at: At | None = None, law: str = "") -> None:
         """Assert that two observations are the same (arrays: to the bit, shape and dtype included)."""
@@ -201,6 +208,10 @@ class Trial(Judge):
         """The step as source code."""
         return self.shown(at.index)
 
+    def quoted(self, index: int, where: str = "") -> Thing:
+        """Step number `index` as what is looked at."""
+        return lambda: f"`{self.shown(index)}`{where}"
+
     def shown(self, index: int) -> str:
         """Step number `index` as source code."""
         return statement(self.program.steps[index], self.backend.spellings)
@@ -263,7 +274,7 @@ class Trial(Judge):
         for at in self.outcomes(Step):
             must = at.want.raised
             if isinstance(must, MustRaise) and must.law in wanted:
-                self.claim(at.got.raised is not None, f"`{self.source(at)}`", "accepted", "an error", at)
+                self.claim(at.got.raised is not None, self.quoted(at.index), "accepted", "an error", at)
                 yield at
             elif at.want.tolerated in wanted and at.index != self.want.derailed:
                 for var in self.leaves(at):
@@ -277,7 +288,7 @@ class Trial(Judge):
         if at.want.raised is None:
             raised = at.got.raised
             got = "accepted" if raised is None else described(raised)
-            self.claim(raised is None, f"`{self.source(at)}`", got, "no error", at)
+            self.claim(raised is None, self.quoted(at.index), got, "no error", at)
 
 
 class Stage(Judge):

@@ -165,7 +165,7 @@ def isolated(b: Builder) -> None:
     bystanders(b, made)
     b.backward(made.root)
     b.turn()
-    twin = b.leaf(values=b[made.leaves[0]].value, dtype=str(b[made.leaves[0]].value.dtype))
+    twin = b.leaf(values=b[made.leaves[0]].value, dtype=b.dtype(made.leaves[0]))
     other = over(b, twin, b.entropy.pick(made.leaves))
     b.backward(other)
     for _ in range(1 + b.entropy.below(2)):

@@ -92,7 +92,7 @@ class Bounds:
                 name = node.row.name if node.row else ""
                 carried = self._perturbed(node, errors)
                 size = np.abs(xs[0]) + np.abs(xs[1]) if name in ("add", "sub") else value
-                return carried, np.broadcast_to(size, node.shape), name in ("mul", "square", "mul_scalar")
+                return carried, size, name in ("mul", "square", "mul_scalar")
             case Movement() | Pick():
                 flat = np.concatenate(
                     [
@@ -144,7 +144,7 @@ class Bounds:
                 self.ambiguous = True
         if node.row.name == "mul":
             total = total + errors[0] * errors[1]
-        return np.broadcast_to(total, node.shape)
+        return total
 
     @staticmethod
     def _kink_within(node: Node, high: list[Any], low: list[Any], up: Array, down: Array) -> bool:
