@@ -46,6 +46,7 @@ from gradlaws.strategies.builder import DeadEnd
 #: Programs per test case of Hypothesis: after each change of phase the first few cost several times what others do.
 BATCH = 100
 FEW = 10  # of these are judged before all others are drawn
+MORE = 10  # are judged beyond the budget, as long as there was nothing for the law to look at
 Drawn = tuple[bytes, Program]
 _DRAW = struct.Struct(">IH")
 
@@ -179,6 +180,11 @@ class _Run:
         numbers, few = iter(range(3 * BATCH)), min(FEW, wanted)
         for some in (few, wanted - few):
             self.in_phases(self.programs_from(data, numbers, some, tally), tally)
+        while tally is self.tally and not tally.assertions and self.programs < self.effort.examples + MORE:
+            more = self.programs_from(data, numbers, 1, tally)
+            if not more:
+                break
+            self.in_phases(more, tally)
 
     def programs_from(self, data: bytes, numbers: Iterator[int], wanted: int, tally: Judge) -> list[Drawn]:
         """The next programs of a test case."""

@@ -23,6 +23,13 @@ def test_the_reference_keeps_the_law(law: str) -> None:
     assert result.verdict is Verdict.PASS, result.message
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_one_program_is_as_few_as_it_takes_to_know_something(seed: int) -> None:
+    """Where that one has nothing for the law to look at, more are judged."""
+    results = [judge(law, ReferenceBackend(), Effort(examples=1, seed=seed)) for law in LAWS.values()]
+    assert [r.law for r in results if r.verdict is not Verdict.PASS] == []
+
+
 @pytest.mark.parametrize(("fault", "law"), PAIRS, ids=[f"{f}-{law}" for f, law in PAIRS])
 def test_the_law_catches_the_fault(fault: str, law: str) -> None:
     result = judge(
