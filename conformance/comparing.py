@@ -231,7 +231,7 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
             continue
         if hook is not None and trial.past is not None and trial.past.flagged(hook.x):
             continue
-        if not a and all(not y.any() for y in b):
+        if not a and all(not y.any() or id(y) in trial.unchanged for y in b):
             continue  # no gradient is as good as a gradient of zeros
         if not b and not any(x.any() for x in a) and recording(trial.program.steps[: got.index]):
             continue  # a derivative may depend on more than it changes with, such as relu's on the result

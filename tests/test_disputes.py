@@ -56,6 +56,15 @@ def test_a_failed_backward_may_have_written_to_a_held_gradient_of_what_is_gone()
     assert on_torch(*start, op(9, "mul_scalar", 7, value=2.0), Look()) is None
 
 
+def test_a_hook_after_accumulation_need_not_be_told_of_zeros() -> None:
+    """The derivative of floor is zero whatever its operand's gradient is, so that PyTorch does not record it."""
+    error = on_torch(
+        leaf(0), leaf(1), op(2, "floor", 0), Hook(1, 0, "post_accumulate"), op(5, "mul", 2, 1),
+        Backward((5,), create_graph=True), ReadGrad(0, outs=(12,)), op(13, "mul", 12, 0), Backward((13,)),
+    )  # fmt: skip
+    assert error is None
+
+
 def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:
     error = on_torch(
         leaf(0, [1.0, 1.0]), leaf(1, [[1.0], [1.0]]), op(2, "view", 1, shape=(2,)), op(3, "add", 0, 2), Forget(1),
