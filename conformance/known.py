@@ -33,6 +33,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -41,8 +42,9 @@ from typing import Any, Protocol
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
 from packaging.version import InvalidVersion, Version
 
+from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, InPlace, Leaf, Mode, recording
+from gradlaws.conformance.steps import KINDS, Apply, InPlace, Leaf, Mode, recording
 
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
 ANY = "*"
@@ -61,6 +63,13 @@ FIELDS: dict[str, type] = {
     "versions": str,
     "until": date,
     "script": str,
+}
+
+#: What conditions may name.
+NAMES: dict[str, frozenset[str]] = {
+    "ops": TABLE.names() | frozenset(INPLACE),
+    "modes": frozenset({"no_grad", "enable_grad"}),
+    "steps": KINDS | {RECORDING},
 }
 
 
@@ -275,6 +284,10 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
             )
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise KnownFailuresError(f"known failures {where}: {name}: {key} must be a list of names")
+        for item in sorted(frozenset(value) - NAMES[key]) if key in NAMES and isinstance(value, list) else ():
+            near = get_close_matches(item, NAMES[key], 3, 0.5) or (sorted(NAMES[key]) if key != "ops" else ())
+            hint = f"; there is {', '.join(near)}" if near else ""
+            raise KnownFailuresError(f"known failures {where}: {name}: {key}: no program has {item!r}{hint}")
     for key, what in (
         ("law", "which one?"),
         ("reason", "say it in a sentence"),

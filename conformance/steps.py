@@ -264,3 +264,11 @@ def _swap(items: tuple[Any, ...], old: Var, new: Var) -> tuple[Any, ...]:
 def recording(steps: Iterable[Step]) -> bool:
     """Whether derivatives are recorded: a backward or `autograd.grad` with create_graph is among the steps."""
     return any(isinstance(step, Backward | Grad) and step.create_graph for step in steps)
+
+
+#: The kinds of steps by name.
+KINDS = frozenset(
+    name
+    for name, kind in list(globals().items())
+    if isinstance(kind, type) and issubclass(kind, Step) and kind is not Step and not name.startswith("_")
+)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from records import PASSING, Engine, lines, written
 
+from gradlaws.commands import engines
 from gradlaws.conformance.lines import wholes_of
 from gradlaws.conformance.selection import Selection
 from gradlaws.conformance.verdict import Result
@@ -160,3 +161,11 @@ def test_no_law_is_merged_twice(tmp_path: Path) -> None:
     first, again = load(shard(tmp_path / "1", 1)), load(shard(tmp_path / "again", 1))
     with pytest.raises(RecordError, match=r"both judge ACC-01 on toy"):
         merged([first, again])
+
+
+def test_a_set_of_engines_is_decided_on_as_any_record_is(tmp_path: Path) -> None:
+    """What is listed stops no release there either."""
+    for verdict, code in (("KNOWN", 0), ("FAIL", 1)):
+        record = written(tmp_path / f"{verdict}.jsonl", lines(PASSING | {"ACC-01": verdict}))
+        assert engines._shown({"mine": record}, {}, interrupted=False) == code
+    assert engines._shown({}, {"mine": "could not be judged"}, interrupted=False) == 2

@@ -204,6 +204,10 @@ def test_whatever_is_wrong_can_be_listed() -> None:
         ("until = '2027-01-31'", "must be a date without quotes, such as 2027-01-31"),
         ("until = 2027-01-31T10:00:00", "must be a date"),
         ("ops = [1]", "ops must be a list of names"),
+        ('ops = ["reshap"]', "ops: no program has 'reshap'; there is reshape"),
+        ('ops = ["!!!"]', "ops: no program has '!!!'$"),
+        ('modes = ["inference"]', "there is enable_grad, no_grad"),
+        ('steps = ["Backwards"]', "no program has 'Backwards'; there is Backward"),
         ("capability = ['x']", "unknown key 'capability'"),
     ],
 )

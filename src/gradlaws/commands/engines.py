@@ -16,6 +16,7 @@ from pathlib import Path
 from gradlaws.commands import CommandError, Exit
 from gradlaws.commands.environments import Environment, default_home, load, prepare, shipped, variables
 from gradlaws.reports import reader
+from gradlaws.reports.gate import decide
 from gradlaws.reports.record import RecordError
 from gradlaws.reports.terminal import columns, side_by_side
 from gradlaws.reports.view import View, views
@@ -123,7 +124,9 @@ def _shown(records: dict[str, Path], troubles: dict[str, str], interrupted: bool
         print(f"{name}: not judged, see above")
     if interrupted or troubles:
         return Exit.UNKNOWN
-    return Exit.FAILS if any(view.total.broken for view in shown) else Exit.CONFORMS
+    decision = decide(shown)
+    print(f"\n{decision.sentence}")
+    return decision.code
 
 
 def _table(names: list[str], shown: list[View]) -> list[list[str]]:
