@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.blame import Blame
 from gradlaws.conformance.containing import Passing
@@ -22,13 +20,12 @@ from gradlaws.conformance.steps import (
     Forget,
     Grad,
     Hook,
-    ReadGrad,
     SetGrad,
-    Step,
     Var,
     ZeroGrad,
     recording,
 )
+from gradlaws.conformance.undetermined import by_formula, left_behind, lost_sight_of, may_be_freed
 from gradlaws.conformance.watching import Watched, memory_pairs, watch
 from gradlaws.conformance.whole_trial import WholeTrial
 
@@ -139,7 +136,7 @@ def _tensor(
         ratio = excess(got.value, want.value, want.value_error)
         if ratio <= 1:
             trial.worst = max(trial.worst, ratio)
-        elif (var not in untied or not blame.before(*_UNTYING)) and not _left_behind(trial, index):
+        elif (var not in untied or not blame.before(*_UNTYING)) and not left_behind(trial, index):
             trial.breaks(index, blame.value(var), label, got.value, want.value, contained=False)
 
 
@@ -168,6 +165,8 @@ def _gradient(trial: WholeTrial, blame: Blame, var: Var, got: Seen, want: Seen) 
         if ratio <= 1:
             trial.worst = max(trial.worst, ratio)
             return
+    if by_formula(blame, var):
+        return
     law = blame.grad(var, got.grad, want.grad, old)
     # Of a gradient with a history, the reference goes on from the history; from one of another shape it cannot.
     like = trial.values.get(var) if want.grad is None else want.grad
@@ -183,9 +182,9 @@ def _outcome(trial: WholeTrial, got: Moment, want: Moment) -> None:
     if not recorded.isdisjoint(got.step.uses()):
         return  # whether it is tracked is up to the engine
     steps, step = trial.program.steps[: got.index], got.step
-    if got.raised is not None and isinstance(step, Backward | Grad) and _may_be_freed(recorded, steps, step):
+    if got.raised is not None and isinstance(step, Backward | Grad) and may_be_freed(recorded, steps, step):
         return  # and so is how far a backward from there went, and what it freed
-    if _left_behind(trial, got.index):
+    if left_behind(trial, got.index):
         return
     if trial.past is not None and trial.past.flagged(*got.step.uses()):
         trial.past.ended = True
@@ -227,7 +226,8 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
         hook = next((s for s in trial.program if isinstance(s, Hook) and s.handle == handle), None)
         if not b and hook is not None and isinstance(got.step, Backward | Grad) and hook.x in got.step.roots:
             continue  # a root's gradient is there anyhow; whether hooks see it if no other is wanted, nothing says
-        if hook is not None and _lost_sight_of(trial, got.index, hook.x):
+        blame = Blame(trial.program, got.index)
+        if hook is not None and (lost_sight_of(trial, got.index, hook.x) or by_formula(blame, hook.x)):
             continue
         if hook is not None and trial.past is not None and trial.past.flagged(hook.x):
             continue
@@ -235,45 +235,12 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> None:
             continue  # no gradient is as good as a gradient of zeros
         if not b and not any(x.any() for x in a) and recording(trial.program.steps[: got.index]):
             continue  # a derivative may depend on more than it changes with, such as relu's on the result
-        law = Blame(trial.program, got.index).calls(handle, a, b)
+        law = blame.calls(handle, a, b)
         said = "calls with " + (", ".join(map(shown, a)) or "nothing: none")
         wanted = "calls with " + (", ".join(map(shown, b)) or "nothing: none")
         x, flag = (None, "") if hook is None else (hook.x, "grad" * (hook.effect == "clear"))
         trial.breaks(got.index, law, f"hook h{handle}", said, wanted, x, flag)
     _in_order(trial, got, want)
-
-
-def _may_be_freed(recorded: set[Var], steps: Sequence[Step], step: Backward | Grad) -> bool:
-    """Whether a backward from derivatives, which retained no graph, may have come through the graph of this one."""
-    made: set[Var] = set()
-    for earlier in steps:
-        roots = earlier.roots if isinstance(earlier, Backward | Grad) and not earlier.retain_graph else ()
-        if not recorded.isdisjoint(roots) and not made.isdisjoint(step.roots):
-            return True
-        made.update(earlier.outs)
-    return False
-
-
-def _lost_sight_of(trial: Trial, index: int, var: Var) -> bool:
-    """Whether nobody can tell what a failed backward left in a tensor that the program has let go of."""
-    past = trial.got.moments[:index]
-    failed = any(m.raised is not None and isinstance(m.step, Backward) for m in past)
-    return failed and any(isinstance(m.step, Forget) and m.step.x == var for m in past)
-
-
-def _left_behind(trial: Trial, index: int) -> bool:
-    """Whether a failed backward may have written to a gradient that somebody holds, of a tensor that is gone."""
-    held: set[Var] = set()
-    gone: set[Var] = set()
-    for moment in trial.got.moments[:index]:
-        step = moment.step
-        if isinstance(step, ReadGrad | SetGrad):
-            held.add(step.x)
-        elif isinstance(step, Forget):
-            gone.add(step.x)
-        elif isinstance(step, Backward) and moment.raised is not None and not gone.isdisjoint(held):
-            return True
-    return False
 
 
 def _in_order(trial: WholeTrial, got: Moment, want: Moment) -> None:

@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("conformance.laws", "conformance.faults"),
     ("conformance.examining", "conformance.promises"),
     ("conformance.blame", "conformance.containing"),
-    ("conformance.whole_trial",),
+    ("conformance.whole_trial", "conformance.undetermined"),
     ("conformance.comparing",),
     ("conformance.reducing", "conformance.standalone"),
     ("conformance.soaking",),

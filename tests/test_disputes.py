@@ -65,6 +65,14 @@ def test_a_hook_after_accumulation_need_not_be_told_of_zeros() -> None:
     assert error is None
 
 
+def test_what_arrives_at_a_result_written_in_place_may_depend_on_how_its_derivative_is_written_down() -> None:
+    error = on_torch(
+        leaf(2), op(7, "sum", 2, dim=None, keepdim=False), op(10, "unsqueeze", 7, dim=0), InPlace("tanh_", 10),
+        Backward((10,), create_graph=True), RetainGrad(10), ReadGrad(2, outs=(18,)), Backward((18,)), Look(),
+    )  # fmt: skip
+    assert error is None
+
+
 def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:
     error = on_torch(
         leaf(0, [1.0, 1.0]), leaf(1, [[1.0], [1.0]]), op(2, "view", 1, shape=(2,)), op(3, "add", 0, 2), Forget(1),
