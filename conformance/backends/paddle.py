@@ -36,7 +36,8 @@ class PaddleBackend(TorchLike):
         "add_scalar_": "{0}.add_(torch.to_tensor({value}, dtype={0}.dtype))",
         "mul_scalar_": "{0}.scale_({value})",
     }
-    lacks = frozenset({"split", "view", "copy_"})  # these mean something else
+    # These mean something else; and narrow() of a strided view writes its gradient outside of memory (3.3.1).
+    lacks = frozenset({"split", "view", "copy_", "narrow"})
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
         return paddle.to_tensor(array, stop_gradient=not requires_grad)
