@@ -12,7 +12,7 @@ from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.memory import COMPUTING, neighbours, relevant
 from gradlaws.conformance.laws.trial import Broken, EngineBroke
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import InPlace, ReadGrad, Step, Var
+from gradlaws.conformance.steps import InPlace, ReadGrad, SetGrad, Step, Var
 
 #: Flags on which the rest of the history depends.
 _SPREADING = ("requires_grad", "is_leaf")
@@ -33,6 +33,8 @@ class Passing:
         self._gradients: set[Var] = set()
         #: The reference goes on with the gradient that was observed, whose history it does not know.
         self._adopted: set[Var] = set()
+        #: By tensor: what was assigned to its .grad, which may be what is read from there, or a copy.
+        self._assigned: dict[Var, set[Var]] = {}
 
     def covers(self, program: Program, error: Broken | EngineBroke, var: Var | None = None) -> bool:
         """Whether a breach is listed, judged by the steps that have to do with it."""
@@ -64,8 +66,10 @@ class Passing:
 
     def follow(self, program: Program, step: Step) -> None:
         """What a step computes from a tensor that is not judged is not judged either, nor a gradient that it reads."""
+        if isinstance(step, SetGrad) and step.source is not None:
+            self._assigned.setdefault(step.x, set()).add(step.source)
         if isinstance(step, ReadGrad) and (step.x in self._adopted or self.skips(step.x)):
-            self._flags.update(step.outs)
+            self._flags.update(step.outs, self._assigned.get(step.x, ()))
             return
         if not self._flags or not isinstance(step, COMPUTING) or self._flags.isdisjoint(step.uses()):
             return

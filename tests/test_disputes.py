@@ -73,6 +73,29 @@ def test_what_arrives_at_a_result_written_in_place_may_depend_on_how_its_derivat
     assert error is None
 
 
+def test_a_failed_backward_leaves_a_gradient_its_history() -> None:
+    """The second of two without retain_graph is refused, and has added nothing to what create_graph made."""
+    error = on_torch(
+        leaf(0, [[[0.75, -1.625]], [[-1.75, 1.0]]]), leaf(2, [1.0, 0.0, 1.0, -1.0]),
+        op(5, "sum", 0, dim=None, keepdim=False), op(6, "sum", 2, dim=None, keepdim=False), op(7, "add", 5, 6),
+        op(8, "div", 0, 7), op(9, "sum", 8, dim=None, keepdim=False), leaf(10, -1.375, False),
+        Backward((7, 9), (None, 10), create_graph=True), leaf(12, [[[-0.25, 1.0]], [[-0.25, 1.0]]], False),
+        Backward((8,), (12,)), Backward((8,), (12,)), ReadGrad(2, outs=(15,)), op(17, "add", 15, 7),
+        op(30, "sum", 17, dim=None, keepdim=False), Backward((30,)), Look(),
+    )  # fmt: skip
+    assert error is None
+
+
+def test_gradients_that_share_memory_are_to_blame_though_assignments_were_refused() -> None:
+    error = on_torch(
+        leaf(0, [1.0, 1.0]), op(2, "permute", 0, dims=(0,)), leaf(3, [1.0, 1.0]), op(4, "view", 3, shape=(2,)),
+        op(5, "add", 2, 4), leaf(6, 1.0, False), SetGrad(0, 6), SetGrad(3, 6), op(9, "mul_scalar", 5, value=2.0),
+        op(16, "sum", 9, dim=None, keepdim=False), Backward((16,), retain_graph=True), Backward((16,)), Look(),
+    )  # fmt: skip
+    assert isinstance(error, Broken)
+    assert error.law == "VAL-11"
+
+
 def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:
     error = on_torch(
         leaf(0, [1.0, 1.0]), leaf(1, [[1.0], [1.0]]), op(2, "view", 1, shape=(2,)), op(3, "add", 0, 2), Forget(1),

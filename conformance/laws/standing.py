@@ -147,10 +147,11 @@ def held(trial: Trial) -> set[Var]:
     """Gradients that the program has read or assigned, and their views."""
     # They may or may not be the object that a backward adds to.
     found: set[Var] = set()
-    for step in trial.program.steps:
+    for moment in trial.got.moments:
+        step = moment.step
         if isinstance(step, ReadGrad):
             found.update(step.outs)
-        elif isinstance(step, SetGrad) and step.source is not None:
+        elif isinstance(step, SetGrad) and step.source is not None and moment.raised is None:
             found.add(step.source)
     for step in (*trial.program.steps[::-1], *trial.program.steps) if found else ():
         if isinstance(step, Detach) or (isinstance(step, Apply) and TABLE[step.op].alias):
@@ -179,7 +180,7 @@ def apart(trial: Trial) -> None:
         trial.assertions += trial.got.shared is not None
         return
     bound = held(trial)
-    assigned = {step.x for step in trial.program if isinstance(step, SetGrad)}
+    assigned = {m.step.x for m in trial.got if isinstance(m.step, SetGrad) and m.raised is None}
     made = {v: step for step in trial.program for v in step.outs}
     for other, (_, var) in sorted(trial.got.shared):
         kind, v = other
