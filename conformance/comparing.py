@@ -136,6 +136,12 @@ def _tensor(
         ratio = excess(got.value, want.value, want.value_error)
         if ratio <= 1:
             trial.worst = max(trial.worst, ratio)
+        elif (
+            isinstance(step := blame.culprit, Grad)
+            and var in step.outs
+            and by_formula(blame, step.asked(var))
+        ):
+            pass
         elif (var not in untied or not blame.before(*_UNTYING)) and not left_behind(trial, index):
             trial.breaks(index, blame.value(var), label, got.value, want.value, contained=False)
 

@@ -211,6 +211,10 @@ class Grad(Step):
     allow_unused: bool = False
     materialize_grads: bool = False
 
+    def asked(self, out: Var) -> Var:
+        """The input that a result is the gradient of."""
+        return self.inputs[self.outs.index(out)]
+
     def uses(self) -> tuple[Var, ...]:
         return _seeds(self.roots, self.gradients) + self.inputs
 

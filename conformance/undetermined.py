@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.blame import Blame
+from gradlaws.conformance.laws.tracking import higher
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.steps import Backward, Forget, Grad, Leaf, ReadGrad, SetGrad, Step, Var
 
@@ -28,12 +29,20 @@ def lost_sight_of(trial: Trial, index: int, var: Var) -> bool:
 
 
 def by_formula(blame: Blame, var: Var) -> bool:
-    """Whether the way in which a derivative is written down decides what arrives at a tensor.
+    """Whether the way in which a derivative is written down decides what arrives at a tensor in a backward from it.
 
-    The derivative of tanh may be recorded in terms of the result; where that was written in place, it may be in
-    terms of the tensor as it is now, or of the value before that was put there.
+    That of tanh may be recorded in terms of the result, or of the operand; that of a quotient in terms of the quotient,
+    or of dividend and divisor. What arrives at leaves is the same, and at what was computed from the derivative.
     """
-    return blame.higher() and blame.written(var) and not isinstance(blame.maker(var), Leaf)
+    derived = higher(blame.program)
+    return (
+        var not in derived
+        and not isinstance(blame.maker(var), Leaf)
+        and any(
+            isinstance(step, Backward | Grad) and not derived.isdisjoint(step.roots)
+            for step in blame.steps[: blame.at + 1]
+        )
+    )
 
 
 def left_behind(trial: Trial, index: int) -> bool:

@@ -65,12 +65,12 @@ def test_a_hook_after_accumulation_need_not_be_told_of_zeros() -> None:
     assert error is None
 
 
-def test_what_arrives_at_a_result_written_in_place_may_depend_on_how_its_derivative_is_written_down() -> None:
-    error = on_torch(
-        leaf(2), op(7, "sum", 2, dim=None, keepdim=False), op(10, "unsqueeze", 7, dim=0), InPlace("tanh_", 10),
-        Backward((10,), create_graph=True), RetainGrad(10), ReadGrad(2, outs=(18,)), Backward((18,)), Look(),
-    )  # fmt: skip
-    assert error is None
+def test_what_arrives_at_a_result_from_a_derivative_depends_on_how_that_is_written_down() -> None:
+    written = (op(7, "sum", 2, dim=None, keepdim=False), op(10, "unsqueeze", 7, dim=0), InPlace("tanh_", 10))
+    for steps in (written, (leaf(3), op(10, "div", 3, 2))):
+        start = (leaf(2), *steps, Backward((10,), create_graph=True), RetainGrad(10), ReadGrad(2, outs=(18,)))
+        assert on_torch(*start, Backward((18,)), Look()) is None
+        assert on_torch(*start, Grad((18,), (10,), outs=(20,), allow_unused=True), Look()) is None
 
 
 def test_a_failed_backward_leaves_a_gradient_its_history() -> None:
@@ -94,6 +94,32 @@ def test_gradients_that_share_memory_are_to_blame_though_assignments_were_refuse
     )  # fmt: skip
     assert isinstance(error, Broken)
     assert error.law == "VAL-11"
+
+
+def test_contributions_may_be_added_to_a_gradient_one_by_one() -> None:
+    """One and minus one are exactly nothing together, but rounding sees them if they come in turn."""
+
+    class InTurn(ReferenceBackend):
+        def backward(self, root: Any, gradient: Any = None, **options: Any) -> None:
+            held = self.first.grad
+            super().backward(root, gradient, **options)
+            if held is not None:
+                self.engine.set_grad(self.first, self.engine.tensor((held.array + 1.0) - 1.0))
+
+        def tensor(self, array: Any, requires_grad: bool = False) -> Any:
+            self.first = super().tensor(array, requires_grad)
+            return self.first
+
+    steps = (
+        leaf(0, -1.5),
+        op(1, "sin", 0),
+        Backward((1,)),
+        Look(),
+        op(3, "sub", 0, 0),
+        Backward((3,)),
+        Look(),
+    )
+    assert breach(Program(steps), InTurn()) is None
 
 
 def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:

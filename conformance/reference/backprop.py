@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -11,7 +11,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.reference.bounds import GENEROSITY, Bounds, unrounded
+from gradlaws.conformance.reference.bounds import Bounds, Doubt, doubt, settled, unrounded
 from gradlaws.conformance.reference.differentiate import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
@@ -24,10 +24,6 @@ def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
         return np.broadcast_shapes(shape, to) == to
     except ValueError:
         return False
-
-
-def _known(bound: Array) -> Callable[[], Array]:
-    return lambda: bound
 
 
 def _cut(node: Node) -> None:
@@ -63,7 +59,10 @@ class Backprop(Obligations):
             self._check_alive(path)
             arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
             if self.dialect.freed == "stops":  # the graph that bounds are computed from goes with the block
-                arrived = [(value, None if error is None else _known(error())) for value, error in arrived]
+                arrived = [
+                    (value, None if error is None or value is None else settled(error(), value))
+                    for value, error in arrived
+                ]
         for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
             if value is not None:
                 if self.dialect.accumulation == "overwrites":
@@ -259,7 +258,7 @@ class Backprop(Obligations):
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
-    ) -> list[tuple[Node | None, Callable[[], Array] | None]]:
+    ) -> list[tuple[Node | None, Doubt | None]]:
         """For each target what arrives, and how to bound the error in it."""
         hooked = any([node.hooks or (node.owner is not None and node.owner.hooks) for node in path])
         empty = not any([target.array.size for target in targets])
@@ -267,26 +266,26 @@ class Backprop(Obligations):
         if values is not None:
             pulled: list[Node | None] = []
 
-            def bound_of(k: int) -> Callable[[], Array]:
-                def bound() -> Array:
+            def bound_of(k: int) -> Doubt:
+                def bound(onto: Array | None = None) -> Array:
                     # The other way's error, and how far the two ways are apart.
                     if not pulled:
                         pulled.extend(backward(seeded, path, targets, lambda node, g: g))
                     again = pulled[k]
                     if again is None:
                         return np.zeros(targets[k].shape)
-                    return np.asarray(Bounds().of(again) + np.abs(again.array - values[k]))
+                    return np.asarray(doubt(again)(onto) + np.abs(again.array - values[k]))
 
                 return bound
 
             return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
-        found: list[tuple[Node | None, Callable[[], Array] | None]] = []
+        found: list[tuple[Node | None, Doubt | None]] = []
         for node in backward(seeded, path, targets, self._visit):
             if node is None:
                 found.append((None, None))
                 continue
             kept = node if create_graph else Node(node.array)
-            found.append((kept, lambda node=node: Bounds().of(node)))  # type: ignore[misc]
+            found.append((kept, doubt(node)))
         return found
 
     def _tried(self, node: Node, g: Node) -> Node:
@@ -312,7 +311,7 @@ class Backprop(Obligations):
         return g
 
     @staticmethod
-    def _accumulate(x: Tensor, value: Node, error: Callable[[], Array] | None, create_graph: bool) -> None:
+    def _accumulate(x: Tensor, value: Node, error: Doubt | None, create_graph: bool) -> None:
         if value.row is None and not create_graph:
             value.noise = error  # for what the program computes from the gradient
         total: Node | None = None
@@ -330,13 +329,10 @@ class Backprop(Obligations):
         result = x.grad.array if x.grad else value.array
 
         def bound() -> Array:
-            own = error() if error else np.zeros(value.shape)
-            before = earlier() if earlier else np.zeros(value.shape)
-            if held is None or unrounded(held, value.array, result):
-                return own + before
             # An engine may add contribution by contribution, or their sum.
-            size = np.abs(held) + np.abs(value.array)
-            return np.asarray(own + before + GENEROSITY / 2 * size * np.finfo(result.dtype).eps)
+            exact = held is None or unrounded(held, value.array, result)
+            own = error(None if exact else held) if error else np.zeros(value.shape)
+            return np.asarray(own + (earlier() if earlier else 0.0))
 
         x.error = bound
         if total is not None:

@@ -12,6 +12,7 @@ Bounds are only computed where results are not already equal to the bit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,35 @@ class Bounds:
         digits = np.finfo(node.array.dtype).nmant + 1
         biggest = float(np.max(size, initial=0.0))
         return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
+
+
+#: Computes a bound of the rounding error in an array; given another, in what comes of adding it to that.
+Doubt = Callable[..., Array]
+
+
+def doubt(node: Node) -> Doubt:
+    """How far an engine may be off in a value."""
+
+    def bound(onto: Array | None = None) -> Array:
+        own = Bounds().of(node)
+        return own if onto is None else own + _one_by_one(node, onto)
+
+    return bound
+
+
+def settled(bound: Array, value: Node) -> Doubt:
+    """The same where the bound is known, and how the value was made is not."""
+    value = Node(value.array)
+    return lambda onto=None: bound if onto is None else bound + _one_by_one(value, onto)
+
+
+def _one_by_one(node: Node, onto: Array) -> Array:
+    """What rounds where the contributions that a node is the sum of are added to an array in turn, or their sum is."""
+    size = np.abs(onto)
+    while node.row is not None and node.row.name == "add":
+        node, last = node.inputs
+        size = size + np.abs(last.array)
+    return np.asarray(GENEROSITY / 2 * (size + np.abs(node.array)) * np.finfo(onto.dtype).eps)
 
 
 def unrounded(*arrays: Array) -> bool:
