@@ -135,17 +135,20 @@ class _Oracle(Interpreter):
         if observed is None or expected.grad is None:
             if (observed is None) != (expected.grad is None):
                 x.grad = None if observed is None else fresh(Node(observed))
-        elif x.grad is not None and not x.grad.requires_grad:
-            if observed.tobytes() != expected.grad.tobytes():
-                # What a failed backward has added may have been added in place.
-                x.grad = x.grad.adopted(observed, written=expected.also is not None)
-            elif observed.dtype == expected.grad.dtype:
-                expected.grad = observed  # so that nobody need compare them again
-            x.error = None
-        elif x.grad is not None and expected.also is not None and _nearer(observed, expected):
-            # What was added is not recorded: the history stays that of what was there before.
-            x.grad.family.write(x.grad.within, Node(observed), recorded=False)
-            x.error = None
+        elif x.grad is not None:
+            maybe = expected.also is not None  # what a failed backward has added may have been added in place
+            if x.grad.requires_grad:
+                if maybe and _nearer(observed, expected):
+                    # That is not recorded: the history stays that of what was there before.
+                    x.grad.family.write(x.grad.within, Node(observed), recorded=False)
+                    x.error = None
+            else:
+                if observed.tobytes() != expected.grad.tobytes():
+                    x.grad = x.grad.adopted(observed)
+                elif observed.dtype == expected.grad.dtype:
+                    expected.grad = observed  # so that nobody need compare them again
+                x.error = None
+            x.grad.family.storage.version += maybe
 
     def _alternatives(self, step: Step) -> dict[int, tuple[Array, Callable[[], Array]]]:
         """After a backward that raised, a gradient may also have received its whole contribution."""

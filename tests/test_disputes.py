@@ -122,6 +122,15 @@ def test_contributions_may_be_added_to_a_gradient_one_by_one() -> None:
     assert breach(Program(steps), InTurn()) is None
 
 
+def test_a_failed_backward_may_have_added_zeros_in_place() -> None:
+    """So that what was computed from the gradient before may be refused a backward."""
+    error = on_torch(
+        leaf(0), op(2, "relu", 0), leaf(4, -1.0), InPlace("add_", 2, (4,)), Backward((2,)), InPlace("relu_", 2),
+        ReadGrad(4, outs=(10,)), op(11, "mul", 10, 4), Backward((2,)), Backward((11,)), Look(),
+    )  # fmt: skip
+    assert error is None
+
+
 def test_memory_shared_with_what_is_gone_is_no_breach_of_accumulation() -> None:
     error = on_torch(
         leaf(0, [1.0, 1.0]), leaf(1, [[1.0], [1.0]]), op(2, "view", 1, shape=(2,)), op(3, "add", 0, 2), Forget(1),

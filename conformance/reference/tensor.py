@@ -228,8 +228,8 @@ class Tensor:
         self.is_root = True
         self._anchor = self._node = node
 
-    def adopted(self, array: Array, written: bool = False) -> Tensor:
-        """Give the tensor other contents, as if it had been computed so; or, if `written`, written to since."""
+    def adopted(self, array: Array) -> Tensor:
+        """Give the tensor other contents, as if it had been computed so."""
         storage = self.family.storage
         if not self.is_root or (array.shape, array.dtype, array.size) != (
             self.within.shape,
@@ -238,7 +238,6 @@ class Tensor:
         ):
             return fresh(Node(array))
         storage.array, storage.origin, storage._written = array.ravel(), Node(array), None
-        storage.version += written
         self.family.relabel(storage.origin)
         return self
 
