@@ -52,6 +52,24 @@ def capability(method: F) -> F:
     return method
 
 
+class Forwarded:
+    """Methods of an adapter that are its engine's own, looked up by name on the `engine` of the adapter."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, adapter: Any, owner: type[Any] | None = None) -> Any:
+        return self if adapter is None else getattr(adapter.engine, self._name)
+
+
+def forwarded(verb: Callable[..., Any]) -> Any:
+    """A method of an adapter that its engine has already.
+
+    In the body of the adapter: `detach = forwarded(Engine.detach)`.
+    """
+    return Forwarded(verb.__name__)
+
+
 class NotClaimed(NotImplementedError):
     """A capability was used that the adapter does not claim."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.backends.reference import Handle, ReferenceBackend
+from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
@@ -18,6 +18,7 @@ from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.printing import statement
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.reference.bounds import Bounds
+from gradlaws.conformance.reference.engine import Handle
 from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.conformance.steps import Var
 
@@ -73,7 +74,7 @@ class Noting(ReferenceBackend):
                 self._leaf = None
 
         self._hooked.append(x)
-        return super().register_post_accumulate_hook(x, noted)
+        return self.engine.register_post_accumulate_hook(x, noted)
 
 
 class WholeTrial(Trial):

@@ -26,7 +26,7 @@ class DetachKeepsTheHistory(ReferenceBackend):
 
     def detach(self, x: Tensor) -> Tensor:
         if x.is_leaf:
-            return super().detach(x)
+            return self.engine.detach(x)
         return self.engine.apply("view", x, shape=x.array.shape)  # type: ignore[no-any-return]
 
 
@@ -37,7 +37,7 @@ class DetachDetachesTheOriginal(ReferenceBackend):
     def detach(self, x: Tensor) -> Tensor:
         if not x.is_leaf:
             x.alone(untracked(x.node))
-        return super().detach(x)
+        return self.engine.detach(x)
 
 
 @fault("DET-03")
@@ -45,7 +45,7 @@ class DetachUntracksLeaves(ReferenceBackend):
     """After detach() a leaf is no longer given a gradient."""
 
     def detach(self, x: Tensor) -> Tensor:
-        made = super().detach(x)
+        made = self.engine.detach(x)
         if x.is_leaf and x.requires_grad:
             self.engine.set_requires_grad(x, False)
         return made
@@ -60,13 +60,13 @@ class DetachedLeavesShareTheGradient(ReferenceBackend):
         self.origins: list[tuple[Tensor, Tensor]] = []
 
     def detach(self, x: Tensor) -> Tensor:
-        made = super().detach(x)
+        made = self.engine.detach(x)
         if x.is_leaf and x.requires_grad:
             self.origins.append((made, x))
         return made
 
     def set_requires_grad(self, x: Tensor, flag: bool) -> Tensor:
-        made = super().set_requires_grad(x, flag)
+        made = self.engine.set_requires_grad(x, flag)
         for detached, source in self.origins:
             if detached is x and flag and x.family.anchor.owner is x:
                 x.family.anchor.owner = source
@@ -108,7 +108,7 @@ class DetachesViewsThenRefuses(ReferenceBackend):
         if not x.is_root:
             x.alone(untracked(x.node))
             raise RuntimeError("views cannot be detached in place")
-        return super().detach_inplace(x)
+        return self.engine.detach_in_place(x)
 
 
 @fault("DET-13", "META-10")

@@ -20,7 +20,7 @@ class TracksUnasked(ReferenceBackend):
     """Every new floating-point tensor requires grad, asked or not."""
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
-        return super().tensor(array, requires_grad or array.dtype.kind == "f")
+        return self.engine.tensor(array, requires_grad or array.dtype.kind == "f")
 
 
 @fault("LEAF-01")
@@ -79,7 +79,7 @@ class RemembersCreator(ReferenceBackend):
     def set_requires_grad(self, x: Tensor, flag: bool) -> Tensor:
         if flag and x.node.row is not None:
             self.flagged.add(x)
-        return super().set_requires_grad(x, flag)
+        return self.engine.set_requires_grad(x, flag)
 
     def is_leaf(self, x: Tensor) -> bool:
         return x.is_leaf and x not in self.flagged

@@ -109,7 +109,7 @@ class DisturbsTheUnreached(ReferenceBackend):
         self.reached = [*self.reached[-8:], root]
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
-        made = super().tensor(array, requires_grad)
+        made = self.engine.tensor(array, requires_grad)
         self.reached = [*self.reached[-8:], made]
         return made
 

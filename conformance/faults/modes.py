@@ -70,7 +70,7 @@ class NoTrackedLeavesUnderNoGrad(ReferenceBackend):
     """Under no_grad even a leaf that is asked to require grad does not."""
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
-        return super().tensor(array, requires_grad and self.engine.modes.enabled)
+        return self.engine.tensor(array, requires_grad and self.engine.modes.enabled)
 
 
 @fault("MODE-03")

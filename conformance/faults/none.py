@@ -22,7 +22,7 @@ class BornWithZeros(ReferenceBackend):
     """A new tensor that requires grad has zeros in .grad from the start."""
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
-        made = super().tensor(array, requires_grad)
+        made = self.engine.tensor(array, requires_grad)
         if requires_grad:
             made.grad = self.engine.tensor(np.zeros_like(array))
         return made

@@ -49,8 +49,8 @@ class Backprop(Obligations):
         retain_graph: bool | None = None,
         create_graph: bool = False,
         inputs: Sequence[Tensor] | None = None,
-    ) -> None:
-        """Accumulate vector-Jacobian products into `.grad`."""
+    ) -> Sequence[Tensor] | None:
+        """Accumulate vector-Jacobian products into `.grad`; where backward returns something, returns the roots."""
         if any(not x.requires_grad for x in inputs or ()):
             self._may_raise("an input that does not require grad")
         seeded, path, receivers = self._plan(roots, gradients, inputs)
@@ -71,6 +71,7 @@ class Backprop(Obligations):
         for tensor in {id(t): t for _, t in receivers}.values():
             for hook in list(tensor.post_hooks):
                 hook(tensor)
+        return roots if self.dialect.returns == "something" else None
 
     def _plan(
         self,

@@ -7,8 +7,9 @@ engine keeps immutable values, so it always knows the right gradient.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -26,8 +27,27 @@ ROWS = TABLE.rows
 __all__ = ["Engine", "MayRaise", "MustRaise"]
 
 
+class Handle:
+    """Removes a hook; removing twice is harmless."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        hooks.append(hook)
+        self._hooks = hooks
+        self._hook = hook
+
+    def remove(self) -> None:
+        """Unregister the hook."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+
 class Engine(Backprop):
     """The verbs. Tensors are `gradlaws.conformance.reference.tensor.Tensor`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What was shown for gradients that never came, where they are zeros: the same when read again.
+        self._absent: WeakKeyDictionary[Tensor, Tensor] = WeakKeyDictionary()
 
     # -- making tensors ---------------------------------------------------------------------------------------
 
@@ -36,6 +56,16 @@ class Engine(Backprop):
         if requires_grad:
             self._differentiable(array, "REQ-02")
         return leaf(np.array(array), requires_grad)
+
+    def parameter(self, array: Array) -> Tensor:
+        """A leaf that requires grad without being asked."""
+        return self.tensor(array, requires_grad=True)
+
+    def on_other_device(self, x: Tensor) -> Tensor:
+        """A tensor like x on a device that differs by name only."""
+        other = fresh(Node(x.array))
+        other.device = "elsewhere"
+        return other
 
     @staticmethod
     def _differentiable(array: Array, law: str) -> None:
@@ -189,7 +219,28 @@ class Engine(Backprop):
         finally:
             self.modes.enabled = before
 
+    def no_grad(self) -> AbstractContextManager[Any]:
+        """A block within which nothing is recorded."""
+        return self.mode(False)
+
+    def enable_grad(self) -> AbstractContextManager[Any]:
+        """A block within which ops are recorded again."""
+        return self.mode(True)
+
+    def is_grad_enabled(self) -> bool:
+        """Whether ops are recorded now, in this thread."""
+        return self.modes.enabled
+
     # -- .grad ------------------------------------------------------------------------------------------------
+
+    def read_grad(self, x: Tensor) -> Tensor | None:
+        """`x.grad`."""
+        if x.grad is None and self.dialect.absent == "zeros" and x.array.dtype.kind in "fc":
+            shown = self._absent.get(x)
+            if shown is None or shown.array.shape != x.array.shape or shown.array.any():
+                shown = self._absent[x] = fresh(Node(np.zeros_like(x.array)))
+            return shown
+        return x.grad
 
     def set_grad(self, x: Tensor, value: Any) -> None:
         """`x.grad = value`."""
@@ -212,12 +263,14 @@ class Engine(Backprop):
     def zero_grad(self, x: Tensor) -> None:
         """`x.grad.zero_()`."""
         if x.grad is None:
+            if self.dialect.absent == "zeros":
+                return
             raise TypeError("there is no gradient to zero")
         self.inplace("zero_", x.grad, value=0.0)  # a write like any other: recorded where .grad has a history
         x.error = None
 
-    def register_hook(self, x: Tensor, hook: Callable[[Tensor], Any]) -> list[Any]:
-        """Call `hook` with the gradient of x's present value; returns the list that it was added to."""
+    def register_hook(self, x: Tensor, hook: Callable[[Tensor], Any]) -> Handle:
+        """Call `hook` with the gradient of x's present value, until the handle removes it."""
         if not x.requires_grad:
             raise MustRaise("HOOK-07", "a tensor that does not require grad cannot have a hook")
         node = x.anchor
@@ -225,15 +278,13 @@ class Engine(Backprop):
             hooks = node.owner.hooks
         else:
             hooks = node.hooks = node.hooks if node.hooks is not None else []
-        hooks.append(hook)
-        return hooks
+        return Handle(hooks, hook)
 
-    def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Tensor], None]) -> list[Any]:
-        """Call `hook` with the leaf x after each accumulation; returns the list that it was added to."""
+    def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Tensor], None]) -> Handle:
+        """Call `hook` with the leaf x after each accumulation, until the handle removes it."""
         if not x.requires_grad or not x.is_leaf:
             raise MustRaise("HOOK-18", "a post-accumulate hook needs a leaf that requires grad")
-        x.post_hooks.append(hook)
-        return x.post_hooks
+        return Handle(x.post_hooks, hook)
 
     @staticmethod
     def shares_memory(a: Tensor, b: Tensor) -> bool:
