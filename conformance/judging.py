@@ -146,7 +146,7 @@ class _Run:
         self.backend = backend
         self.effort = effort
         self.known = known
-        self.journal = journal
+        self.journal = journal or (lambda law, draw: None)
         self.dialect = backend.dialect if effort.dialect == "declared" else PYTORCH
         self.vocabulary = vocabulary_of(backend)
         #: Part of each draw, for Hypothesis tries the same simplest bytes first whatever the seed.
@@ -207,20 +207,17 @@ class _Run:
         seen.clear()
         while programs:  # each is let go of while it is at hand
             (draw, program), trial = programs.pop(0), trials.pop(0)
-            if self.journal is not None:
-                self.journal(self.law.id, draw)  # a law may run its program again
+            self.journal(self.law.id, draw)  # a law may run its program again
             self.settle(program, self.asked(trial, tally), tally)
 
     def shown(self, data: bytes, tally: Judge) -> Exception | None:
         """How one scene of an exhibit ended."""
-        if self.journal is not None:
-            self.journal(self.law.id, data)
+        self.journal(self.law.id, data)
         return _error(lambda: show(self.law, self.backend, data, tally, self.dialect))
 
     def observed(self, draw: bytes, program: Program) -> Trace | Exception:
         """The trace of a program, or how running it ended."""
-        if self.journal is not None:
-            self.journal(self.law.id, draw)
+        self.journal(self.law.id, draw)
         try:
             return run(program, self.backend)
         except Exception as error:
@@ -245,16 +242,21 @@ class _Run:
         self.programs += tally is self.tally
         if error is None:
             return
-        blamed = error.law if isinstance(error, Broken) else self.law.id
-        entry = self.known.excuse(blamed, program) if blamed != self.law.id else None
-        if entry is not None:
-            self.excused[blamed] += 1
-        elif (entry := self.known.excuse(self.law.id, program)) is not None:
-            self.listed[entry] = None
-        else:
+        law, entry = self._listing(program, error)
+        if entry is None:
             self.failure = (program, error)
             raise error
+        if law == self.law.id:
+            self.listed[entry] = None
+        else:
+            self.excused[law] += 1
         self.entries[entry.label] += 1
+
+    def _listing(self, program: Program | None, error: Exception) -> tuple[str, Known | None]:
+        """(the law that the entry is about, the entry that covers the failure, if one does)."""
+        blamed = error.law if isinstance(error, Broken) else self.law.id
+        found = ((law, self.known.excuse(law, program)) for law in (blamed, self.law.id))
+        return next((pair for pair in found if pair[1] is not None), (blamed, None))
 
     def go(self, result: Result) -> None:
         """Run the examples and fill in the result."""
@@ -291,11 +293,10 @@ class _Run:
         elif entries := list(dict.fromkeys([*self.known.of(self.law.id), *self.listed])):
             result.known = " and ".join(f"{entry.reason} ({entry.link})" for entry in entries)
             result.verdict, result.message = self._standing(entries)
+        elif self.tally.assertions:
+            result.verdict = Verdict.PASS
         else:
-            result.verdict = Verdict.PASS if self.tally.assertions else Verdict.UNKNOWN
-            result.message = (
-                "" if self.tally.assertions else "no assertion was executed: nothing is known of this law"
-            )
+            result.message = "no assertion was executed: nothing is known of this law"
 
     def _standing(self, entries: list[Known]) -> tuple[Verdict, str]:
         """Whether the entries about this law, of which none was contradicted, still say what is true."""
@@ -342,6 +343,8 @@ class _Run:
         if defined and not sound(program, self.backend):
             return False  # it would fail because it asks for what is nowhere defined
         again = self._outcome(program)
+        if again is None or self._listing(program, again)[1] is not None:
+            return False  # what is on the list is another failure
         if isinstance(error, Broken):
             return isinstance(again, Broken) and again.law == error.law
         return type(again) is type(error) and described(error).split()[:4] == described(again).split()[:4]

@@ -14,17 +14,20 @@ from time import monotonic
 import numpy as np
 
 from gradlaws.conformance.backend import Backend
+from gradlaws.conformance.backends.reference import ReferenceBackend
 from gradlaws.conformance.comparing import breach
 from gradlaws.conformance.containing import Passing
 from gradlaws.conformance.dialect import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.examining import contents, sound
+from gradlaws.conformance.interpreter import run
 from gradlaws.conformance.known import KnownFailures
 from gradlaws.conformance.laws.trial import Broken
 from gradlaws.conformance.minimise import Contents, descended, minimised
 from gradlaws.conformance.observe import described
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Backward, Grad, Hook, Leaf, Literal, Look, Step
+from gradlaws.conformance.reference.engine import MustRaise
+from gradlaws.conformance.steps import Apply, Backward, Grad, Hook, InPlace, Leaf, Literal, Look, Step
 from gradlaws.conformance.watching import watch, watchful
 
 
@@ -89,7 +92,7 @@ class Reducer:
         while program is not larger and monotonic() < deadline:
             larger = program
             program = minimised(program, fails, self._contents, max(0.0, deadline - monotonic()))
-            program = descended(program, fails, _narrower, deadline)
+            program = descended(program, lambda p: self._possible(p) and fails(p), _narrower, deadline)
         minimal = monotonic() < deadline
         shown = program
         if dense:
@@ -97,6 +100,12 @@ class Reducer:
             again = self.error(once)
             shown = once if again is not None and alike(again, known) else watchful(program)
         return Reduced(shown, self.error(shown) or known, minimal)
+
+    def _possible(self, program: Program) -> bool:
+        """Whether each op has a result: cut down, an operand may have become too small, and an engine die of it."""
+        trace = run(program, ReferenceBackend(self.dialect or self.backend.dialect))
+        ops = (moment.raised for moment in trace if isinstance(moment.step, Apply | InPlace))
+        return all(raised is None or isinstance(raised, MustRaise) for raised in ops)
 
     def _sound(self, program: Program) -> bool:
         return sound(program, self.backend, watch)

@@ -47,6 +47,8 @@ def _padding(entropy: Entropy, x: Array) -> Params | None:
 
 
 def _padded(x: Array, pad: tuple[int, int], value: float) -> Array:
+    if not x.ndim:
+        raise ValueError("there is no dimension to pad")  # which np.pad lets pass
     return np.pad(x, [(0, 0)] * (x.ndim - 1) + [pad], constant_values=value)
 
 
