@@ -29,6 +29,7 @@ from gradlaws.conformance.steps import (
     Mode,
     ReadGrad,
     RetainGrad,
+    SetGrad,
     Step,
     ZeroGrad,
 )
@@ -215,6 +216,19 @@ def test_contents_that_no_law_speaks_of_are_listed_as_engine(
     soak = Soak(Widening(), known=past.known)
     soak.settle(0, WIDENED, EngineBroke("found before"))
     assert len(soak.found) == (not excused)
+
+
+@pytest.mark.parametrize("assigned", [True, False])
+def test_what_is_read_from_grad_may_be_a_copy_of_what_was_assigned_there(assigned: bool) -> None:
+    """Its flags are not judged any more, so those of what was assigned are not either."""
+    steps = [leaf(0), leaf(1), SetGrad(0, 1), ReadGrad(0, outs=(2,))]
+    program = Program(tuple(steps if assigned else steps[:2] + steps[3:]))
+    past = Passing(entry("ACC-01"))
+    assert past.passes(program, Broken("ACC-01", "v0.grad", "1.", "2."), 0)
+    for step in program:
+        past.follow(program, step)
+    assert past.skips(2)
+    assert past.skips(1) is assigned
 
 
 def test_a_comparison_that_breaks_is_a_finding_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
