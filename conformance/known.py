@@ -6,8 +6,8 @@
     link = "https://github.com/..."
     also = ["ACC-01", "RET-12"]      # optional, with a script: further laws whose programs show the same defect
     ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
-    steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds; `create_graph` is
-                                     # one that records derivatives
+    steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds, or what stands for
+                                     # several (`create_graph`, `alias_write`, `repeated_op`; see `marks`)
     dtypes = ["float32"]             # optional: only programs with a tensor of one of these
     modes = ["no_grad"]              # optional: only programs that enter one of these grad modes
     capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
@@ -42,14 +42,13 @@ from typing import Any, Protocol
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
 from packaging.version import InvalidVersion, Version
 
+from gradlaws.conformance.marks import MARKS
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import KINDS, Apply, InPlace, Leaf, Mode, recording
+from gradlaws.conformance.steps import KINDS, Apply, InPlace, Leaf, Mode
 
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
 ANY = "*"
-#: Among kinds of steps: a backward or `autograd.grad` with create_graph.
-RECORDING = "create_graph"
 FIELDS: dict[str, type] = {
     "law": str,
     "reason": str,
@@ -69,7 +68,7 @@ FIELDS: dict[str, type] = {
 NAMES: dict[str, frozenset[str]] = {
     "ops": TABLE.names() | frozenset(INPLACE),
     "modes": frozenset({"no_grad", "enable_grad"}),
-    "steps": KINDS | {RECORDING},
+    "steps": KINDS | frozenset(MARKS),
 }
 
 
@@ -82,7 +81,7 @@ class Known:
     """One entry.
 
     also:   further laws that the defect breaks; only with a script, which is what says that it is the same one.
-            With ops, "*" stands for whichever law draws a program with one of these.
+            With ops, or one of `MARKS` among the steps, "*" stands for whichever law draws such a program.
     ops, dtypes, modes: if given, the entry covers only programs with one of these ops (dtypes, grad modes).
     steps:  if given, the entry covers only programs with steps of all these kinds.
     capabilities:       if given, the entry is only about an adapter that claims all of these.
@@ -138,11 +137,14 @@ class Known:
         entered = {step.kind for step in program if isinstance(step, Mode)}
         held = {str(step.value.array.dtype) for step in program if isinstance(step, Leaf)}
         held |= {
-            dict(step.params)["dtype"] for step in program if isinstance(step, Apply) and step.op == "cast"
+            value
+            for step in program
+            if isinstance(step, Apply)
+            for key, value in step.params
+            if key == "dtype"
         }
         kinds = {type(step).__name__ for step in program}
-        if recording(program):
-            kinds.add(RECORDING)
+        kinds |= {mark for mark in self.steps & MARKS.keys() if MARKS[mark](program)}
         wanted = ((self.ops, used), (self.modes, entered), (self.dtypes, held))
         return self.steps <= kinds and all(not some or not some.isdisjoint(there) for some, there in wanted)
 
@@ -299,9 +301,14 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         raise KnownFailuresError(
             f"known failures {where}: {name}: `also` needs a `script` that shows what these laws have in common"
         )
-    if ANY in entry.get("also", ()) and not entry.get("ops"):
+    if (
+        ANY in entry.get("also", ())
+        and not entry.get("ops")
+        and MARKS.keys().isdisjoint(entry.get("steps", ()))
+    ):
         raise KnownFailuresError(
-            f"known failures {where}: {name}: `also` names any law only where `ops` are named"
+            f"known failures {where}: {name}: `also` names any law only where `ops` are named, "
+            f"or among `steps` one of {', '.join(MARKS)}"
         )
     try:
         SpecifierSet(entry.get("versions", ""))

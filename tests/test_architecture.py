@@ -25,7 +25,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("conformance.steps",),
     ("conformance.printing",),
     ("conformance.program",),
-    ("conformance.verdict", "conformance.serial", "conformance.minimise", "conformance.known"),
+    (
+        "conformance.verdict",
+        "conformance.serial",
+        "conformance.minimise",
+        "conformance.known conformance.marks",
+    ),
     ("strategies", "conformance.backend"),
     (
         "conformance.spelled conformance.torchlike conformance.functional",

@@ -31,6 +31,7 @@ class MygradBackend(Spelled):
     spellings = {
         **numpy_like("mygrad", inplace=True),
         **{name: f"mygrad.nnet.{name}({{0}})" for name in ("relu", "sigmoid")},
+        "vector_norm": "mygrad.linalg.norm({0})",
         "elu": "mygrad.nnet.elu({0}, 1.0)",
         "leaky_relu": "mygrad.nnet.leaky_relu({0}, {slope})",
         "hardtanh": "mygrad.nnet.hard_tanh({0})",
