@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
+import gradlaws
 from gradlaws.conformance.backend import Backend
 from gradlaws.conformance.examining import follow
 from gradlaws.conformance.judging import Effort
@@ -28,12 +28,8 @@ from gradlaws.conformance.wholes import WHOLE, law_of
 
 def header(backends: Sequence[Backend], selection: Selection, effort: Effort, profile: str) -> dict[str, Any]:
     """What is known before anything is judged."""
-    try:
-        own = version("gradlaws")
-    except PackageNotFoundError:
-        own = "checkout"
     return {
-        "gradlaws": own,
+        "gradlaws": gradlaws.__version__,
         "backends": [
             {
                 "name": b.name,

@@ -1,4 +1,4 @@
-"""What a program can be recognised by that is more than one kind of step; conditions of known failures name it."""
+"""What can be read off the steps of a program: views, and the marks that conditions of known failures name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ from collections.abc import Callable
 
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, InPlace, recording
+from gradlaws.conformance.steps import Apply, InPlace, Step, Var, recording
+
+
+def is_view(step: Step | None) -> bool:
+    """Whether a step is a view op; `reshape`, which may copy, counts as one."""
+    return isinstance(step, Apply) and bool(TABLE[step.op].alias)
+
+
+def viewed(program: Program) -> dict[Var, Var]:
+    """For each view what it is directly a view of."""
+    return {var: step.uses()[0] for step in program if is_view(step) for var in step.outs}
 
 
 def writes_to_alias(program: Program) -> bool:
     """Whether an in-place op writes to a view, or to what there is a view of."""
-    views = [step for step in program if isinstance(step, Apply) and TABLE[step.op].alias]
-    aliases = {var for step in views for var in (step.inputs[0], *step.outs)}
+    sources = viewed(program)
+    aliases = {*sources, *sources.values()}
     return any(isinstance(step, InPlace) and step.target in aliases for step in program)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws import __version__
+import gradlaws
 from gradlaws.conformance.backend import FEATURES, Backend, forwarded
 from gradlaws.conformance.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
@@ -29,7 +29,7 @@ class ReferenceBackend(Backend):
         return Engine()
 
     def version(self) -> str:
-        return __version__
+        return str(gradlaws.__version__)
 
     tensor = forwarded(Engine.tensor)
     parameter = forwarded(Engine.parameter)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gradlaws.conformance.laws.inplace import NEEDED, guarded, multiplied, overwrite, written
-from gradlaws.conformance.laws.memory import neighbours, viewed
+from gradlaws.conformance.laws.memory import neighbours
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
+from gradlaws.conformance.marks import viewed
 from gradlaws.conformance.steps import Backward, Detach, InPlace, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import graph

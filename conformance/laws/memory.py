@@ -5,7 +5,7 @@ And from that, which steps have to do with each other.
 
 from __future__ import annotations
 
-from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.marks import is_view
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
     Apply,
@@ -33,7 +33,7 @@ def memory(program: Program) -> dict[Var, Var]:
     """For each variable the one whose memory it lives in, itself included; `reshape` counts as a view."""
     found: dict[Var, Var] = {}
     for step in program:
-        source = step.uses()[0] if isinstance(step, Detach) or _is_view(step) else None
+        source = step.uses()[0] if isinstance(step, Detach) or is_view(step) else None
         for var in step.outs:
             found[var] = var if source is None else found.get(source, source)
     return found
@@ -46,15 +46,6 @@ def neighbours(program: Program) -> dict[Var, set[Var]]:
     for var, base in bases.items():
         groups.setdefault(base, set()).add(var)
     return {var: groups[base] for var, base in bases.items()}
-
-
-def viewed(program: Program) -> dict[Var, Var]:
-    """For each view what it is directly a view of."""
-    return {var: step.uses()[0] for step in program if _is_view(step) for var in step.outs}
-
-
-def _is_view(step: Step) -> bool:
-    return isinstance(step, Apply) and bool(TABLE[step.op].alias)
 
 
 def relevant(program: Program, index: int, var: Var | None = None) -> Program:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.marks import is_view
 from gradlaws.conformance.printing import name
 from gradlaws.conformance.steps import (
     Apply,
@@ -249,6 +249,6 @@ def aliases_have_their_own_gradient(t: Trial) -> None:
     for at in t.succeeded(Backward):
         for var in at.want.seen:
             made = t.program.maker(var)
-            alias = isinstance(made, Detach) or (isinstance(made, Apply) and bool(TABLE[made.op].alias))
+            alias = isinstance(made, Detach) or is_view(made)
             if alias and var not in assigned:
                 t.grad(at, var)

@@ -12,13 +12,12 @@ import numpy as np
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.laws.tracking import higher
 from gradlaws.conformance.laws.trial import At, Broken, EngineBroke, Trial, excess
+from gradlaws.conformance.marks import is_view
 from gradlaws.conformance.observe import described
-from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.oracle import Expected
 from gradlaws.conformance.printing import name, statement
 from gradlaws.conformance.program import Program
 from gradlaws.conformance.steps import (
-    Apply,
     Backward,
     Detach,
     Forget,
@@ -154,7 +153,7 @@ def held(trial: Trial) -> set[Var]:
         elif isinstance(step, SetGrad) and step.source is not None and moment.raised is None:
             found.add(step.source)
     for step in (*trial.program.steps[::-1], *trial.program.steps) if found else ():
-        if isinstance(step, Detach) or (isinstance(step, Apply) and TABLE[step.op].alias):
+        if isinstance(step, Detach) or is_view(step):
             family = {step.uses()[0], *step.outs}
             found |= set() if found.isdisjoint(family) else family
     return found
