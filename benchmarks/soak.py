@@ -28,19 +28,20 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from gradlaws.conformance.backend import Backend  # noqa: E402 - the checkout's src goes first
+from gradlaws.conformance.engines.backend import Backend  # noqa: E402 - the checkout's src goes first
+from gradlaws.conformance.engines.discovery import find  # noqa: E402
+from gradlaws.conformance.execution.standard import Standard  # noqa: E402
 from gradlaws.conformance.faults import FAULTS  # noqa: E402
-from gradlaws.conformance.loading import find  # noqa: E402
-from gradlaws.conformance.program import Program  # noqa: E402
-from gradlaws.conformance.reducing import Reducer  # noqa: E402
-from gradlaws.conformance.soaking import Soak, program_of  # noqa: E402
-from gradlaws.conformance.steps import Look  # noqa: E402
+from gradlaws.conformance.language.program import Program  # noqa: E402
+from gradlaws.conformance.language.steps import Look  # noqa: E402
+from gradlaws.conformance.whole_programs.shrinker import WholeShrinker  # noqa: E402
+from gradlaws.conformance.whole_programs.soak import Soak, program_of  # noqa: E402
 
 #: Whose time it is, by what stands in the path of a function on the stack; the first that applies.
 OWNERS = (
     ("drawing", ("/strategies/",)),
-    ("reference", ("/reference/", "/ops/", "/backends/reference.py")),
-    ("engine", ("/backends/", "/torchlike.py", "/spelled.py", "/functional.py", "/torch/", "<string>")),
+    ("reference", ("/reference/", "/ops/", "/adapters/reference.py")),
+    ("engine", ("/adapters/", "/conformance/engines/", "/torch/", "<string>")),
 )
 #: Seconds of processor time between two samples.
 EVERY = 0.002
@@ -73,14 +74,14 @@ class Sampler:
 
 
 #: A discrepancy to be made small: on which engine, by what, and where it shows.
-Task = tuple[Reducer, Program, Exception]
+Task = tuple[WholeShrinker, Program, Exception]
 
 
 def discrepancies(
     backend: Backend, seed: int, strict: bool = False, most: int | None = None
 ) -> Iterator[Task]:
     """What an engine shows in whole programs, if nothing is listed as known to fail."""
-    reducer = Reducer(backend, 60.0, strict)
+    reducer = WholeShrinker(backend, 60.0, Standard(strict=strict))
     for number in count() if most is None else range(most):
         program = program_of(backend, seed, number)
         error = reducer.error(program)

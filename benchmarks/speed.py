@@ -40,22 +40,24 @@ import hypothesis  # noqa: E402 - the checkout's src goes first
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from gradlaws.conformance.backend import Backend  # noqa: E402
-from gradlaws.conformance.examining import SIZE, drawn, vocabulary_of  # noqa: E402
-from gradlaws.conformance.interpreter import Interpreter, run  # noqa: E402
-from gradlaws.conformance.judging import Effort, judge  # noqa: E402
-from gradlaws.conformance.known import KnownFailures, shipped  # noqa: E402
+from gradlaws.conformance.engines.backend import Backend  # noqa: E402
+from gradlaws.conformance.engines.discovery import find  # noqa: E402
+from gradlaws.conformance.engines.torch_like import TorchLike  # noqa: E402
+from gradlaws.conformance.execution.interpreter import Interpreter, run  # noqa: E402
+from gradlaws.conformance.execution.oracle import believe  # noqa: E402
+from gradlaws.conformance.execution.trace import Moment, Trace  # noqa: E402
+from gradlaws.conformance.judgement.draws import SIZE, drawn  # noqa: E402
+from gradlaws.conformance.judgement.effort import Effort  # noqa: E402
+from gradlaws.conformance.judgement.judge import judge  # noqa: E402
+from gradlaws.conformance.judgement.verdict import Verdict  # noqa: E402
+from gradlaws.conformance.known_failures.entry import KnownFailures  # noqa: E402
+from gradlaws.conformance.known_failures.toml_parser import shipped  # noqa: E402
+from gradlaws.conformance.language.program import Program  # noqa: E402
+from gradlaws.conformance.language.source import statement  # noqa: E402
+from gradlaws.conformance.language.steps import Look, Mode  # noqa: E402
 from gradlaws.conformance.laws import LAWS, Broken, Law, Trial  # noqa: E402
-from gradlaws.conformance.laws.standing import stand  # noqa: E402
-from gradlaws.conformance.loading import find  # noqa: E402
-from gradlaws.conformance.observe import Moment, Trace  # noqa: E402
-from gradlaws.conformance.oracle import believe  # noqa: E402
-from gradlaws.conformance.printing import statement  # noqa: E402
-from gradlaws.conformance.program import Program  # noqa: E402
-from gradlaws.conformance.steps import Look, Mode  # noqa: E402
-from gradlaws.conformance.torchlike import TorchLike  # noqa: E402
-from gradlaws.conformance.verdict import Verdict  # noqa: E402
-from gradlaws.strategies import DeadEnd  # noqa: E402
+from gradlaws.conformance.laws.invariants import stand  # noqa: E402
+from gradlaws.strategies import DeadEnd, Vocabulary  # noqa: E402
 
 
 @dataclass
@@ -190,7 +192,7 @@ def floor(examples: int) -> float:
 
 def programs_of(law: Law, backend: Backend, seeds: list[bytes]) -> Iterator[Program]:
     """The programs that the seeds lead to."""
-    vocabulary = vocabulary_of(backend)
+    vocabulary = Vocabulary.of(backend)
     for seed in seeds:
         try:
             yield drawn(law, vocabulary, seed)

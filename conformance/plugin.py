@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gradlaws.conformance.judgement.profiles import HELP, PROFILES
+
 if TYPE_CHECKING:
-    from gradlaws.conformance.campaign import Campaign
+    from gradlaws.conformance.suite.campaign import Campaign
 
 HERE = Path(__file__).resolve().parent
-#: Programs per law, and whether the seed is drawn anew each time.
-PROFILES = {"smoke": (10, False), "ci": (100, False), "nightly": (2000, True)}
 KEY: pytest.StashKey[Campaign] = pytest.StashKey()
 #: The campaign of this process; a list, because the hook that needs it is not given the config.
 _ACTIVE: list[Campaign] = []
@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--profile",
         choices=tuple(PROFILES),
-        help="how hard to look: 10, 100 (ci, the default) or 2000 programs a law",
+        help=HELP,
     )
     group.addoption(
         "--max-examples", type=_count, metavar="N", help="programs per law, instead of the profile's"
@@ -109,11 +109,12 @@ def _wanted(config: pytest.Config) -> bool:
 def campaign_of(config: pytest.Config) -> Campaign:
     """What this run is about; made when first needed. Raises pytest.UsageError for wrong options."""
     if KEY not in config.stash:
-        from gradlaws.conformance.campaign import Campaign, CampaignError
+        from gradlaws.conformance.suite.campaign import Campaign
+        from gradlaws.conformance.suite.options import OptionsError
 
         try:
             config.stash[KEY] = Campaign.of(config)
-        except CampaignError as error:
+        except OptionsError as error:
             raise pytest.UsageError(str(error)) from error
         _ACTIVE.append(config.stash[KEY])
     return config.stash[KEY]
@@ -130,24 +131,29 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Give a worker process of pytest-xdist the seed of this run."""
     if KEY in node.config.stash:
-        node.workerinput["gradlaws_seed"] = node.config.stash[KEY].seed
+        node.workerinput["gradlaws_seed"] = node.config.stash[KEY].options.effort.seed
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Versions, backends, capabilities, seed."""
-    return config.stash[KEY].header() if KEY in config.stash else []
+    if KEY not in config.stash:
+        return []
+    from gradlaws.conformance.suite.introduction import introduction
+
+    campaign = config.stash[KEY]
+    return list(introduction(campaign.options, campaign.cases))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a law and backend, its id the law's."""
     if "law_case" in metafunc.fixturenames:
-        cases = campaign_of(metafunc.config).law_cases()
+        cases = campaign_of(metafunc.config).cases.laws
         metafunc.parametrize("law_case", cases, ids=[case.id for case in cases])
     if "whole_case" in metafunc.fixturenames:
-        cases = campaign_of(metafunc.config).whole_cases()
+        cases = campaign_of(metafunc.config).cases.wholes
         metafunc.parametrize("whole_case", cases, ids=[case.id for case in cases])
     if "example_case" in metafunc.fixturenames:
-        cases = campaign_of(metafunc.config).example_cases()
+        cases = campaign_of(metafunc.config).cases.examples
         metafunc.parametrize("example_case", cases, ids=[case.id for case in cases])
 
 

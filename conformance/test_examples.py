@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pytest
-
-from gradlaws.conformance.campaign import LINE, Campaign, Case
-from gradlaws.conformance.lines import example_line
-from gradlaws.conformance.printing import source
-from gradlaws.conformance.scripts import Example
-from gradlaws.conformance.verdict import Verdict
+from gradlaws.conformance.documented.script import Example
+from gradlaws.conformance.language.source import source
+from gradlaws.conformance.suite.campaign import LINE, Campaign
+from gradlaws.conformance.suite.cases import Case
+from gradlaws.conformance.suite.example_verdict import judge_example
+from gradlaws.conformance.suite.parametrization import end
+from gradlaws.conformance.suite.record_lines import example_line
 
 
 def test_example(
@@ -20,13 +20,7 @@ def test_example(
     """What the documentation shows is what happens."""
     example, backend = example_case.subject, example_case.backend
     assert isinstance(example, Example)
-    line = example_line(example, backend, campaign.known[backend.name], campaign.effort.dialect)
-    record_property(LINE, json.dumps(line))
-    verdict, message = line["verdict"], line["message"]
-    if verdict == Verdict.UNSUPPORTED:
-        pytest.skip(f"UNSUPPORTED: {message}")
-    if verdict == Verdict.KNOWN:
-        pytest.xfail(f"KNOWN: {message}")
-    if verdict not in (Verdict.PASS, Verdict.DECLARED):
-        program = "\n".join("    " + text for text in source(example.program, backend.spellings).splitlines())
-        pytest.fail(f"{message}\n\n{example.sentence}\n{example.source}\n\n{program}", pytrace=False)
+    result = judge_example(example, backend, campaign.options.known[backend.name], campaign.options.effort)
+    record_property(LINE, json.dumps(example_line(result)))
+    program = "\n".join("    " + text for text in source(example.program, backend.spellings).splitlines())
+    end(result, f"{result.message}\n\n{example.sentence}\n{example.source}\n\n{program}")

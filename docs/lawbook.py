@@ -19,15 +19,16 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # a bare checkout will do
 
-from gradlaws.conformance.backend import CAPABILITIES  # noqa: E402
-from gradlaws.conformance.backends.reference import ReferenceBackend  # noqa: E402
-from gradlaws.conformance.examining import SIZE, drawn, vocabulary_of  # noqa: E402
+from gradlaws.conformance.adapters.reference import ReferenceBackend  # noqa: E402
+from gradlaws.conformance.engines.backend import CAPABILITIES  # noqa: E402
 from gradlaws.conformance.faults import FAULTS  # noqa: E402
-from gradlaws.conformance.known import Known, shipped  # noqa: E402
+from gradlaws.conformance.judgement.draws import SIZE, drawn  # noqa: E402
+from gradlaws.conformance.known_failures.entry import Known  # noqa: E402
+from gradlaws.conformance.known_failures.toml_parser import shipped  # noqa: E402
+from gradlaws.conformance.language.source import source  # noqa: E402
 from gradlaws.conformance.laws import LAWS, Law  # noqa: E402
-from gradlaws.conformance.printing import source  # noqa: E402
-from gradlaws.conformance.promises import PROMISES  # noqa: E402
-from gradlaws.strategies.builder import DeadEnd  # noqa: E402
+from gradlaws.conformance.laws.catalogue import PROMISES  # noqa: E402
+from gradlaws.strategies.builder import DeadEnd, Vocabulary  # noqa: E402
 
 
 def pages() -> dict[str, str]:
@@ -146,7 +147,7 @@ def _generated(law: Law) -> Iterator[str]:
 
 def _drawn(law: Law) -> Any:
     """The first program that comes out: the same in every build."""
-    vocabulary = vocabulary_of(ReferenceBackend())
+    vocabulary = Vocabulary.of(ReferenceBackend())
     for first in range(256):
         try:
             with np.errstate(all="ignore"):

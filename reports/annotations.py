@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.script import script
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.finding_script import script
 from gradlaws.reports.terminal import again, some
 from gradlaws.reports.view import BREAKS, View, plural
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.difference import Difference
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.record_difference import Difference
 from gradlaws.reports.terminal import some
 from gradlaws.reports.view import BREAKS, State, View, plural
 

@@ -9,9 +9,9 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.reader import LawResult
-from gradlaws.reports.script import script
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.finding_script import script
+from gradlaws.reports.record_reader import LawResult
 from gradlaws.reports.terminal import again, covered, ratio
 from gradlaws.reports.view import BREAKS, Cause, Family, State, View, plural
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.reader import LawResult
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.record_reader import LawResult
 from gradlaws.reports.terminal import failure
 from gradlaws.reports.view import View
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gradlaws.reports.script import script
+from gradlaws.reports.finding_script import script
 from gradlaws.reports.terminal import again, cell, covered, ratio, short, some
 from gradlaws.reports.view import BREAKS, Cause, State, View, plural
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.reader import LawResult
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.record_reader import LawResult
 from gradlaws.reports.view import BREAKS, Family, State, View, plural
 
 #: Verdicts by column of the table, in order; the rest is `other`.

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from gradlaws.conformance.dialect import MEANING
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.causes import BREAKS, Cause, causes_of
-from gradlaws.reports.reader import LEVELS, Engine, ExampleResult, LawResult, Record
+from gradlaws.conformance.engines.dialect import MEANING
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.record_reader import LEVELS, Engine, ExampleResult, LawResult, Record
+from gradlaws.reports.root_causes import BREAKS, Cause, causes_of
 
 __all__ = ["BREAKS", "Cause", "Claim", "Family", "State", "View", "plural", "views"]
 

@@ -13,10 +13,10 @@ discards nearly nothing. Own shapes of program are written with a `Builder`, as 
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.gradients import gradients
 from gradlaws.strategies.graphs import Graph, graph, scalar_graph
-from gradlaws.strategies.interplay import whole_program, whole_programs
 from gradlaws.strategies.programs import GRAPHS, op_chains, programs
 from gradlaws.strategies.shapes import broadcastable_shapes, shapes
 from gradlaws.strategies.tensors import DTYPES, dtypes, tensors
+from gradlaws.strategies.whole_programs import whole_program, whole_programs
 
 __all__ = [
     "DTYPES",

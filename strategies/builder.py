@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.ops import INPLACE
-from gradlaws.conformance.steps import (
+from gradlaws.conformance.language.steps import (
     Backward,
     ClearGrad,
     Detach,
@@ -25,7 +24,8 @@ from gradlaws.conformance.steps import (
     Var,
     ZeroGrad,
 )
-from gradlaws.strategies.drafting import DeadEnd, Draft, Info, modest
+from gradlaws.conformance.ops import INPLACE
+from gradlaws.strategies.draft import DeadEnd, Draft, Info, modest
 from gradlaws.strategies.vocabulary import Vocabulary
 
 __all__ = ["Builder", "DeadEnd", "Info", "Vocabulary"]
@@ -113,7 +113,9 @@ class Builder(Draft):
     def detach(self, x: Var) -> Var:
         """`x.detach()`."""
         info = self.info[x]
-        var = self._bind(Info(info.value, False, True, info.base, info.sealed, info.contiguous))
+        var = self._bind(
+            Info(info.value, False, leaf=True, base=info.base, sealed=info.sealed, contiguous=info.contiguous)
+        )
         self.step(Detach(x, outs=(var,)))
         return var
 
@@ -133,7 +135,7 @@ class Builder(Draft):
 
     def read_grad(self, x: Var) -> Var:
         """`out = x.grad`, where it is known to be a tensor."""
-        var = self._bind(Info(np.zeros_like(self.info[x].value), False, True, -1, known=False))
+        var = self._bind(Info(np.zeros_like(self.info[x].value), False, leaf=True, known=False))
         self.step(ReadGrad(x, outs=(var,)))
         return var
 
@@ -191,7 +193,7 @@ class Builder(Draft):
         seeds = tuple(None if self.info[r].value.size == 1 else self.seed(r) for r in roots)
         tracked = bool(options.get("create_graph"))
         outs = tuple(
-            self._bind(Info(np.zeros_like(self.info[x].value), tracked, not tracked, -1, known=False))
+            self._bind(Info(np.zeros_like(self.info[x].value), tracked, leaf=not tracked, known=False))
             for x in inputs
         )
         self.step(Grad(roots, inputs, seeds, outs=outs, **options))
@@ -202,13 +204,13 @@ class Builder(Draft):
         value = self.info[root].value
         kind, dtype = self.entropy.below(4), self.dtype(root)
         if kind == 1 and value.ndim and value.size and self.has("expand"):
-            small = self.constant(value.shape[1:], dtype=dtype)
+            small = self.data(value.shape[1:], dtype=dtype)
             return int(self.must("expand", small, shape=value.shape))
         if kind == 2 and value.ndim >= 2 and self.has("transpose"):
             turned = (*value.shape[:-2], value.shape[-1], value.shape[-2])
             return int(
                 self.must(
-                    "transpose", self.constant(turned, dtype=dtype), dim0=value.ndim - 2, dim1=value.ndim - 1
+                    "transpose", self.data(turned, dtype=dtype), dim0=value.ndim - 2, dim1=value.ndim - 1
                 )
             )
-        return self.constant(value.shape, dtype=dtype)
+        return self.data(value.shape, dtype=dtype)

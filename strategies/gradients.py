@@ -14,7 +14,7 @@ from gradlaws.strategies.shapes import Shape, checked_shape
 from gradlaws.strategies.tensors import checked_backend, checked_dtype, checked_table, contents
 
 if TYPE_CHECKING:
-    from gradlaws.conformance.backend import Backend
+    from gradlaws.conformance.engines.backend import Backend
 
 #: The layouts of a gradient, simplest first; and what is no gradient for the shape at all.
 LAYOUTS = ("random", "expanded", "transposed")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gradlaws.conformance.language.steps import Apply, Var
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.steps import Apply, Var
 from gradlaws.strategies.builder import Builder
 
 

@@ -2,7 +2,7 @@
 
 A program is drawn in one go, as a string of bytes that a `Builder` decodes step by step, knowing what each
 variable holds; so nearly nothing is discarded, and byte 0 is the simplest choice everywhere. A program prints
-as runnable source; `gradlaws.conformance.interpreter.run` runs it on any backend.
+as runnable source; `gradlaws.conformance.execution.interpreter.run` runs it on any backend.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gradlaws.conformance.entropy import NONZERO, VALUES, Entropy
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
-from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Var
 from gradlaws.strategies.arguments import either, integer, invalid, member, nearest
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.graphs import SHAPES, Graph, graph
@@ -26,7 +26,7 @@ from gradlaws.strategies.shapes import Shape, checked_shape, shapes
 from gradlaws.strategies.tensors import checked_dtype
 
 if TYPE_CHECKING:
-    from gradlaws.conformance.backend import Backend
+    from gradlaws.conformance.engines.backend import Backend
 
 #: Bytes that a program is drawn from.
 SIZE = 480
@@ -234,14 +234,13 @@ def _vocabulary(ops: Iterable[str] | None, backend: Backend | None, needed: tupl
         raise invalid("ops", name, "is no op of the table", nearest(name, known))
     if not wanted:
         raise invalid("ops", set(), "is empty", "pass None for all ops")
-    capabilities = USUAL
     if backend is not None:
         lacking = sorted(wanted - frozenset(backend.ops())) if ops is not None else []
         if lacking:
             raise invalid(
                 "ops", lacking, f"is not among the ops of {backend!r}", "leave it out, or pass ops=None"
             )
-        wanted, capabilities = wanted & frozenset(backend.ops()), backend.capabilities
+        wanted &= frozenset(backend.ops())
     for name in needed:
         if name not in wanted:
             raise invalid(
@@ -250,7 +249,7 @@ def _vocabulary(ops: Iterable[str] | None, backend: Backend | None, needed: tupl
                 f"lacks {name!r}, which joins branches or makes scalars",
                 f"add {name!r}, or use op_chains",
             )
-    return Vocabulary(wanted, capabilities)
+    return Vocabulary(wanted, USUAL) if backend is None else Vocabulary.of(backend, wanted)
 
 
 def _differentiable(name: str, value: Any) -> str:

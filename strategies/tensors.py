@@ -19,7 +19,7 @@ from gradlaws.strategies.arguments import either, invalid, member
 from gradlaws.strategies.shapes import Shape, checked_shape, shapes
 
 if TYPE_CHECKING:
-    from gradlaws.conformance.backend import Backend
+    from gradlaws.conformance.engines.backend import Backend
 
 #: Names of the dtypes that the suite speaks of, simplest first.
 DTYPES = ("float64", "float32", "complex128", "int64", "bool")
@@ -59,7 +59,7 @@ def tensors(
     table:   1 to 256 numbers that the elements are taken from, simplest first. By default short dyadic
              numbers from -2 to 2. Integers are cut towards zero, a bool is whether the number differs from
              0, a complex number takes two.
-    backend: an adapter (`gradlaws.conformance.backend.Backend`).
+    backend: an adapter (`gradlaws.conformance.engines.backend.Backend`).
     requires_grad: with `backend` only; None stands for True where the dtype is floating-point or complex.
 
     Shrinks towards what `shape` and `dtype` shrink to, and towards the first number of the table (0.0).
@@ -153,7 +153,7 @@ def checked_backend(value: Any) -> None:
             "backend",
             value,
             "is not an adapter",
-            "pass an instance of a gradlaws.conformance.backend.Backend",
+            "pass an instance of a gradlaws.conformance.engines.backend.Backend",
         )
 
 

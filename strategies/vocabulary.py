@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick
 
@@ -24,6 +25,12 @@ class Vocabulary:
     accepts: Callable[..., bool] = lambda op, **params: True
     constants: bool = True
     ties: bool = True
+
+    @classmethod
+    def of(cls, backend: Backend, ops: frozenset[str] | None = None) -> Vocabulary:
+        """What programs for this backend may use; of its ops only those named, if any are."""
+        has = frozenset(backend.ops())
+        return _vocabulary(has if ops is None else has & ops, backend.capabilities, backend.accepts)
 
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:
@@ -61,3 +68,8 @@ class Vocabulary:
     @property
     def _float32(self) -> bool:
         return "float32" in self.capabilities or not self.capabilities
+
+
+@lru_cache(maxsize=8)  # each sorts the op table anew
+def _vocabulary(ops: frozenset[str], has: frozenset[str], accepts: Callable[..., bool]) -> Vocabulary:
+    return Vocabulary(ops, has, accepts, "constants" in has, "ties" in has)

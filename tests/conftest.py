@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 ENGINES = """
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.faults import FAULTS
 
 def Overwriting():

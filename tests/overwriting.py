@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
-from gradlaws.conformance.reference.differentiate import ancestors
+from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.reference.differentiation import ancestors
 
 
 class Overwriting(ReferenceBackend):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -17,106 +18,70 @@ ROOT = Path(__file__).resolve().parent.parent
 HALLS = ("conformance", "strategies", "reports")
 LONGEST = 350
 
-#: The layers, lowest first. A module imports what stands in a lower layer, and its own room: the entries of
-#: one string. `x` stands for the module gradlaws.x, or the package and all that is in it.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("conformance.entropy", "conformance.dialect"),
-    ("conformance.ops",),
-    ("conformance.steps",),
-    ("conformance.printing",),
-    ("conformance.program",),
-    (
-        "conformance.verdict",
-        "conformance.serial",
-        "conformance.minimise",
-        "conformance.known conformance.marks",
-    ),
-    ("strategies", "conformance.backend"),
-    (
-        "conformance.spelled conformance.torchlike conformance.functional",
-        "conformance.observe",
-        "conformance.effects",
-        "conformance.limits",
-        "conformance.reference",
-    ),
-    ("conformance.backends", "conformance.interpreter"),
-    ("conformance.oracle", "conformance.watching"),
-    ("conformance.laws", "conformance.faults"),
-    ("conformance.examining", "conformance.promises"),
-    ("conformance.blame", "conformance.containing"),
-    ("conformance.whole_trial", "conformance.undetermined"),
-    ("conformance.comparing",),
-    ("conformance.reducing", "conformance.standalone"),
-    ("conformance.soaking",),
-    ("conformance.soakfile",),
-    (
-        "conformance.coverage conformance.judging",
-        "conformance.checking",
-        "conformance.trying",
-        "conformance.loading",
-        "conformance.scripts",
-    ),
-    ("conformance.wholes",),
-    ("conformance.journal", "conformance.examples", "conformance.selection", "reports"),
-    ("conformance.lines",),
-    ("conformance.verifying",),
-    ("conformance.parametrizing",),
-    ("conformance.plugin conformance.campaign conformance.replaying",),
-    ("commands",),
+#: The order of the wings, lowest first: a wing is a package, or a module that stands alone. A module imports its own
+#: wing and those below it. `x` stands for the module gradlaws.x, or the package and all that is in it.
+WINGS: tuple[str, ...] = (
+    "conformance.entropy",
+    "conformance.ops",
+    "conformance.language",
+    "conformance.engines",
+    "conformance.known_failures",
+    "conformance.reference",
+    "conformance.adapters",
+    "conformance.faults",
+    "strategies",
+    "conformance.execution",
+    "conformance.laws",
+    "conformance.judgement",
+    "conformance.whole_programs",
+    "conformance.documented",
+    "reports",
+    "conformance.suite",
+    "conformance.plugin",
+    "commands",
 )
-#: Modules that may import less than all that is below them.
+#: Wings, and modules, that import less than all that is below them.
 ONLY: dict[str, tuple[str, ...]] = {
-    "conformance.verdict": (),
-    "conformance.minimise": ("conformance.entropy", "conformance.program", "conformance.steps"),
-    "conformance.backends": (
+    "conformance.judgement.verdict": (),
+    "conformance.engines": ("conformance.entropy", "conformance.ops"),
+    "conformance.known_failures": ("conformance.ops", "conformance.language"),
+    "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.dialect"),
+    "conformance.adapters": (
         "conformance.entropy",
-        "conformance.dialect",
         "conformance.ops",
-        "conformance.backend",
-        "conformance.spelled",
-        "conformance.effects",
-        "conformance.limits",
-        "conformance.torchlike",
-        "conformance.functional",
+        "conformance.engines",
         "conformance.reference",
-    ),
-    "conformance.reference": ("conformance.entropy", "conformance.dialect", "conformance.ops"),
-    "conformance.interpreter": (
-        "conformance.backend",
-        "conformance.effects",
-        "conformance.observe",
-        "conformance.ops",
-        "conformance.program",
-        "conformance.steps",
-        "conformance.entropy",
     ),
     "conformance.faults": (
-        "conformance.backends",
-        "conformance.reference",
-        "conformance.ops",
         "conformance.entropy",
+        "conformance.ops",
+        "conformance.reference",
+        "conformance.adapters.reference",
     ),
-    "strategies": ("conformance.entropy", "conformance.ops", "conformance.steps", "conformance.program"),
+    "strategies": (
+        "conformance.entropy",
+        "conformance.ops",
+        "conformance.language",
+        "conformance.engines.backend",
+    ),
+    "conformance.documented": (
+        "conformance.language",
+        "conformance.engines",
+        "conformance.execution",
+    ),
     "reports": (
-        "conformance.verdict",
-        "conformance.program",
-        "conformance.printing",
-        "conformance.known",
-        "conformance.dialect",
+        "conformance.judgement.verdict",
+        "conformance.language",
+        "conformance.known_failures",
+        "conformance.engines.dialect",
     ),
 }
 #: Who may import what belongs to others.
 GUESTS = {
-    "torch": ("conformance.backends.torch", "conformance.backends.torch_compile"),
-    "pytest": (
-        "conformance.plugin",
-        "conformance.campaign",
-        "conformance.replaying",
-        "conformance.parametrizing",
-        "commands.driving",
-    ),
+    "torch": ("conformance.adapters.torch", "conformance.adapters.torch_compile"),
+    "pytest": ("conformance.plugin", "conformance.suite", "commands.driving"),
     "jinja2": ("reports.html",),
-    "hypothesis": ("strategies", "conformance.judging", "conformance.plugin", "conformance.campaign"),
+    "hypothesis": ("strategies", "conformance.judgement.law_run", "conformance.plugin", "conformance.suite"),
 }
 
 
@@ -157,14 +122,14 @@ class Module:
                     yield node.lineno, f"{base}.{alias.name}" if deeper else base
 
 
-def within(name: str, room: str) -> bool:
-    """Whether a module belongs to a room."""
-    return any(name == entry or name.startswith(entry + ".") for entry in room.split())
+def within(name: str, *wings: str) -> bool:
+    """Whether a module belongs to one of these wings."""
+    return any(name == wing or name.startswith(wing + ".") for wing in wings)
 
 
-def place(name: str) -> tuple[int, str] | None:
-    """(number of the layer, room) of a module."""
-    return next(((k, room) for k, rooms in enumerate(LAYERS) for room in rooms if within(name, room)), None)
+def wing_of(name: str) -> str | None:
+    """The wing of a module."""
+    return next((wing for wing in WINGS if within(name, wing)), None)
 
 
 #: The command line lies beside the facade.
@@ -183,44 +148,76 @@ def listed(problems: list[str]) -> str:
     return "\n" + "\n".join(problems)
 
 
-def test_every_module_stands_in_a_layer() -> None:
-    homeless = [m.shown for m in INNER if place(m.name) is None]
-    assert not homeless, f"add these to LAYERS in {Path(__file__).name}:{listed(homeless)}"
+def test_every_module_stands_in_a_wing() -> None:
+    homeless = [m.shown for m in INNER if wing_of(m.name) is None]
+    assert not homeless, f"add these to WINGS in {Path(__file__).name}:{listed(homeless)}"
 
 
-def test_every_layer_has_its_modules() -> None:
-    rooms = [entry for rooms in LAYERS for room in rooms for entry in room.split()]
-    entries = {*rooms, *ONLY, *(entry for few in ONLY.values() for entry in few)}
+def test_every_wing_has_its_modules() -> None:
+    entries = {*WINGS, *ONLY, *(entry for few in ONLY.values() for entry in few)}
     assert [e for e in sorted(entries) if not any(within(m.name, e) for m in MODULES)] == []
 
 
-def test_layers_import_downwards_only() -> None:
+def test_the_norm_shows_its_wings_and_little_else() -> None:
+    alone = {m.path.name for m in MODULES if m.path.parent == ROOT / "conformance" and not m.is_test}
+    assert alone == {"__init__.py", "entropy.py", "plugin.py"}
+
+
+def test_wings_import_one_way() -> None:
     problems = []
     for module in INNER:
-        here = place(module.name)
-        for line, what in module.imports(typing=False):
+        here = wing_of(module.name)
+        few = next((few for wing, few in ONLY.items() if within(module.name, wing)), None)
+        for line, what in module.imports():
             other = what.removeprefix("gradlaws.")
-            there = place(other)
-            if here is None or there is None or not what.startswith("gradlaws.") or here[1] == there[1]:
+            there = wing_of(other)
+            if here is None or there is None or not what.startswith("gradlaws.") or here == there:
                 continue
             where = f"{module.shown}:{line} imports {other}"
-            if there[0] >= here[0]:
+            if WINGS.index(there) > WINGS.index(here):
                 problems.append(f"{where}, which is not below it")
-            few = next((few for room, few in ONLY.items() if within(module.name, room)), None)
-            if few is not None and not any(within(other, entry) for entry in few):
+            if few is not None and not within(other, *few):
                 problems.append(f"{where}; it may import {', '.join(few) or 'nothing of gradlaws'} only")
     assert not problems, listed(problems)
 
 
+def test_no_modules_import_each_other() -> None:
+    """Not even for type checkers, nor through others."""
+    names = {m.name for m in MODULES}
+    graph = {
+        m.name: {what for _, full in m.imports() if (what := full.removeprefix("gradlaws.")) in names}
+        for m in MODULES
+    }
+    # A package imports its modules, to register them; what a module takes from its package it takes after that.
+    graph = {
+        name: {w for w in used if not w.startswith(name + ".") and not name.startswith(w + ".")}
+        for name, used in graph.items()
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise AssertionError(f"these import each other: {' <- '.join(error.args[1])}") from None
+
+
+def test_wings_say_what_they_are_about() -> None:
+    packages = [
+        m for m in MODULES if m.path.name == "__init__.py" and m.name not in HALLS and m.name in WINGS
+    ]
+    short = [m.shown for m in packages if len((ast.get_docstring(m.tree) or "").split()) < 15]
+    silent = [
+        m.shown for m in packages if "mport" not in (ast.get_docstring(m.tree) or "") and m.name != "commands"
+    ]
+    assert not short + silent, f"say what the wing is about, and what it imports:{listed(short + silent)}"
+
+
 @pytest.mark.parametrize("guest", GUESTS)
 def test_what_belongs_to_others_is_imported_in_few_places(guest: str) -> None:
-    hosts = " ".join(GUESTS[guest])
     problems = [
         f"{module.shown}:{line} imports {what}"
         for module in MODULES
         for line, what in module.imports()
         if what.split(".")[0] == guest
-        and not within(module.name, hosts)
+        and not within(module.name, *GUESTS[guest])
         and not (module.is_test and guest == "pytest")
     ]
     assert not problems, listed(problems)
@@ -252,7 +249,7 @@ def test_adapters_are_short() -> None:
     """An engine is one file that one can read at a glance: blank lines, comments and docstrings do not count."""
     problems = []
     for module in MODULES:
-        if within(module.name, "conformance.backends"):
+        if within(module.name, "conformance.adapters"):
             said = [
                 ast.get_docstring(n) or ""
                 for n in ast.walk(module.tree)

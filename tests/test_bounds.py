@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from gradlaws.conformance.entropy import Entropy
-from gradlaws.conformance.laws.trial import excess
-from gradlaws.conformance.oracle import believe
-from gradlaws.conformance.reference.bounds import Bounds
+from gradlaws.conformance.execution.oracle import believe
+from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.graphs import graph
 
@@ -46,8 +46,8 @@ EXACT = [
 
 def compared(dtype: str, count: int, ops: list[str] | None = None) -> list[tuple[float, float]]:
     """(ratio of error to bound, bound relative to the gradient) for random programs on PyTorch."""
-    from gradlaws.conformance.backends.torch import TorchBackend
-    from gradlaws.conformance.interpreter import run
+    from gradlaws.conformance.adapters.torch import TorchBackend
+    from gradlaws.conformance.execution.interpreter import run
 
     backend = TorchBackend()
     names = frozenset(backend.ops()) - {"cast"} if ops is None else frozenset(ops)

@@ -8,14 +8,14 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records import Engine, lines, result
+from small_records import Engine, lines, result
 
-from gradlaws.reports.difference import as_markdown, as_text, compare
 from gradlaws.reports.formats import FORMATS
 from gradlaws.reports.gate import decide
-from gradlaws.reports.merging import merged
-from gradlaws.reports.reader import LEVELS, parsed
 from gradlaws.reports.record import RecordError
+from gradlaws.reports.record_difference import as_markdown, as_text, compare
+from gradlaws.reports.record_merge import merged
+from gradlaws.reports.record_reader import LEVELS, parsed
 from gradlaws.reports.view import views
 
 WHOLE = lines(

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from gradlaws.conformance.backend import CAPABILITIES, Backend
-from gradlaws.conformance.backends.reference import ReferenceBackend
-from gradlaws.conformance.checking import check
+from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.engines.adapter_check import check
+from gradlaws.conformance.engines.backend import CAPABILITIES, Backend
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.verdict import Verdict
 
 GOOD = {Verdict.PASS, Verdict.UNSUPPORTED}
 

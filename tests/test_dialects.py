@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
-from gradlaws.conformance.dialect import MEANING, PYTORCH, TOUCHED, Dialect, DialectError, conventions
+from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.engines.dialect import MEANING, PYTORCH, TOUCHED, Dialect, DialectError, conventions
 from gradlaws.conformance.faults import FAULTS
-from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.verdict import Result, Verdict
 
 DEVIATIONS = [
     pytest.param(name, value, id=f"{name}={value}") for name, vs in conventions().items() for value in vs[1:]

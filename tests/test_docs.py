@@ -10,11 +10,11 @@ from types import ModuleType
 import pytest
 
 from gradlaws.commands import COMMANDS
-from gradlaws.conformance.backend import CAPABILITIES
+from gradlaws.conformance.engines.backend import CAPABILITIES
 from gradlaws.conformance.faults import FAULTS
-from gradlaws.conformance.known import FIELDS, shipped
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.known_failures.toml_parser import FIELDS, shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

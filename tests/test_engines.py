@@ -10,21 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from records import PASSING, Engine, lines
+from small_records import PASSING, Engine, lines
 
 from gradlaws.commands import CommandError, engines, environments, smoke
 from gradlaws.commands.parser import main
-from gradlaws.conformance.backends.reference import ReferenceBackend
-from gradlaws.conformance.functional import Functional, Traced
-from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.engines.discovery import EXTRAS, SHIPPED, BackendError, find
+from gradlaws.conformance.engines.functional import Functional, Traced
+from gradlaws.conformance.engines.numpy_like import numpy_like
+from gradlaws.conformance.engines.op_check import troubles
+from gradlaws.conformance.engines.spelling import Spelled, compiled, there
+from gradlaws.conformance.engines.torch_like import as_method
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.loading import EXTRAS, SHIPPED, BackendError, find
 from gradlaws.conformance.ops import INPLACE, TABLE
-from gradlaws.conformance.spelled import Spelled, as_method, compiled, numpy_like, there
-from gradlaws.conformance.trying import troubles
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.conformance.wholes import WHOLE, judge_any
-from gradlaws.reports.reader import load, parsed
+from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
+from gradlaws.reports.record_reader import load, parsed
 from gradlaws.reports.terminal import columns
 from gradlaws.reports.view import views
 
@@ -185,7 +188,7 @@ def test_a_missing_engine_is_named_with_its_pip_line(name: str, monkeypatch: pyt
     place = SHIPPED[name].partition(":")[0]
     package = {"torch_compile": "torch"}.get(place.rpartition(".")[2], place.rpartition(".")[2])
     monkeypatch.delitem(sys.modules, place, raising=False)
-    for module in [m for m in sys.modules if m == "gradlaws.conformance.backends.torch"]:
+    for module in [m for m in sys.modules if m == "gradlaws.conformance.adapters.torch"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(BackendError) as caught:

@@ -12,10 +12,11 @@ from collections.abc import Callable
 import pytest
 
 from gradlaws.conformance.faults import FAULTS
-from gradlaws.conformance.judging import Effort, judge
-from gradlaws.conformance.known import KnownFailures
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.verdict import Verdict
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.faults import FAULTS
-from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.verdict import Verdict
 
 PAIRS = [(fault.name, law) for fault in FAULTS.values() for law in fault.breaks]
 

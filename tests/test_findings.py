@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gradlaws.commands.environments import shipped
-from gradlaws.conformance.known import Known
-from gradlaws.conformance.known import shipped as known_to_fail
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.toml_parser import shipped as known_to_fail
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.promises import LISTABLE
+from gradlaws.conformance.laws.catalogue import LISTABLE
 
 FINDINGS = Path(__file__).resolve().parent.parent / "docs" / "findings"
 SCRIPTS = sorted((FINDINGS / "scripts").glob("*.py"))

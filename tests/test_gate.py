@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import PASSING, Engine, lines, written
+from small_records import PASSING, Engine, lines, written
 
 from gradlaws.commands import engines
-from gradlaws.conformance.lines import wholes_of
-from gradlaws.conformance.selection import Selection
-from gradlaws.conformance.verdict import Result
-from gradlaws.reports.difference import Difference, as_markdown, as_text, compare
+from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.suite.selection import Selection
 from gradlaws.reports.gate import decide
-from gradlaws.reports.merging import merged
-from gradlaws.reports.reader import load, parsed
 from gradlaws.reports.record import RecordError
+from gradlaws.reports.record_difference import Difference, as_markdown, as_text, compare
+from gradlaws.reports.record_merge import merged
+from gradlaws.reports.record_reader import load, parsed
 from gradlaws.reports.view import View, views
 
 
@@ -114,7 +113,7 @@ def test_engines_are_paired_by_name() -> None:
 
 def shard(path: Path, number: int, count: int = 2, **more: Any) -> Path:
     part = Selection("full", shard=(number, count))
-    verdicts = {law.id: "PASS" for law in (*part.laws(), *wholes_of(part))}
+    verdicts = {law.id: "PASS" for law in (*part.laws(), *part.wholes())}
     return written(path, lines(verdicts, selection=part, **more))
 
 

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 from overwriting import Overwriting
-from records import PASSING, Engine, lines, program, result
+from small_records import PASSING, Engine, lines, program, result
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.faults import FAULTS
-from gradlaws.conformance.judging import Effort, judge
-from gradlaws.conformance.known import Known, KnownFailures, KnownFailuresError, load, parsed, shipped
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.toml_parser import load, parsed, shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.promises import promise
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.listing import added
+from gradlaws.conformance.laws.catalogue import promise
+from gradlaws.reports.known_failures_writer import added
 from gradlaws.reports.markdown import markdown
-from gradlaws.reports.reader import parsed as read_lines
+from gradlaws.reports.record_reader import parsed as read_lines
 from gradlaws.reports.terminal import standing
 from gradlaws.reports.view import views
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.laws.trial import excess
+from gradlaws.conformance.execution.oracle import believe
+from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
-from gradlaws.conformance.oracle import believe
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 
@@ -180,8 +180,8 @@ def test_second_derivatives_agree_with_differences(row: Op) -> None:
 def test_rows_agree_with_torch(name: str, dtype: str) -> None:
     """Forward, gradient and what an in-place op leaves behind, within the error bound; exact rows to the bit."""
     pytest.importorskip("torch")
-    from gradlaws.conformance.backends.torch import TorchBackend
-    from gradlaws.conformance.interpreter import run
+    from gradlaws.conformance.adapters.torch import TorchBackend
+    from gradlaws.conformance.execution.interpreter import run
 
     backend = TorchBackend()
     vocabulary = Vocabulary(frozenset(backend.ops()), backend.capabilities)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradlaws.conformance.loading import BackendError, find
+from gradlaws.conformance.engines.discovery import BackendError, find
 from gradlaws.reports.record import RecordError, read
 
 Suite = Callable[..., pytest.RunResult]
@@ -18,7 +18,7 @@ USAGE = pytest.ExitCode.USAGE_ERROR
 TOY = """
 import numpy as np
 from gradlaws import Backend
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 
 class Toy(ReferenceBackend):
     name = "toy"
@@ -26,7 +26,7 @@ class Toy(ReferenceBackend):
 class Overwriting(Toy):
     name = "overwriting"
     def backward(self, root, gradient=None, **options):
-        from gradlaws.conformance.reference.differentiate import ancestors
+        from gradlaws.conformance.reference.differentiation import ancestors
         if root.requires_grad:
             for node in ancestors([root.node]):
                 if node.owner is not None:
@@ -320,7 +320,7 @@ def test_several_backends_run_side_by_side(suite: Suite, toy: None) -> None:
 
 def test_a_missing_engine_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "gradlaws.conformance.backends.torch", raising=False)
+    monkeypatch.delitem(sys.modules, "gradlaws.conformance.adapters.torch", raising=False)
     with pytest.raises(BackendError, match=r'pip install "gradlaws\[torch\]"(.|\n)*--backend reference'):
         find("torch")
 
@@ -336,7 +336,7 @@ def test_an_engine_may_warn(suite: Suite, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         warner="""
         import warnings
-        from gradlaws.conformance.backends.reference import ReferenceBackend
+        from gradlaws.conformance.adapters.reference import ReferenceBackend
 
         class Warner(ReferenceBackend):
             name = "warner"

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from gradlaws.conformance import plugin
-from gradlaws.conformance.checking import check
-from gradlaws.conformance.judging import Effort, judge
+from gradlaws.conformance.engines.adapter_check import check
+from gradlaws.conformance.engines.discovery import find
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.loading import find
-from gradlaws.conformance.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

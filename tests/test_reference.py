@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Entropy
-from gradlaws.conformance.interpreter import Interpreter
-from gradlaws.conformance.program import Program
-from gradlaws.conformance.reference.bounds import Bounds
-from gradlaws.conformance.reference.differentiate import ancestors, backward, between, forward
+from gradlaws.conformance.execution.interpreter import Interpreter
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.reference.differentiation import ancestors, backward, between, forward
 from gradlaws.conformance.reference.engine import Engine, MustRaise
 from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import graph

@@ -10,18 +10,18 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from records import PASSING, Engine, edited, lines, result, written
+from small_records import PASSING, Engine, edited, lines, result, written
 
-from gradlaws.conformance.selection import Selection
+from gradlaws.conformance.suite.selection import Selection
 from gradlaws.reports.annotations import annotated
 from gradlaws.reports.badge import badge
+from gradlaws.reports.finding_script import script
 from gradlaws.reports.formats import FORMATS, write_all
 from gradlaws.reports.html import html
 from gradlaws.reports.junit import junit
 from gradlaws.reports.markdown import markdown
-from gradlaws.reports.reader import load, parsed
 from gradlaws.reports.record import RecordError
-from gradlaws.reports.script import script
+from gradlaws.reports.record_reader import load, parsed
 from gradlaws.reports.view import State, View, views
 
 BROKEN = PASSING | {"ACC-01": "FAIL", "RET-13": "UNSUPPORTED", "VAL-11": "KNOWN"}

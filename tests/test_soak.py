@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from overwriting import Overwriting
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
-from gradlaws.conformance.known import KnownFailures
-from gradlaws.conformance.printing import source
-from gradlaws.conformance.soakfile import SoakFile, SoakFileError, header, read
-from gradlaws.conformance.soaking import Soak
+from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.language.source import source
+from gradlaws.conformance.whole_programs.soak import Soak
+from gradlaws.conformance.whole_programs.soak_file import SoakFile, SoakFileError, heading, read
 
 
 def test_a_soak_is_taken_up_where_it_ended(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
 def test_a_file_that_is_none_is_told(tmp_path: Path, text: str | bytes, says: str) -> None:
     place = tmp_path / "soak.jsonl"
     soak = Soak(ReferenceBackend(), known=KnownFailures())
-    raw = text if isinstance(text, bytes) else text.replace("{head}", json.dumps(header(soak))).encode()
+    raw = text if isinstance(text, bytes) else text.replace("{head}", json.dumps(heading(soak))).encode()
     place.write_bytes(raw)
     with pytest.raises(SoakFileError, match=says):
         SoakFile(place).begin(soak)
@@ -121,7 +121,7 @@ def test_the_command_soaks_and_takes_up_what_was_interrupted(tmp_path: Path) -> 
 def test_a_program_that_kills_the_process_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "dying.py").write_text(
         "import os\n"
-        "from gradlaws.conformance.backends.reference import ReferenceBackend\n"
+        "from gradlaws.conformance.adapters.reference import ReferenceBackend\n"
         "class Dying(ReferenceBackend):\n"
         "    name = 'dying'\n"
         "    def backward(self, root, gradient=None, **options):\n"

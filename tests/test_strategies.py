@@ -14,12 +14,14 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from gradlaws import strategies
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import VALUES, Entropy
-from gradlaws.conformance.interpreter import run
+from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.looks import watch
+from gradlaws.conformance.judgement.soundness import in_domain
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Step
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Leaf, Step
 from gradlaws.strategies import (
     GRAPHS,
     Builder,
@@ -28,6 +30,7 @@ from gradlaws.strategies import (
     dtypes,
     op_chains,
     programs,
+    whole_programs,
 )
 from gradlaws.strategies.graphs import SHAPES
 from gradlaws.strategies.programs import SIZE, USUAL, whole
@@ -256,7 +259,7 @@ def test_contents_suit_the_ops(program: Program) -> None:
 )
 def test_what_is_printed_is_what_ran(drawn: st.SearchStrategy[Program]) -> None:
     torch = pytest.importorskip("torch")
-    from gradlaws.conformance.backends.torch import TorchBackend
+    from gradlaws.conformance.adapters.torch import TorchBackend
 
     backend = TorchBackend()
 
@@ -284,3 +287,24 @@ def test_all_that_is_public_exists() -> None:
     assert strategies.__all__ == sorted(
         strategies.__all__, key=lambda n: (not n.isupper(), not n[0].isupper(), n)
     )
+
+
+class Narrow(ReferenceBackend):
+    """Every float leaf is tracked, extrema are not taken where they are tied, and sums are of everything."""
+
+    withheld = frozenset({"constants", "ties"})
+
+    def accepts(self, op: str, **params: Any) -> bool:
+        return op != "sum" or params["dim"] is None
+
+
+@MANY
+@given(st.one_of(programs(backend=Narrow()), whole_programs(backend=Narrow()), op_chains(backend=Narrow())))
+def test_programs_keep_to_what_an_engine_withholds_and_accepts(program: Program) -> None:
+    for step in program:
+        if isinstance(step, Leaf) and step.value.array.dtype.kind == "f":
+            assert step.requires_grad, str(program)
+        if isinstance(step, Apply) and step.op == "sum":
+            assert dict(step.params)["dim"] is None, str(program)
+    trace = watch(program, Narrow())
+    assert in_domain(program, trace, ties=False)

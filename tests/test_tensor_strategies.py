@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.strategies import broadcastable_shapes, dtypes, gradients, op_chains, programs, shapes, tensors
 from gradlaws.strategies.programs import whole
 
@@ -121,7 +121,7 @@ def test_wrong_shapes_are_wrong(data: st.DataObject, shape: tuple[int, ...]) -> 
 
 def test_gradients_of_an_engine_are_views_of_it() -> None:
     torch = pytest.importorskip("torch")
-    from gradlaws.conformance.backends.torch import TorchBackend
+    from gradlaws.conformance.adapters.torch import TorchBackend
 
     g = minimal(gradients((2, 3), kind="expanded", backend=TorchBackend()))
     assert isinstance(g, torch.Tensor)

@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.tensor import Tensor

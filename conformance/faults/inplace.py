@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.reference.engine import Engine, MustRaise
 from gradlaws.conformance.reference.node import Kept, Node, untracked

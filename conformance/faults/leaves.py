@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakSet
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.ops.table import Movement

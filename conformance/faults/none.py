@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.ops import Op

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.reference.engine import Engine
 
 T = TypeVar("T", bound=type[ReferenceBackend] | type[Engine])

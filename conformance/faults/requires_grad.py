@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.backends.reference import ReferenceBackend
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.ops import Op

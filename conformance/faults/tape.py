@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.reference.differentiate import Seeded
+from gradlaws.conformance.reference.differentiation import Seeded
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.linear import pull
 from gradlaws.conformance.reference.node import Node

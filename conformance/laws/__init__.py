@@ -3,10 +3,12 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
+from gradlaws.conformance.engines.exceptions import EngineBroke
+from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.registry import LAWS, LEVELS, Law, law
-from gradlaws.conformance.laws.trial import Broken, EngineBroke, Stage, Trial
+from gradlaws.conformance.laws.trial import Stage, Trial
 
-_INFRASTRUCTURE = {"registry", "trial", "standing", "rewriting"}
+_INFRASTRUCTURE = {"registry", "trial", "invariants", "rewriting", "catalogue", "breach"}
 for _module in iter_modules(__path__):
     if _module.name not in _INFRASTRUCTURE:
         import_module(f"{__name__}.{_module.name}")

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import (
+    Backward,
+    Grad,
+    InPlace,
+    ReadGrad,
+    SetGrad,
+    Step,
+    Var,
+    ZeroGrad,
+)
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.steps import Backward, Grad, InPlace, ReadGrad, SetGrad, Step, Var, ZeroGrad
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import Graph, bystanders, graph
 
@@ -183,11 +192,11 @@ def assigned_first(b: Builder) -> None:
         kind = b.entropy.below(3)
         shape, dtype = b.shape(var), b.dtype(var)
         if kind == 1 and len(shape) == 2 and b.has("transpose"):
-            source = b.must("transpose", b.constant(shape[::-1], dtype=dtype), dim0=0, dim1=1)
+            source = b.must("transpose", b.data(shape[::-1], dtype=dtype), dim0=0, dim1=1)
         elif kind == 2 and b.has("mul") and dtype == "float64":
-            source = b.must("mul", b.constant(shape), b.constant(shape))
+            source = b.must("mul", b.data(shape), b.data(shape))
         else:
-            source = b.constant(shape, dtype=dtype)
+            source = b.data(shape, dtype=dtype)
         b.set_grad(var, source)
         b.turn()
     b.backward(grown.root, **keep)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import Backward, RequireGrad, SetGrad, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Stage, Trial
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.steps import Backward, RequireGrad, SetGrad, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph, over
 
@@ -44,7 +44,7 @@ def assigned(b: Builder) -> None:
     for _ in range(1 + b.entropy.below(2)):
         b.turn()
         x = b.entropy.pick(leaves)
-        g = b.constant(b.shape(x), dtype=b.dtype(x))
+        g = b.data(b.shape(x), dtype=b.dtype(x))
         if b.entropy.chance(25):
             g = b.must("add", g, g)
         b.set_grad(x, g)
@@ -65,9 +65,9 @@ def assignment_stores_the_tensor(t: Trial) -> None:
 
 def assigned_early(b: Builder) -> None:
     """A gradient assigned to a tensor that does not require grad yet."""
-    x = b.constant()
+    x = b.data()
     others = [b.leaf(b.partner(b.shape(x))) for _ in range(b.entropy.below(2))]
-    g = b.constant(b.shape(x))
+    g = b.data(b.shape(x))
     b.set_grad(x, g)
     if b.entropy.chance(30):
         b.backward(over(b, b.leaf(), x))
@@ -111,7 +111,7 @@ def misshapen(b: Builder, x: Var) -> Var:
     """A tensor of another shape than x: one that would broadcast, one of as many elements, any other."""
     shape, size = b.shape(x), b[x].value.size
     shapes = ((), (1,), (size,), (*shape, 1), (1, *shape), shape[1:], (2, *shape[1:]), shape[::-1], (5,))
-    return b.constant(b.entropy.pick(tuple(s for s in shapes if s != shape)), dtype=b.dtype(x))
+    return b.data(b.entropy.pick(tuple(s for s in shapes if s != shape)), dtype=b.dtype(x))
 
 
 def another_shape(b: Builder) -> None:
@@ -127,7 +127,7 @@ def another_dtype(b: Builder) -> None:
     if b.entropy.chance(30):
         x = b.leaf(dtype="float32")
     others = tuple(dtype for dtype in b.dtypes() if dtype != b.dtype(x))
-    b.set_grad(x, b.constant(b.shape(x), dtype=b.entropy.pick(others)))
+    b.set_grad(x, b.data(b.shape(x), dtype=b.entropy.pick(others)))
     afterwards(b, x)
 
 
@@ -189,9 +189,9 @@ def refused(b: Builder) -> None:
         if kind == 1:
             b.set_grad(x, None)
         elif kind == 2 and others:
-            b.set_grad(x, b.constant(b.shape(x), dtype=b.entropy.pick(others)))
+            b.set_grad(x, b.data(b.shape(x), dtype=b.entropy.pick(others)))
         elif kind == 3:
-            b.set_grad(x, b.constant(b.shape(x), dtype=b.dtype(x)))
+            b.set_grad(x, b.data(b.shape(x), dtype=b.dtype(x)))
         else:
             b.set_grad(x, misshapen(b, x))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gradlaws.conformance.language.steps import Backward, InPlace, RequireGrad, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
 from gradlaws.conformance.reference.engine import MustRaise
-from gradlaws.conformance.steps import Backward, InPlace, RequireGrad, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph
-from gradlaws.strategies.writes import ACTIONS, harmless, root_of, writes
+from gradlaws.strategies.in_place_writes import ACTIONS, harmless, root_of, writes
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 CHECKS = DOC + "notes/autograd.html#in-place-correctness-checks"
@@ -65,7 +65,7 @@ def leaf_written(b: Builder) -> None:
     """In-place ops on a leaf that requires grad, before or after its use, or where recording was resumed."""
     x = b.leaf()
     if b.entropy.chance(30) and b.has("set_requires_grad"):
-        x = b.constant(b.shape(x))
+        x = b.data(b.shape(x))
         b.require(x)
     used = b.unary(x) if b.entropy.chance(50) else x
     within = b.has("no_grad", "enable_grad") and b.entropy.chance(25)
@@ -141,12 +141,12 @@ def a_leaf_is_updated_under_no_grad(t: Trial) -> None:
 
 def written_then_tracked(b: Builder) -> None:
     """An untracked tensor is written to, made to require grad, and used."""
-    x = b.constant()
+    x = b.data()
     if b.entropy.chance(40):
         x = b.unary(x, ("exact", "smooth"))
     for _ in range(1 + b.entropy.below(3)):
         b.turn()
-        operand = b.constant(b.partner(b.shape(x)))
+        operand = b.data(b.partner(b.shape(x)))
         names = [n for n in ("add_", "mul_", "sub_", "copy_") if b.has(n)]
         if not names or b.entropy.chance(40) or not b.inplace(b.entropy.pick(names), x, operand):
             b.drawn_inplace(
@@ -294,7 +294,7 @@ def items_assigned(b: Builder) -> None:
     if b.shape(y) == ():
         y = harmless(b, b.leaf((3,)))
     if b.entropy.chance(20):
-        y = b.constant((2, 2))
+        y = b.data((2, 2))
     bystanders(b, graph(b)) if b.entropy.chance(10) else None
     for _ in range(1 + b.entropy.below(3)):
         b.turn()

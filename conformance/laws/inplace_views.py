@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.language.aliasing import neighbours, viewed
+from gradlaws.conformance.language.steps import Backward, Detach, InPlace, Var
 from gradlaws.conformance.laws.inplace import NEEDED, guarded, multiplied, overwrite, written
-from gradlaws.conformance.laws.memory import neighbours
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.marks import viewed
-from gradlaws.conformance.steps import Backward, Detach, InPlace, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import graph
-from gradlaws.strategies.writes import harmless, root_of, writes
+from gradlaws.strategies.in_place_writes import harmless, root_of, writes
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 CHECKS = DOC + "notes/autograd.html#in-place-correctness-checks"
@@ -103,7 +102,7 @@ def views_and_bases_follow_each_other(t: Trial) -> None:
 
 def tracked_into_untracked(b: Builder) -> None:
     """A tracked tensor is written into an untracked one, or a view of it; views of it are used after that."""
-    base = b.constant()
+    base = b.data()
     if b.entropy.chance(40):
         base = b.unary(base, ("exact", "smooth"))
     family = [base, *(some_view(b, base) for _ in range(1 + b.entropy.below(2)))]

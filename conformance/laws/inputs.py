@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradlaws.conformance.language.steps import Backward
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.roots import METHOD, TESTS, earlier
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.steps import Backward
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import Apply, Backward, InPlace, Leaf, RequireGrad
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.steps import Apply, Backward, InPlace, Leaf, RequireGrad
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import bystanders, graph, over
 
@@ -52,7 +52,7 @@ def a_new_tensor_requires_grad_if_asked(t: Trial) -> None:
 
 def untracked_results(b: Builder) -> None:
     """Ops on constants, on integers, and on tracked tensors where nothing is recorded."""
-    result = over(b, *(b.constant() for _ in range(1 + b.entropy.below(2))))
+    result = over(b, *(b.data() for _ in range(1 + b.entropy.below(2))))
     b.turn()
     if b.entropy.chance(50) and b.has("no_grad"):
         x = b.leaf()
@@ -125,7 +125,7 @@ def converting_makes_a_non_leaf(t: Trial) -> None:
 
 def late_flags(b: Builder) -> None:
     """An untracked result that is made to require grad, and used."""
-    result = over(b, *(b.constant() for _ in range(1 + b.entropy.below(2))))
+    result = over(b, *(b.data() for _ in range(1 + b.entropy.below(2))))
     b.require(result)
     others = [b.leaf(b.partner(b.shape(result)))] if b.entropy.chance(50) else []
     b.backward(over(b, result, *others))
@@ -169,7 +169,7 @@ def a_non_leaf_requires_grad(t: Trial) -> None:
 
 def tracked_writes(b: Builder) -> None:
     """A tracked operand written into an untracked tensor, or into a view of one."""
-    base = b.constant()
+    base = b.data()
     target = base
     if b.entropy.chance(40) and b.has("views"):
         target = b.view(base)

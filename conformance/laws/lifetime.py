@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gradlaws.conformance.language.steps import Backward, Forget, Grad, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
 from gradlaws.conformance.laws.values import paths
 from gradlaws.conformance.reference.engine import MustRaise
-from gradlaws.conformance.steps import Backward, Forget, Grad, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import Graph, bystanders, graph
 
@@ -187,13 +187,13 @@ def failing(b: Builder) -> None:
         if b.entropy.chance(50):
             b.clear(leaf)
         else:
-            b.set_grad(leaf, b.constant(b.shape(leaf), dtype=b.dtype(leaf)))
+            b.set_grad(leaf, b.data(b.shape(leaf), dtype=b.dtype(leaf)))
     if b.entropy.chance(40):
         root = b.binary(root, b.leaf(b.partner(b.shape(root))))
     b.turn()
     b.backward(root)
     b.turn()
-    wrong = b.constant((*b.shape(root), 2), dtype=b.dtype(root))
+    wrong = b.data((*b.shape(root), 2), dtype=b.dtype(root))
     b.step(Backward((root,), (wrong,)))  # no engine can take a gradient of another shape
 
 

@@ -6,6 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradlaws.conformance.execution.looks import watch
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Literal, Look, Mode, Step, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.rewriting import (
     Other,
@@ -19,13 +23,9 @@ from gradlaws.conformance.laws.rewriting import (
 )
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Leaf, Literal, Look, Mode, Step, Var
-from gradlaws.conformance.watching import watch
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import Graph, graph, over
-from gradlaws.strategies.interplay import interplay
+from gradlaws.strategies.whole_programs import interplay
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 BACKWARD = DOC + "generated/torch.autograd.backward.html"
@@ -76,7 +76,7 @@ def weighed(b: Builder) -> None:
     """One backward with a drawn gradient argument."""
     grown = graph(b)
     b.turn()
-    b.backward(grown.root, b.constant(b.shape(grown.root), dtype=b.dtype(grown.root)))
+    b.backward(grown.root, b.data(b.shape(grown.root), dtype=b.dtype(grown.root)))
 
 
 @law("META-01", METHOD, weighed, after=("VAL-02",))
@@ -173,7 +173,7 @@ def roots_at_once_are_roots_one_by_one(t: Trial) -> None:
 def batch(b: Builder) -> None:
     """The sum over a batch of what is computed from each row and a parameter."""
     rows, width = 2 + b.entropy.below(3), 1 + b.entropy.below(2)
-    data, weight = b.constant((rows, width)), b.leaf((width,))
+    data, weight = b.data((rows, width)), b.leaf((width,))
     b.turn()
     x = b.must("mul", data, weight)
     for _ in range(b.entropy.below(3)):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import Apply, Backward, Detach, InPlace, Leaf
 from gradlaws.conformance.laws.metamorphic import backwards, leaves_of, origins, plain, tracked
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.rewriting import (
@@ -17,12 +20,9 @@ from gradlaws.conformance.laws.rewriting import (
 )
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.ops import INPLACE, TABLE
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Detach, InPlace, Leaf
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import dag, diamond, graph, scalar_graph
-from gradlaws.strategies.writes import harmless
+from gradlaws.strategies.in_place_writes import harmless
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 METHOD = DOC + "generated/torch.Tensor.backward.html"

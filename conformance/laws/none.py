@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.laws.registry import law
-from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.marks import is_view
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.steps import (
+from gradlaws.conformance.language.aliasing import is_view
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import (
     Apply,
     Backward,
     Detach,
@@ -20,6 +18,8 @@ from gradlaws.conformance.steps import (
     SetGrad,
     Var,
 )
+from gradlaws.conformance.laws.registry import law
+from gradlaws.conformance.laws.trial import Trial
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph, over
 
@@ -167,10 +167,10 @@ def vanishing(b: Builder) -> None:
     elif kind == 3 and b.has("sign"):
         flat = b.apply("sign", y)
     elif kind == 4 and b.has("where"):
-        mask = b.constant(b.shape(y), values=-b.entropy.below(2) * abs(b[y].value))
+        mask = b.data(b.shape(y), values=-b.entropy.below(2) * abs(b[y].value))
         flat = b.apply("where", mask, y, b.leaf(b.shape(y)))
     elif kind == 5:
-        flat = b.apply("mul", y, b.constant(b.shape(y), values=0 * b[y].value))
+        flat = b.apply("mul", y, b.data(b.shape(y), values=0 * b[y].value))
     else:
         flat = b.apply("sub", y, y)
     b.turn()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import Backward
+from gradlaws.conformance.laws.invariants import intact
 from gradlaws.conformance.laws.registry import law
-from gradlaws.conformance.laws.standing import intact
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.steps import Backward
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.steps import Apply, Backward, Leaf, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph, over
 
@@ -126,7 +126,7 @@ def mixed_kinds(b: Builder) -> None:
     elif kind == 2 and b.has("greater"):
         n = b.must("greater", w, w)
     else:
-        n = b.constant(b.partner(shape) or shape, dtype=b.entropy.pick(b.dtypes("ib")))
+        n = b.data(b.partner(shape) or shape, dtype=b.entropy.pick(b.dtypes("ib")))
     ops = ("mul", "add") if b[n].value.dtype.kind == "b" else ("mul", "add", "sub", "maximum", "minimum")
     op = b.entropy.pick(tuple(o for o in ops if b.has(o)))
     result = b.must(op, *((w, n) if b.entropy.chance(50) else (n, w)))
@@ -160,7 +160,7 @@ def untracked_roots(b: Builder) -> None:
     """A backward from a result that nothing tracked went into, beside graphs where something did."""
     if b.entropy.chance(40):
         b.backward(graph(b).root)
-    result = over(b, *(b.constant() for _ in range(1 + b.entropy.below(3))))
+    result = over(b, *(b.data() for _ in range(1 + b.entropy.below(3))))
     b.turn()
     if b.entropy.chance(25) and b.has("no_grad"):
         x = b.leaf()
@@ -190,7 +190,7 @@ def frozen(b: Builder) -> None:
         b.require(late, False)
         starts.append(late)
     else:
-        starts.append(b.constant())
+        starts.append(b.data())
     starts.append(b.leaf())
     result = over(b, *starts)
     if b.entropy.chance(30) and b.has("retain_graph"):

@@ -13,15 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.observe import Trace, described
-from gradlaws.conformance.ops import INPLACE, TABLE
-from gradlaws.conformance.ops.table import Elementwise
-from gradlaws.conformance.oracle import Expected, believe
-from gradlaws.conformance.printing import name, statement
-from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import (
+from gradlaws.conformance.execution.oracle import Expected, believe
+from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.source import name, statement
+from gradlaws.conformance.language.steps import (
     Apply,
     Backward,
     Detach,
@@ -35,6 +33,9 @@ from gradlaws.conformance.steps import (
     Step,
     Var,
 )
+from gradlaws.conformance.laws.trial import Trial
+from gradlaws.conformance.ops import INPLACE, TABLE
+from gradlaws.conformance.ops.table import Elementwise
 
 Bound = Callable[[], Array]
 #: Ops that change nothing, with their parameters; what the engine lacks is passed over.
@@ -237,7 +238,7 @@ class Other:
     def want(self) -> Expected:
         """What the reference expects of it; only asked where something is not equal to the bit."""
         if self._want is None:
-            self._want = believe(self.program, self.got, dialect=self.t.backend.dialect)
+            self._want = believe(self.program, self.got, dialect=self.t.standard.conventions(self.t.backend))
         return self._want
 
     def grad(self, var: Var) -> Array | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gradlaws.conformance.entropy import NONZERO
+from gradlaws.conformance.language.steps import NOT_A_TENSOR, Backward, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.steps import NOT_A_TENSOR, Backward, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph, scalar_graph
 
@@ -105,9 +105,9 @@ def wrong_shape(b: Builder) -> None:
     options = sorted(near) if b.entropy.chance(70) else list(MISTAKEN)
     dtype = b.dtype(grown.root)
     b.turn()
-    b.backward(grown.root, b.constant(b.entropy.pick([s for s in options if s != shape]), dtype=dtype))
+    b.backward(grown.root, b.data(b.entropy.pick([s for s in options if s != shape]), dtype=dtype))
     if b.entropy.chance(40):
-        b.backward(grown.root, b.constant(shape, dtype=dtype))
+        b.backward(grown.root, b.data(shape, dtype=dtype))
 
 
 @law("ROOT-03", METHOD, wrong_shape, level="core", stored=False, needs=("gradient_argument",))
@@ -149,14 +149,14 @@ def other_field(b: Builder) -> None:
     if b.entropy.chance(50):
         root, leaves = complex_graph(b)
         b.turn()
-        b.backward(root, b.constant(b.shape(root)))
+        b.backward(root, b.data(b.shape(root)))
         again = complex_leaf(b, b.shape(root), tracked=False)
     else:
         grown = graph(b)
         root, leaves = grown.root, grown.leaves
         earlier(b, leaves)
         b.backward(root, complex_leaf(b, b.shape(root), tracked=False))
-        again = b.constant(b.shape(root), dtype=b.dtype(root))
+        again = b.data(b.shape(root), dtype=b.dtype(root))
     if b.entropy.chance(50):
         b.backward(root, again)
 
@@ -228,12 +228,12 @@ def untracked_root(b: Builder) -> None:
         root = b.unary(grown.root, ("exact", "smooth"))
         b.leave()
     elif kind == 3:
-        root = b.binary(b.constant(), b.constant())
+        root = b.binary(b.data(), b.data())
     elif kind == 4 and b.has("set_requires_grad"):
         root = b.leaf()
         b.require(root, False)
     else:
-        root = b.constant()
+        root = b.data()
     b.turn()
     root = b.total(root) if b.has("sum") and b.entropy.chance(40) else root
     b.backward(root, b.seed(root) if b.entropy.chance(30) else None)

@@ -12,74 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.backend import Backend
-from gradlaws.conformance.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.interpreter import run
-from gradlaws.conformance.observe import Moment, Seen, Trace, described
-from gradlaws.conformance.oracle import Expected
-from gradlaws.conformance.printing import name, statement
-from gradlaws.conformance.program import Program
+from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.oracle import Expected
+from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.trace import Moment, Seen, Trace
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.source import name, statement
+from gradlaws.conformance.language.steps import Step, Var
+from gradlaws.conformance.laws.breach import Broken, Thing, excess, shown
 from gradlaws.conformance.reference.engine import MustRaise
-from gradlaws.conformance.steps import Step, Var
-
-
-class Broken(AssertionError):
-    """A law does not hold: what was looked at, what came, what was expected, after which step."""
-
-    def __init__(self, law: str, thing: str, got: str, expected: str, index: int | None = None) -> None:
-        super().__init__(f"{thing} is {got}, expected {expected}")
-        self.law = law
-        self.thing = thing
-        self.got = got
-        self.expected = expected
-        self.index = index
-
-
-class EngineBroke(Exception):
-    """The engine raised where no law allows it, or computed something wrong that no law speaks of."""
-
-    #: What stands for a law, in findings and for lists of known failures.
-    law = "ENGINE"
-
-    def __init__(self, text: str, index: int | None = None) -> None:
-        super().__init__(text)
-        self.index = index
-
-
-class ReferenceBroke(EngineBroke):
-    """The reference could not make sense of a program: a fault of the suite, which no list excuses."""
-
-
-#: What is looked at, in words; made only where somebody reads it, if that costs more than the look.
-Thing = str | Callable[[], str]
-
-
-def shown(value: Any) -> str:
-    """An observation, short enough to read."""
-    if isinstance(value, np.ndarray | np.generic):
-        text = np.array2string(
-            np.asarray(value), precision=17, separator=", ", threshold=30, suppress_small=False
-        )
-        return " ".join(text.split()) + ("" if value.dtype == np.float64 else f" ({value.dtype})")
-    return value if isinstance(value, str) else repr(value)
-
-
-def excess(got: Array, want: Array | np.generic, bound: Callable[[], Array] | None) -> float:
-    """The largest ratio of error to bound; 0 where equal to the bit, inf where shape or dtype differ."""
-    if got is want:
-        return 0.0
-    if got.shape != want.shape or got.dtype != want.dtype:
-        return np.inf
-    if got.tobytes() == want.tobytes() or np.array_equal(got, want, equal_nan=got.dtype.kind in "fc"):
-        return 0.0
-    if bound is None or got.dtype.kind not in "fc":
-        return np.inf
-    limit = np.broadcast_to(bound(), want.shape)
-    with np.errstate(all="ignore"):
-        same = (got == want) | (np.isnan(got) & np.isnan(want)) | np.isinf(limit)
-        ratio = np.where(same, 0.0, np.abs(got - want) / limit)
-    return float(np.max(np.where(np.isnan(ratio), np.inf, ratio), initial=0.0))
 
 
 @dataclass(slots=True)
@@ -147,14 +92,24 @@ class Trial(Judge):
     backend: the engine; `rerun` runs another program on it.
     got:     the observed trace.
     want:    the expected trace, up to the first unlawful outcome.
+    standard: by what the engine is judged.
     """
 
-    def __init__(self, law: str, program: Program, backend: Backend, got: Trace, want: Expected) -> None:
+    def __init__(
+        self,
+        law: str,
+        program: Program,
+        backend: Backend,
+        got: Trace,
+        want: Expected,
+        standard: Standard = LENIENT,
+    ) -> None:
         super().__init__(law)
         self.program = program
         self.backend = backend
         self.got = got
         self.want = want
+        self.standard = standard
 
     @cached_property
     def values(self) -> dict[Var, Array]:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradlaws.conformance.entropy import NONZERO, Array
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.source import name
+from gradlaws.conformance.language.steps import Apply, Backward, Grad, Var
+from gradlaws.conformance.laws.invariants import explicit
 from gradlaws.conformance.laws.registry import law
-from gradlaws.conformance.laws.standing import explicit
 from gradlaws.conformance.laws.trial import At, Trial
-from gradlaws.conformance.printing import name
-from gradlaws.conformance.program import Program
-from gradlaws.conformance.steps import Apply, Backward, Grad, Var
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import bystanders, diamond, graph, scalar_graph, twice
 
@@ -202,7 +202,7 @@ def leaf_as_root(b: Builder) -> None:
         if b.entropy.chance(50):
             b.backward(end)
     if b.entropy.chance(30) and b.has("set_requires_grad"):
-        x = b.constant()
+        x = b.data()
         b.require(x)
     b.turn()
     b.backward(x, b.seed(x) if b.entropy.chance(60) else None)
@@ -255,10 +255,10 @@ def masked_out(b: Builder) -> None:
     if b.entropy.chance(40) and rows and b.has("index"):
         end = b.must("index", y, index=rows)
     else:
-        end = b.must("mul", y, b.constant(values=good.astype(np.float64)))
+        end = b.must("mul", y, b.data(values=good.astype(np.float64)))
     b.turn()
     end = b.must("neg", end) if b.entropy.chance(30) and b.has("neg") else end
-    b.backward(end, b.constant(b.shape(end)))
+    b.backward(end, b.data(b.shape(end)))
 
 
 @law("VAL-15", DIVISION, masked_out, needs=("mul", "div"), after=BASIC, stored=False)
@@ -275,11 +275,11 @@ def not_taken(b: Builder) -> None:
     """Infinities and NaN in the branch of a `where` that is not taken."""
     y, good = pole(b)
     b.turn()
-    mask = b.constant(values=good.astype(np.float64))
+    mask = b.data(values=good.astype(np.float64))
     other = b.leaf(good.shape, tracked=b.entropy.chance(50))
     end = b.must("where", mask, y, other)
     b.turn()
-    b.backward(end, b.constant(good.shape))
+    b.backward(end, b.data(good.shape))
 
 
 @law("VAL-16", f"{DIVISION} (a consequence)", not_taken, needs=("where", "div"), after=BASIC, stored=False)

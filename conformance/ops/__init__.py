@@ -1,4 +1,7 @@
-"""The op table: `TABLE`, one row per op, and the in-place variants of ops, `INPLACE`."""
+"""The op table: `TABLE`, one row per op, and the in-place variants of ops, `INPLACE`.
+
+Adding an op is adding a row to one of the modules. Imports `entropy` alone.
+"""
 
 from gradlaws.conformance.ops import (
     activations,

@@ -11,10 +11,10 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.reference.bounds import Bounds, Doubt, doubt, settled, unrounded
-from gradlaws.conformance.reference.differentiate import Seeded, ancestors, backward, between, forward
+from gradlaws.conformance.reference.differentiation import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
+from gradlaws.conformance.reference.rounding import Bounds, Doubt, doubt, settled, unrounded
 from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, fresh
 
 

@@ -17,10 +17,10 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
 from gradlaws.conformance.reference.backprop import Backprop
-from gradlaws.conformance.reference.bounds import Bounds
 from gradlaws.conformance.reference.linear import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
 from gradlaws.conformance.reference.outcomes import MayRaise, MustRaise
+from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor, alias, fresh, leaf, view
 
 ROWS = TABLE.rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,11 +12,16 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import Composite, Params, promoted
 
-if TYPE_CHECKING:
-    from gradlaws.conformance.reference.tensor import Storage, Tensor
-
 _clock = count()
 CLONE = TABLE["clone"]
+
+
+class Memory(Protocol):
+    """What a kept value asks of the memory that it was read from: a storage, which stands above nodes."""
+
+    array: Array
+    version: int
+    cut: int
 
 
 class Kept(NamedTuple):
@@ -27,7 +32,7 @@ class Kept(NamedTuple):
     law:    the law that says that overwriting it is an error; empty where no documentation says that it is needed.
     """
 
-    storage: Storage
+    storage: Memory
     version: int
     whole: Array
     within: Array | None
@@ -87,7 +92,7 @@ class Node:
         inputs: tuple[Node, ...] = (),
         params: Params | None = None,
         tracked: bool = False,
-        owner: Tensor | None = None,
+        owner: Any = None,  # a tensor, which is made of nodes
     ) -> None:
         self.array = array
         self.row = row

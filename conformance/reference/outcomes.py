@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 
-from gradlaws.conformance.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
 
 
 class MustRaise(RuntimeError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gradlaws.commands.environments import shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.reports.reader import load
+from gradlaws.reports.record_reader import load
 from gradlaws.reports.terminal import columns, covered, table
 from gradlaws.reports.view import View, views
 
@@ -129,7 +129,7 @@ def index(engines: list[str]) -> str:
                 count += 1
     return (
         "# Findings\n\nWhat the suite found in released engines: the versions pinned in "
-        "`conformance/backends/environments.toml`, each judged by `gradlaws engines NAME`. "
+        "`conformance/adapters/environments.toml`, each judged by `gradlaws engines NAME`. "
         f"{count} defects are shown here, each with a script of a few lines in the engine's own API that ends with an "
         "AssertionError as long as the defect is there. A defect is what contradicts the engine's own documentation, "
         "or no documentation can mean: a wrong value or shape, memory that is shared, an error where there is nothing "

@@ -12,40 +12,44 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradlaws.conformance.backend import CAPABILITIES as CAPABILITIES
-    from gradlaws.conformance.backend import Backend as Backend
-    from gradlaws.conformance.checking import check as check
-    from gradlaws.conformance.dialect import Dialect as Dialect
-    from gradlaws.conformance.interpreter import run as run
-    from gradlaws.conformance.judging import Effort as Effort
-    from gradlaws.conformance.judging import judge as judge
+    from gradlaws.conformance.engines.adapter_check import check as check
+    from gradlaws.conformance.engines.backend import CAPABILITIES as CAPABILITIES
+    from gradlaws.conformance.engines.backend import Backend as Backend
+    from gradlaws.conformance.engines.dialect import Dialect as Dialect
+    from gradlaws.conformance.engines.discovery import find as find
+    from gradlaws.conformance.engines.functional import Functional as Functional
+    from gradlaws.conformance.engines.spelling import Spelled as Spelled
+    from gradlaws.conformance.engines.torch_like import TorchLike as TorchLike
+    from gradlaws.conformance.execution.interpreter import run as run
+    from gradlaws.conformance.judgement.effort import Effort as Effort
+    from gradlaws.conformance.judgement.judge import judge as judge
+    from gradlaws.conformance.judgement.verdict import Result as Result
+    from gradlaws.conformance.judgement.verdict import Verdict as Verdict
+    from gradlaws.conformance.language.program import Program as Program
     from gradlaws.conformance.laws import LAWS as LAWS
-    from gradlaws.conformance.loading import find as find
     from gradlaws.conformance.ops import TABLE as TABLE
-    from gradlaws.conformance.parametrizing import parametrize_with_laws as parametrize_with_laws
-    from gradlaws.conformance.program import Program as Program
-    from gradlaws.conformance.torchlike import TorchLike as TorchLike
-    from gradlaws.conformance.verdict import Result as Result
-    from gradlaws.conformance.verdict import Verdict as Verdict
-    from gradlaws.conformance.verifying import verify as verify
+    from gradlaws.conformance.suite.parametrization import parametrize_with_laws as parametrize_with_laws
+    from gradlaws.conformance.suite.verification import verify as verify
 
 _HOMES = {
-    "CAPABILITIES": "conformance.backend",
+    "CAPABILITIES": "conformance.engines.backend",
     "TABLE": "conformance.ops",
-    "check": "conformance.checking",
-    "find": "conformance.loading",
-    "Backend": "conformance.backend",
-    "Dialect": "conformance.dialect",
-    "Effort": "conformance.judging",
+    "check": "conformance.engines.adapter_check",
+    "find": "conformance.engines.discovery",
+    "Backend": "conformance.engines.backend",
+    "Dialect": "conformance.engines.dialect",
+    "Functional": "conformance.engines.functional",
+    "Spelled": "conformance.engines.spelling",
+    "Effort": "conformance.judgement.effort",
     "LAWS": "conformance.laws",
-    "Program": "conformance.program",
-    "Result": "conformance.verdict",
-    "TorchLike": "conformance.torchlike",
-    "Verdict": "conformance.verdict",
-    "judge": "conformance.judging",
-    "parametrize_with_laws": "conformance.parametrizing",
-    "run": "conformance.interpreter",
-    "verify": "conformance.verifying",
+    "Program": "conformance.language.program",
+    "Result": "conformance.judgement.verdict",
+    "TorchLike": "conformance.engines.torch_like",
+    "Verdict": "conformance.judgement.verdict",
+    "judge": "conformance.judgement.judge",
+    "parametrize_with_laws": "conformance.suite.parametrization",
+    "run": "conformance.execution.interpreter",
+    "verify": "conformance.suite.verification",
 }
 
 __all__ = [
@@ -55,8 +59,10 @@ __all__ = [
     "Backend",
     "Dialect",
     "Effort",
+    "Functional",
     "Program",
     "Result",
+    "Spelled",
     "TorchLike",
     "Verdict",
     "check",

@@ -9,9 +9,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from gradlaws.commands import Exit
-from gradlaws.conformance.verdict import Verdict
-from gradlaws.reports.difference import as_markdown, as_text, compare
-from gradlaws.reports.reader import load
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.record_difference import as_markdown, as_text, compare
+from gradlaws.reports.record_reader import load
 from gradlaws.reports.view import views
 
 EXAMPLE = """

@@ -25,8 +25,9 @@ from _pytest.terminal import TerminalReporter
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance import plugin
-from gradlaws.conformance.campaign import LINE
-from gradlaws.reports.reader import load, result_of
+from gradlaws.conformance.suite.campaign import LINE
+from gradlaws.conformance.suite.introduction import introduction
+from gradlaws.reports.record_reader import load, result_of
 from gradlaws.reports.terminal import failure, report
 from gradlaws.reports.view import View, views
 
@@ -162,10 +163,8 @@ class _Driver:
             config.pluginmanager.register(TerminalReporter(config, file=self.aside), "terminalreporter")
         campaign = plugin.campaign_of(config)
         campaign.told = self.progress.line
-        self.progress.total = sum(
-            map(len, (campaign.law_cases(), campaign.whole_cases(), campaign.example_cases()))
-        )
-        for text in campaign.header():
+        self.progress.total = len(campaign.cases)
+        for text in introduction(campaign.options, campaign.cases):
             print(text, file=self.progress.out)
         if self.progress.live:
             self.progress.show("starting")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.commands.environments import Environment, default_home, load, prepare, shipped, variables
-from gradlaws.reports import reader
+from gradlaws.reports import record_reader
 from gradlaws.reports.gate import decide
 from gradlaws.reports.record import RecordError
 from gradlaws.reports.terminal import columns, side_by_side
@@ -115,7 +115,7 @@ def _shown(records: dict[str, Path], troubles: dict[str, str], interrupted: bool
     shown: list[View] = []
     names: list[str] = []
     for name, path in records.items():
-        for view in views([reader.load(path, partial=True)]):
+        for view in views([record_reader.load(path, partial=True)]):
             shown.append(view)
             names.append(name)
     if shown:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.commands import CommandError
+from gradlaws.conformance.judgement.profiles import CI
 
 #: What the suite needs, where its own metadata are not there (in a bare checkout).
 NEEDS = ("hypothesis>=6.151", "jinja2>=3.1", "numpy>=2", "pytest>=8", "pytest-xdist>=3.5")
@@ -41,7 +42,7 @@ class Environment:
     backend: str
     requirements: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
-    examples: int = 100
+    examples: int = CI.examples
     timeout: int = 300
     workers: int = 1
 
@@ -58,7 +59,7 @@ class Environment:
 
 def shipped() -> dict[str, Environment]:
     """Those that come with the suite."""
-    place = files("gradlaws.conformance") / "backends" / "environments.toml"
+    place = files("gradlaws.conformance") / "adapters" / "environments.toml"
     return parsed(place.read_text("utf-8"), "environments.toml")
 
 

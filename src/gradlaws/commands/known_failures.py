@@ -11,8 +11,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit
-from gradlaws.conformance.known import KnownFailures, KnownFailuresError
-from gradlaws.reports.reader import load as load_record
+from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
+from gradlaws.reports.record_reader import load as load_record
 from gradlaws.reports.view import View, plural, views
 
 EXAMPLE = """
@@ -50,8 +50,8 @@ def execute(options: Namespace) -> int:
 
 
 def _listed(path: Path, complete: bool) -> KnownFailures:
-    from gradlaws.conformance.known import load
-    from gradlaws.conformance.promises import LISTABLE
+    from gradlaws.conformance.known_failures.toml_parser import load
+    from gradlaws.conformance.laws.catalogue import LISTABLE
 
     try:
         return load(path, LISTABLE, complete)
@@ -68,9 +68,9 @@ def _view(path: Path, engine: str | None) -> View:
 
 
 def _write(options: Namespace) -> int:
-    from gradlaws.conformance.verdict import Verdict
+    from gradlaws.conformance.judgement.verdict import Verdict
     from gradlaws.reports.formats import write
-    from gradlaws.reports.listing import WHOLE, added
+    from gradlaws.reports.known_failures_writer import WHOLE, added
 
     view, path = _view(options.record, options.engine), options.output
     listed = _listed(path, complete=False) if path.exists() else KnownFailures()
@@ -93,8 +93,8 @@ def _write(options: Namespace) -> int:
 
 
 def _check(options: Namespace) -> int:
-    from gradlaws.conformance.verdict import Verdict
-    from gradlaws.reports.listing import described, failing
+    from gradlaws.conformance.judgement.verdict import Verdict
+    from gradlaws.reports.known_failures_writer import described, failing
 
     listed = _listed(options.file, complete=True)
     wrong = 0

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.reports.formats import write
-from gradlaws.reports.merging import merged
-from gradlaws.reports.reader import load
+from gradlaws.reports.record_merge import merged
+from gradlaws.reports.record_reader import load
 from gradlaws.reports.view import plural
 
 EXAMPLE = """

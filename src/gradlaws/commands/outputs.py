@@ -10,12 +10,12 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError
 from gradlaws.reports.annotations import annotated
-from gradlaws.reports.difference import Difference, as_markdown, as_text, compare
 from gradlaws.reports.formats import write_all
 from gradlaws.reports.gate import decide
 from gradlaws.reports.markdown import markdown
-from gradlaws.reports.reader import LEVELS, load
 from gradlaws.reports.record import RecordError
+from gradlaws.reports.record_difference import Difference, as_markdown, as_text, compare
+from gradlaws.reports.record_reader import LEVELS, load
 from gradlaws.reports.view import View, views
 
 

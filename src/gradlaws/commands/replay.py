@@ -33,23 +33,23 @@ def options(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Run the program; 1 if it still breaks the law."""
-    from gradlaws.conformance.judging import replayed
-    from gradlaws.conformance.lines import result_line
-    from gradlaws.conformance.loading import BackendError, find
-    from gradlaws.conformance.replaying import ReplayError, recorded
-    from gradlaws.conformance.verdict import Verdict
-    from gradlaws.reports.reader import result_of
+    from gradlaws.conformance.engines.discovery import BackendError, find
+    from gradlaws.conformance.judgement.verdict import Verdict
+    from gradlaws.conformance.suite.record_lines import result_line
+    from gradlaws.conformance.suite.replay import Replay, ReplayError
     from gradlaws.reports.record import RecordError
+    from gradlaws.reports.record_reader import result_of
     from gradlaws.reports.terminal import failure
 
     try:
-        law, program, given, effort = recorded(options.record, options.id)
-        backend = find(options.backend or given)
+        replay = Replay.recorded(options.record, options.id)
+        backend = find(options.backend or replay.given)
     except (RecordError, ReplayError, BackendError) as error:
         raise CommandError(str(error)) from error
     faulthandler.enable()
-    line = result_line(replayed(law, program, backend, effort), backend)
+    line = result_line(replay.judged(backend), backend)
     if line["verdict"] == Verdict.PASS:
+        law = replay.law
         print(f"PASS {law.id} on {backend.name}: {law.sentence}\nThe program of {options.id} keeps the law.")
         return Exit.CONFORMS
     print(failure(result_of(line)))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gradlaws.commands import outputs
 from gradlaws.reports.formats import FORMATS, write
-from gradlaws.reports.reader import load
+from gradlaws.reports.record_reader import load
 from gradlaws.reports.view import views
 
 EXAMPLE = """

@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from gradlaws.commands import CommandError, driving, outputs
-from gradlaws.conformance.plugin import PROFILES
+from gradlaws.conformance.judgement.profiles import HELP, PROFILES
 
 EXAMPLE = """
 gradlaws run --backend my_adapter:MyBackend --record gradlaws.jsonl
@@ -23,7 +23,7 @@ def options(parser: ArgumentParser) -> None:
     outputs.declare(parser)
     add = parser.add_argument
     add("--level", choices=("core", "full", "torch"), help="the claim to check (default: full)")
-    add("--profile", choices=tuple(PROFILES), help="10, 100 (ci, the default) or 2000 programs a law")
+    add("--profile", choices=tuple(PROFILES), help=HELP)
     add("--max-examples", type=driving.count, metavar="N", help="programs a law, instead of the profile's")
     add(
         "--shard", metavar="I/N", help="only every N-th law from the I-th; `gradlaws merge` joins the records"

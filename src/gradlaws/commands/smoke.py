@@ -30,7 +30,7 @@ def options(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Look, then judge."""
-    from gradlaws.conformance.loading import default
+    from gradlaws.conformance.engines.discovery import default
 
     for name in options.backend or [default()]:
         if not _looked_at(name):
@@ -45,11 +45,11 @@ def execute(options: Namespace) -> int:
 
 
 def _looked_at(name: str) -> bool:
-    from gradlaws.conformance.backend import CAPABILITIES
-    from gradlaws.conformance.checking import check
-    from gradlaws.conformance.loading import BackendError, find
+    from gradlaws.conformance.engines.adapter_check import check
+    from gradlaws.conformance.engines.backend import CAPABILITIES
+    from gradlaws.conformance.engines.discovery import BackendError, find
+    from gradlaws.conformance.engines.op_check import troubles
     from gradlaws.conformance.ops import TABLE
-    from gradlaws.conformance.trying import troubles
 
     try:
         backend = find(name)

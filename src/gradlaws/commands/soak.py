@@ -66,9 +66,9 @@ def options(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Soak, or replay; 1 if there are findings."""
-    from gradlaws.conformance.loading import default
-    from gradlaws.conformance.soakfile import SoakFileError
-    from gradlaws.strategies.interplay import MOST
+    from gradlaws.conformance.engines.discovery import default
+    from gradlaws.conformance.whole_programs.soak_file import SoakFileError
+    from gradlaws.strategies.whole_programs import MOST
 
     least, most = options.steps
     if least > most:
@@ -102,9 +102,8 @@ def _count(text: str) -> int:
 
 def _supervised(options: Namespace) -> int:
     """Soak in a process of its own, and start another one where a program kills it."""
-    from gradlaws.conformance.printing import source
-    from gradlaws.conformance.soakfile import SoakFile
-    from gradlaws.conformance.soaking import program_of
+    from gradlaws.conformance.whole_programs.soak import program_of
+    from gradlaws.conformance.whole_programs.soak_file import SoakFile
 
     context = multiprocessing.get_context("spawn")
     number = context.Value("q", -1, lock=False)
@@ -132,8 +131,7 @@ def _supervised(options: Namespace) -> int:
         soak = _made(options)
         program = program_of(soak.backend, options.seed, last, *options.steps)
         said = f"dead (exit code {code})"
-        text = source(program.steps, soak.backend.spellings)
-        SoakFile(options.file).crash(last, program, text, said)
+        SoakFile(options.file).crash(last, program, soak.backend, said)
         print(
             f"\nCRASH: program {last:,} ended the process, exit code {code}; going on after it",
             file=sys.stderr,
@@ -141,7 +139,7 @@ def _supervised(options: Namespace) -> int:
 
 
 def _child(options: Namespace, number: Any) -> None:
-    from gradlaws.conformance.soakfile import SoakFileError
+    from gradlaws.conformance.whole_programs.soak_file import SoakFileError
 
     try:
         code = _soak(options, number)
@@ -155,20 +153,18 @@ def _child(options: Namespace, number: Any) -> None:
 
 
 def _made(options: Namespace) -> Any:
-    from gradlaws.conformance.checking import check
-    from gradlaws.conformance.known import KnownFailuresError, load
-    from gradlaws.conformance.loading import BackendError, find
-    from gradlaws.conformance.promises import LISTABLE
-    from gradlaws.conformance.soaking import Soak
+    from gradlaws.conformance.engines.adapter_check import complaint
+    from gradlaws.conformance.engines.discovery import BackendError, find
+    from gradlaws.conformance.execution.standard import Standard
+    from gradlaws.conformance.known_failures.entry import KnownFailuresError
+    from gradlaws.conformance.known_failures.toml_parser import load
+    from gradlaws.conformance.laws.catalogue import LISTABLE
+    from gradlaws.conformance.whole_programs.soak import Soak
 
     try:
         backend = find(options.backend)
-        problems = check(backend)
-        if problems:
-            listed = "\n    ".join(map(str, problems))
-            raise CommandError(
-                f"the adapter {backend.name!r} is not right yet. Mend these methods:\n    {listed}"
-            )
+        if wrong := complaint(backend):
+            raise CommandError(wrong)
         if "stored" not in backend.capabilities:
             raise CommandError(
                 f"the adapter {backend.name!r} stores gradients in its engine's stead, and whole programs are about "
@@ -177,12 +173,12 @@ def _made(options: Namespace) -> Any:
         known = load(options.known_failures, LISTABLE) if options.known_failures else None
     except (BackendError, KnownFailuresError) as error:
         raise CommandError(str(error)) from error
-    return Soak(backend, options.seed, known, options.strict, lengths=tuple(options.steps))
+    return Soak(backend, options.seed, known, Standard(strict=options.strict), lengths=tuple(options.steps))
 
 
 def _soak(options: Namespace, number: Any) -> int:
-    from gradlaws.conformance.soakfile import SoakFile
-    from gradlaws.conformance.soaking import lines, told
+    from gradlaws.conformance.whole_programs.soak import lines, told
+    from gradlaws.conformance.whole_programs.soak_file import SoakFile
 
     soak = _made(options)
     soak.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
@@ -245,32 +241,20 @@ class _Progress:
 
 def _replay(options: Namespace) -> int:
     """Run the program of a finding once more."""
-    from gradlaws.conformance.comparing import breach
-    from gradlaws.conformance.laws.trial import Broken
-    from gradlaws.conformance.loading import BackendError, find
-    from gradlaws.conformance.soakfile import found_of, read
-    from gradlaws.conformance.soaking import Found, described_finding, told
-    from gradlaws.conformance.standalone import script
+    from gradlaws.conformance.engines.discovery import BackendError, find
+    from gradlaws.conformance.suite.replay import Replay, ReplayError
+    from gradlaws.conformance.whole_programs.soak import Found, told
 
-    stored = read(options.file)
-    ids = [line["id"] for line in stored if line["type"] == "finding"]
-    line = next((x for x in stored if x["type"] == "finding" and x["id"] == options.replay), None)
-    if line is None:
-        listed = ", ".join(ids) or "none"
-        raise CommandError(f"{options.file} has no finding {options.replay}; it has: {listed}")
     try:
-        backend = find(options.backend or stored[0]["given"] or stored[0]["backend"])
-    except BackendError as error:
+        replay = Replay.soaked(options.file, options.replay)
+        backend = find(options.backend or replay.given)
+    except (BackendError, ReplayError) as error:
         raise CommandError(str(error)) from error
-    found = found_of(line)
-    assert found.finding.steps is not None
-    program = found.finding.steps
-    with backend.session():
-        wrong = breach(program, backend, stored[0]["strict"])
-        if wrong is None:
-            print(f"PASS: {found.id} no longer shows on {backend.name}")
-            return Exit.CONFORMS
-        print(told(Found(found.id, described_finding(program, wrong, backend), found.number)))
-        if isinstance(wrong, Broken):
-            print(f"\nstand-alone:\n\n{script(program, wrong, backend)}")
+    finding = replay.judged(backend).finding
+    if finding is None:
+        print(f"PASS: {options.replay} no longer shows on {backend.name}")
+        return Exit.CONFORMS
+    print(told(Found(options.replay, finding)))
+    if finding.script:
+        print(f"\nstand-alone:\n\n{finding.script}")
     return Exit.FAILS

@@ -1,0 +1,54 @@
+"""JAX, with 64-bit numbers, behind a tape: `jax.vjp` of the recorded function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradlaws.conformance.engines.functional import Functional, Traced
+from gradlaws.conformance.engines.numpy_like import numpy_like
+from gradlaws.conformance.entropy import Array
+
+jax.config.update("jax_enable_x64", True)
+
+
+class JaxBackend(Functional):
+    """`jax.numpy` functions, pulled back by `jax.vjp`."""
+
+    name = "jax"
+    engine, alias, falls_back = jax, "jax", False
+    spellings = {
+        **numpy_like("jax.numpy"),
+        **{
+            op: f"jax.nn.{op}({{0}})"
+            for op in ("relu", "relu6", "sigmoid", "softplus", "elu", "silu", "gelu")
+        },
+        "hardtanh": "jax.nn.hard_tanh({0})",
+        "softsign": "jax.nn.soft_sign({0})",
+        "logsigmoid": "jax.nn.log_sigmoid({0})",
+        "leaky_relu": "jax.nn.leaky_relu({0}, {slope})",
+        "softmax": "jax.nn.softmax({0}, axis={dim})",
+        "log_softmax": "jax.nn.log_softmax({0}, axis={dim})",
+        "logsumexp": "jax.nn.logsumexp({0}, axis={dim}, keepdims={keepdim})",
+        "rsqrt": "jax.lax.rsqrt({0})",
+        "index_add": "{0}.at[jax.numpy.array({index})].add({1})",
+    }
+
+    def version(self) -> str:
+        return str(jax.__version__)
+
+    def array(self, array: Array) -> Any:
+        return jax.numpy.array(array)
+
+    def numpy(self, x: Traced) -> Array:
+        return np.array(x.value)
+
+    def ones_like(self, value: Any) -> Any:
+        return jax.numpy.ones_like(value)
+
+    def vjp(self, function: Callable[..., Any], values: Sequence[Any], seed: Any) -> Sequence[Any]:
+        products: Sequence[Any] = jax.vjp(function, *values)[1](seed)
+        return products

@@ -1,0 +1,77 @@
+"""tinygrad on the CPU; without a C compiler of its liking its Python device computes."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from shutil import which
+from typing import Any
+
+if which("clang") is None:
+    os.environ.setdefault("DEV", "PYTHON")  # read when tinygrad is imported
+from tinygrad import Tensor
+
+from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.spelling import Spelled
+from gradlaws.conformance.engines.torch_like import methods
+from gradlaws.conformance.entropy import Array
+
+AXIS = ("sum", "mean", "prod", "var", "std", "logsumexp", "amax", "amin")
+
+
+class TinygradBackend(Spelled):
+    """Lazy tensors, realised where they are looked at; every float tensor in scope gets a gradient."""
+
+    name = "tinygrad"
+    engine, alias, falls_back = Tensor, "Tensor", False
+    dialect = Dialect(bare_root="0-d", intermediates="kept", returns="something")
+    features = frozenset({"float32", "integer", "same_object", "order", "lifetime"})
+    withheld = frozenset({"constants"})
+    spellings = methods() | {
+        **{op: f"{{0}}.{op}(axis={{dim}}, keepdim={{keepdim}})" for op in AXIS[:-2]},
+        "amax": "{0}.max(axis={dim}, keepdim={keepdim})",
+        "amin": "{0}.min(axis={dim}, keepdim={keepdim})",
+        **{op: f"{{0}}.{op}(axis={{dim}})" for op in ("softmax", "log_softmax", "cumprod", "cumsum")},
+        "max_dim": "{0}.max(axis={dim})",
+        "min_dim": "{0}.min(axis={dim})",
+        "where": "({0} > 0).where({1}, {2})",
+        "clamp": "{0}.clamp({min}, {max})",
+        "cat": "{0}.cat({1}, dim={dim})",
+        "stack": "{0}.stack({1}, dim={dim})",
+        "flip": "{0}.flip(({dim},))",
+        "sort": "{0}.sort({dim})[0]",
+        "topk": "{0}.topk({k}, {dim})[0]",
+        "index": "{0}[Tensor({index})]",
+        "index_select": "{0}[(slice(None),) * {dim} + (Tensor({index}),)]",
+        "gather": "{0}.gather({dim}, Tensor({index}))",
+        "scatter": "{0}.scatter({dim}, Tensor({index}), {1})",
+        "scatter_add": "{0}.scatter_reduce({dim}, Tensor({index}), {1}, 'sum')",
+        "cross_entropy": "{0}.cross_entropy(Tensor({target}))",
+        "nll_loss": "{0}.nll_loss(Tensor({target}))",
+        **dict.fromkeys(("cast", "to_integer"), "{0}.cast('{dtype}')"),
+        **dict.fromkeys(("mm", "mv", "bmm"), "{0} @ {1}"),
+        "vector_norm": "{0}.square().sum().sqrt()",
+    }
+    lacks = frozenset({"argmax", "set_mask_", "set_item_", "set_slice_"})  # argmax is int32
+
+    def version(self) -> str:
+        return version("tinygrad")
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Any:
+        return Tensor(array.copy()).clone().realize()
+
+    def numpy(self, x: Any) -> Array:
+        copy: Array = x.numpy().copy()
+        return copy
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        return root.backward(gradient)
+
+    def grad(self, x: Any) -> Any:
+        return x.grad
+
+    def set_grad(self, x: Any, value: Any) -> None:
+        x.grad = value
+
+    def detach(self, x: Any) -> Any:
+        return x.detach()

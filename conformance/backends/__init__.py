@@ -1,1 +1,0 @@
-"""The adapters that come with the suite, one file each."""

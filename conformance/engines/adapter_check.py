@@ -1,0 +1,261 @@
+"""Checks an adapter before it is judged: each method that it claims returns what it should.
+
+This is about the adapter, not about the engine: a method of the wrong type or with the wrong result is
+reported with the method's name, all of them at once, and no law is blamed for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import INPLACE, TABLE
+
+_VALUES = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]])
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an adapter."""
+
+    method: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.method}: {self.what}"
+
+
+class _Wrong(Exception):
+    pass
+
+
+def check(backend: Backend) -> list[Problem]:
+    """What is wrong with the adapter; empty if nothing is."""
+    problems = list(_claims(backend))
+    has = backend.capabilities
+    with backend.session():
+        for method, needs, probe in _PROBES:
+            if needs <= has:
+                problems += _probed(backend, method, probe)
+            if problems and method == "grad":
+                break  # nothing else can work
+    return problems
+
+
+def complaint(backend: Backend) -> str:
+    """What is wrong with the adapter, in words for whoever wrote it; empty if nothing is."""
+    problems = check(backend)
+    if not problems:
+        return ""
+    listed = "\n".join(f"    {problem}" for problem in problems)
+    return f"the adapter {backend.name!r} is not right yet; no law was tried. Mend these methods:\n{listed}"
+
+
+def _claims(backend: Backend) -> Iterator[Problem]:
+    unknown = sorted(set(backend.features) - set(FEATURES))
+    if unknown:
+        yield Problem(
+            "features", f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(FEATURES))}"
+        )
+    unknown = sorted(set(backend.withheld) - set(CAPABILITIES))
+    if unknown:
+        yield Problem("withheld", f"{', '.join(unknown)}: no such capability")
+    try:
+        ops = set(backend.ops())
+    except Exception as error:
+        yield Problem("ops", f"raised {type(error).__name__}: {error}")
+        return
+    unknown = sorted(ops - set(TABLE.names()) - set(INPLACE))
+    if unknown:
+        yield Problem("ops", f"{', '.join(unknown)}: not in the op table; `gradlaws.TABLE.names()` lists it")
+    needed = sorted({"add", "mul", "sum"} - ops)
+    if needed:
+        yield Problem("ops", f"lacks {', '.join(needed)}, which every program is built from")
+
+
+def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> list[Problem]:
+    try:
+        probe(backend)
+    except _Wrong as wrong:
+        return [Problem(method, str(wrong))]
+    except Exception as error:
+        return [
+            Problem(
+                method, f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            )
+        ]
+    return []
+
+
+def _same(got: Any, want: Array, what: str) -> None:
+    if not isinstance(got, np.ndarray):
+        raise _Wrong(f"{what} gave {type(got).__name__}, expected numpy.ndarray")
+    if got.shape != want.shape:
+        raise _Wrong(f"{what} has shape {got.shape}, expected {want.shape}")
+    if got.dtype != want.dtype:
+        raise _Wrong(f"{what} has dtype {got.dtype}, expected {want.dtype}")
+    if not np.array_equal(got, want):
+        raise _Wrong(f"{what} is {got.tolist()}, expected {want.tolist()}")
+
+
+def _numpy(backend: Backend) -> None:
+    x = backend.tensor(_VALUES)
+    got = backend.numpy(x)
+    _same(got, _VALUES, "numpy(tensor(a))")
+    got[0, 0] = 99.0
+    if backend.numpy(x)[0, 0] == 99.0:
+        raise _Wrong("writing to the array that numpy() returned changed the tensor; return a copy")
+
+
+def _tensor(backend: Backend) -> None:
+    source = _VALUES.copy()
+    x = backend.tensor(source)
+    if x is None:
+        raise _Wrong("returned None, expected a tensor of the engine")
+    source[0, 0] = 99.0
+    if np.asarray(backend.numpy(x)).ravel()[0] == 99.0:
+        raise _Wrong("writing to the array that tensor() was given changed the tensor; copy it")
+
+
+def _leaf(backend: Backend, requires_grad: bool = True) -> Any:
+    return backend.tensor(_VALUES, requires_grad)
+
+
+def _sum(backend: Backend, x: Any) -> Any:
+    return backend.apply("sum", x, dim=None, keepdim=False)
+
+
+def _apply(backend: Backend) -> None:
+    x = _leaf(backend)
+    _same(backend.numpy(backend.apply("add", x, x)), _VALUES + _VALUES, "apply('add', x, x)")
+    _same(backend.numpy(backend.apply("mul", x, x)), _VALUES * _VALUES, "apply('mul', x, x)")
+    _same(
+        backend.numpy(_sum(backend, x)), np.array(_VALUES.sum()), "apply('sum', x, dim=None, keepdim=False)"
+    )
+
+
+def _backward(backend: Backend) -> None:
+    backend.backward(_sum(backend, _leaf(backend)))
+    x = _leaf(backend)
+    backend.backward(backend.apply("add", x, x), backend.tensor(_VALUES))
+
+
+def _grad(backend: Backend) -> None:
+    x = _leaf(backend)
+    backend.backward(_sum(backend, x))
+    got = backend.grad(x)
+    if got is None:
+        raise _Wrong("returned None after backward(sum(x)), expected a tensor of the engine")
+    try:
+        backend.grad(got)
+    except Exception as error:
+        raise _Wrong(
+            f"returned {type(got).__name__}, expected a tensor of the engine: grad(grad(x)) raised {error}"
+        ) from error
+    array = backend.numpy(got)
+    if not isinstance(array, np.ndarray):
+        raise _Wrong(
+            f"numpy(grad(x)) gave {type(array).__name__}; grad must return a tensor that numpy() takes"
+        )
+
+
+def _yes_or_no(name: str) -> Callable[[Backend], None]:
+    def probe(backend: Backend) -> None:
+        answer = getattr(backend, name)(_leaf(backend))
+        if not isinstance(answer, bool):
+            raise _Wrong(f"gave {type(answer).__name__}, expected bool")
+
+    return probe
+
+
+def _detach(backend: Backend) -> None:
+    _same(backend.numpy(backend.detach(_leaf(backend))), _VALUES, "detach(x)")
+
+
+def _context(name: str) -> Callable[[Backend], None]:
+    def probe(backend: Backend) -> None:
+        context = getattr(backend, name)()
+        if not hasattr(context, "__enter__") or not hasattr(context, "__exit__"):
+            raise _Wrong(f"gave {type(context).__name__}, expected a context manager")
+        with context:
+            pass
+
+    return probe
+
+
+def _enabled(backend: Backend) -> None:
+    if not isinstance(backend.is_grad_enabled(), bool):
+        raise _Wrong(f"gave {type(backend.is_grad_enabled()).__name__}, expected bool")
+
+
+def _inplace(backend: Backend) -> None:
+    x = backend.tensor(_VALUES)
+    backend.inplace("add_", x, backend.tensor(_VALUES))
+    _same(backend.numpy(x), _VALUES + _VALUES, "x after inplace('add_', x, x)")
+
+
+def _set_grad(backend: Backend) -> None:
+    x = _leaf(backend)
+    backend.set_grad(x, backend.tensor(_VALUES))
+    got = backend.grad(x)
+    if got is None:
+        raise _Wrong("grad(x) is None after set_grad(x, g)")
+    backend.set_grad(x, None)
+    if backend.grad(x) is not None:
+        raise _Wrong("grad(x) is not None after set_grad(x, None)")
+
+
+def _autograd_grad(backend: Backend) -> None:
+    x = _leaf(backend)
+    got = backend.autograd_grad([_sum(backend, x)], [x])
+    if not hasattr(got, "__len__") or len(got) != 1:
+        raise _Wrong(f"gave {type(got).__name__}, expected a sequence with one gradient per input")
+
+
+def _hooks(name: str) -> Callable[[Backend], None]:
+    def probe(backend: Backend) -> None:
+        handle = getattr(backend, name)(_leaf(backend), lambda g: None)
+        if not hasattr(handle, "remove"):
+            raise _Wrong(f"gave {type(handle).__name__}, expected a handle with a method `remove`")
+
+    return probe
+
+
+def _shares(backend: Backend) -> None:
+    a, b = _leaf(backend), _leaf(backend)
+    for answer, want in ((backend.shares_memory(a, a), True), (backend.shares_memory(a, b), False)):
+        if answer is not want:
+            raise _Wrong(
+                f"gave {answer!r}, expected {want!r} for {'a tensor and itself' if want else 'two tensors'}"
+            )
+
+
+_PROBES: tuple[tuple[str, frozenset[str], Callable[[Backend], None]], ...] = (
+    ("tensor", frozenset(), _tensor),
+    ("numpy", frozenset(), _numpy),
+    ("apply", frozenset(), _apply),
+    ("backward", frozenset(), _backward),
+    ("grad", frozenset(), _grad),
+    ("requires_grad", frozenset({"requires_grad"}), _yes_or_no("requires_grad")),
+    ("is_leaf", frozenset({"is_leaf"}), _yes_or_no("is_leaf")),
+    ("retains_grad", frozenset({"retains_grad"}), _yes_or_no("retains_grad")),
+    ("detach", frozenset({"detach"}), _detach),
+    ("no_grad", frozenset({"no_grad"}), _context("no_grad")),
+    ("enable_grad", frozenset({"enable_grad"}), _context("enable_grad")),
+    ("is_grad_enabled", frozenset({"is_grad_enabled"}), _enabled),
+    ("inplace", frozenset({"inplace"}), _inplace),
+    ("set_grad", frozenset({"set_grad"}), _set_grad),
+    ("autograd_grad", frozenset({"autograd_grad"}), _autograd_grad),
+    ("register_hook", frozenset({"register_hook"}), _hooks("register_hook")),
+    (
+        "register_post_accumulate_hook",
+        frozenset({"register_post_accumulate_hook"}),
+        _hooks("register_post_accumulate_hook"),
+    ),
+    ("shares_memory", frozenset({"shares_memory"}), _shares),
+)

@@ -1,0 +1,304 @@
+"""How the suite talks to an engine: five required methods, and capabilities claimed by overriding.
+
+An adapter subclasses `Backend` (or `TorchLike`, where the engine's names resemble PyTorch's). Tensors are the
+engine's own objects, opaque to the suite. A method marked as a capability is claimed by overriding it; what is
+not a method of its own is claimed in `features`. What is not claimed is reported UNSUPPORTED, never passed.
+The adapter never receives expected results.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import INPLACE, TABLE
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Capabilities that are not a method of their own, and what the engine must do to claim them.
+FEATURES: dict[str, str] = {
+    "retain_graph": "backward accepts retain_graph=True and keeps the graph then",
+    "create_graph": "backward (and autograd_grad) accept create_graph=True; the gradients are differentiable then",
+    "inputs": "backward accepts inputs=[...] and accumulates only into the tensors listed",
+    "materialize_grads": "autograd_grad accepts materialize_grads=True and returns zeros for inputs that were not used",
+    "complex": "tensors of dtype complex128, with PyTorch's convention for their gradients",
+    "integer": "tensors of dtype int64 and bool as operands and results",
+    "float32": "tensors of dtype float32 as well as float64, with their own precision",
+    "views": "view ops share memory with their operand, and in-place ops are differentiated through them",
+    "same_object": "reading .grad twice gives the same Python object",
+    "lifetime": "tensors can be weakly referenced and are freed with their last reference",
+    "threads": "tensors may be used from several threads",
+    "order": "operands of one op may be the same tensor, and roots may repeat",
+    "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
+    "gradient_argument": "the engine's backward takes one (claimed by all but adapters that weight the root instead)",
+    "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",
+    "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
+}
+#: The features that an adapter has unless it withholds them.
+IMPLIED = frozenset({"constants", "gradient_argument", "ties", "stored"})
+_CAPABILITIES: dict[str, str] = {}
+
+
+def capability(method: F) -> F:
+    """Mark a method of `Backend` as optional: overriding it claims the capability of its name."""
+    _CAPABILITIES[method.__name__] = (method.__doc__ or "").strip().splitlines()[0]
+    return method
+
+
+class Forwarded:
+    """Methods of an adapter that are its engine's own, looked up by name on the `engine` of the adapter."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, adapter: Any, owner: type[Any] | None = None) -> Any:
+        return self if adapter is None else getattr(adapter.engine, self._name)
+
+
+def forwarded(verb: Callable[..., Any]) -> Any:
+    """A method of an adapter that its engine has already.
+
+    In the body of the adapter: `detach = forwarded(Engine.detach)`.
+    """
+    return Forwarded(verb.__name__)
+
+
+class NotClaimed(NotImplementedError):
+    """A capability was used that the adapter does not claim."""
+
+
+class Backend:
+    """An engine under test. Required: `tensor`, `numpy`, `apply`, `backward`, `grad`."""
+
+    #: The name that reports show and `--backend` finds.
+    name: str = ""
+    #: How it was asked for: a name, or `module:attribute`.
+    given: str = ""
+    #: The capabilities of `FEATURES` that the engine has.
+    features: frozenset[str] = frozenset()
+    #: Op name to spelling in the engine's own API, where it differs from PyTorch's; used for printing.
+    spellings: dict[str, str] = {}  # noqa: RUF012 - overridden, never mutated
+
+    #: What the engine does differently on purpose; judged as declared unless `--dialect torch` is given.
+    dialect: Dialect = PYTORCH
+
+    # -- required ---------------------------------------------------------------------------------------------
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Any:
+        """A new leaf with a copy of the contents, dtype and shape of a NumPy array."""
+        raise NotImplementedError
+
+    def numpy(self, x: Any) -> Array:
+        """A copy of the contents as a NumPy array of the same dtype and shape."""
+        raise NotImplementedError
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        """The result of op `op` of the table on tensors; a sequence of tensors where the op has several."""
+        raise NotImplementedError
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        """`root.backward(gradient)`; options: retain_graph, create_graph, inputs where claimed in `features`."""
+        raise NotImplementedError
+
+    def grad(self, x: Any) -> Any:
+        """`x.grad`: a tensor, or None."""
+        raise NotImplementedError
+
+    # -- what the engine has ----------------------------------------------------------------------------------
+
+    def ops(self) -> Iterable[str]:
+        """Names of the ops (and in-place ops) of the table that the engine has; by default all of them."""
+        return [*TABLE.names(), *INPLACE]
+
+    def accepts(self, op: str, **params: Any) -> bool:
+        """Whether the engine has `op` with these parameters; programs keep to what it has."""
+        return True
+
+    def flags(self, x: Any) -> tuple[bool | None, bool | None, bool | None]:
+        """(`requires_grad`, `is_leaf`, `retains_grad`) of a tensor, None where not claimed.
+
+        Override it only where reading all three at once is faster: it is the most frequent call of all. A subclass
+        of an adapter that does (as the one for PyTorch) overrides it along with any of the three.
+        """
+        has = self.capabilities
+        return (
+            self.requires_grad(x) if "requires_grad" in has else None,
+            self.is_leaf(x) if "is_leaf" in has else None,
+            self.retains_grad(x) if "retains_grad" in has else None,
+        )
+
+    def place(self, x: Any) -> Any:
+        """A hashable key of the memory that x lives in: what has another key surely shares none. None: not known.
+
+        Override it only where that is faster than asking `shares_memory` of every pair.
+        """
+        return None
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """A block around many programs, in which an engine's warnings, and NumPy's, are ignored.
+
+        Programs provoke warnings on purpose, and under `-W error` they would look like refusals.
+        """
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+
+    def version(self) -> str:
+        """The version of the engine, for reports."""
+        return "unknown"
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """All that is claimed: overridden methods and `features`."""
+        made: Any = type(self)
+        return claimed(made, frozenset(self.features), frozenset(self.withheld))
+
+    #: Capabilities that a base class claims but this engine does not have.
+    withheld: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<backend {self.name}>"
+
+    # -- capabilities -----------------------------------------------------------------------------------------
+
+    @capability
+    def requires_grad(self, x: Any) -> bool:
+        """`x.requires_grad`: whether gradients flow to or through the tensor."""
+        raise NotClaimed
+
+    @capability
+    def set_requires_grad(self, x: Any, flag: bool) -> Any:
+        """`x.requires_grad_(flag)`: changes the flag in place and returns the tensor."""
+        raise NotClaimed
+
+    @capability
+    def is_leaf(self, x: Any) -> bool:
+        """`x.is_leaf`: whether no recorded op made the tensor."""
+        raise NotClaimed
+
+    @capability
+    def set_grad(self, x: Any, value: Any) -> None:
+        """`x.grad = value`: a tensor to store, None to clear, anything else to be refused."""
+        raise NotClaimed
+
+    @capability
+    def zero_grad(self, x: Any) -> None:
+        """`x.grad.zero_()`: zeros in place; called only where .grad is a tensor."""
+        raise NotClaimed
+
+    @capability
+    def retain_grad(self, x: Any) -> None:
+        """`x.retain_grad()`: a non-leaf keeps its gradient from now on."""
+        raise NotClaimed
+
+    @capability
+    def retains_grad(self, x: Any) -> bool:
+        """`x.retains_grad`: whether the tensor is a non-leaf that keeps its gradient."""
+        raise NotClaimed
+
+    @capability
+    def detach(self, x: Any) -> Any:
+        """`x.detach()`: a tensor without history over the same contents."""
+        raise NotClaimed
+
+    @capability
+    def detach_inplace(self, x: Any) -> Any:
+        """`x.detach_()`: makes the tensor itself a leaf without history, and returns it."""
+        raise NotClaimed
+
+    @capability
+    def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
+        """An in-place op of the table on `target`."""
+        raise NotClaimed
+
+    @capability
+    def no_grad(self) -> AbstractContextManager[Any]:
+        """A context manager within which nothing is recorded."""
+        raise NotClaimed
+
+    @capability
+    def enable_grad(self) -> AbstractContextManager[Any]:
+        """A context manager within which ops are recorded again."""
+        raise NotClaimed
+
+    @capability
+    def is_grad_enabled(self) -> bool:
+        """Whether ops are recorded now."""
+        raise NotClaimed
+
+    @capability
+    def backward_many(
+        self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
+    ) -> Any:
+        """`autograd.backward(roots, gradients)`: several roots at once."""
+        raise NotClaimed
+
+    @capability
+    def autograd_grad(
+        self,
+        roots: Sequence[Any],
+        inputs: Sequence[Any],
+        gradients: Sequence[Any] | None = None,
+        **options: Any,
+    ) -> Sequence[Any]:
+        """`autograd.grad(...)`: gradients returned, not accumulated; options: allow_unused and others."""
+        raise NotClaimed
+
+    @capability
+    def register_hook(self, x: Any, hook: Callable[[Any], Any]) -> Any:
+        """`x.register_hook(hook)`: returns a handle with a method `remove`."""
+        raise NotClaimed
+
+    @capability
+    def register_post_accumulate_hook(self, x: Any, hook: Callable[[Any], None]) -> Any:
+        """`x.register_post_accumulate_grad_hook(hook)`: returns a handle with a method `remove`."""
+        raise NotClaimed
+
+    @capability
+    def shares_memory(self, a: Any, b: Any) -> bool:
+        """Whether writing to one tensor may change the other."""
+        raise NotClaimed
+
+    @capability
+    def parameter(self, array: Array) -> Any:
+        """A parameter: a leaf that requires grad without being asked."""
+        raise NotClaimed
+
+    @capability
+    def device(self, x: Any) -> Any:
+        """The device that the tensor lives on, comparable by ==."""
+        raise NotClaimed
+
+    @capability
+    def on_other_device(self, x: Any) -> Any:
+        """A tensor like x on another device (a device without storage will do)."""
+        raise NotClaimed
+
+    @capability
+    def custom_double(self, x: Any) -> Any:
+        """A user-defined differentiable function that returns 2 x."""
+        raise NotClaimed
+
+    @capability
+    def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
+        """(w, w * x) by a module with parameter w = array, in its evaluation mode (`module.eval()`)."""
+        raise NotClaimed
+
+
+@cache
+def claimed(made: type[Any], features: frozenset[str], withheld: frozenset[str]) -> frozenset[str]:
+    """What a class of backends claims by overriding methods and by `features`, less what is withheld."""
+    methods = {name for name in _CAPABILITIES if getattr(made, name) is not getattr(Backend, name)}
+    return (features | methods | IMPLIED) - withheld
+
+
+#: Every capability there is, with one line on what it asks of the engine.
+CAPABILITIES: dict[str, str] = {**_CAPABILITIES, **FEATURES}

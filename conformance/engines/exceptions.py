@@ -1,0 +1,43 @@
+"""Exceptions of engines, put in words; and those that say that an engine, or the reference, broke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def described(raised: BaseException) -> str:
+    """An exception in one line."""
+    text = str(raised).strip().splitlines()
+    return f"{type(raised).__name__}: {text[0][:160]}" if text else type(raised).__name__
+
+
+class EngineBroke(Exception):
+    """The engine raised where no law allows it, or computed something wrong that no law speaks of.
+
+    index: of the step after which it was seen.
+    kind:  what broke, in a few words that are the same for two programs that break the engine in the same way.
+    """
+
+    #: What stands for a law, in findings and for lists of known failures.
+    law = "ENGINE"
+
+    def __init__(self, text: str, index: int | None = None, kind: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.index = index
+        self.kind = kind
+
+
+class ReferenceBroke(EngineBroke):
+    """The reference could not make sense of a program: a fault of the suite, which no list excuses."""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """A block in which the reference is asked: whatever it raises is its own fault, never the engine's."""
+    try:
+        yield
+    except ReferenceBroke:
+        raise
+    except Exception as error:
+        raise ReferenceBroke(f"the reference itself broke: {described(error)}") from error

@@ -1,0 +1,145 @@
+"""Adapters for engines without `.grad`: functions are differentiated there, not tensors.
+
+A tape of pure ops stands between: it records what is computed, replays it as a function of the leaves, and has
+the engine pull the gradient argument back through that function. What the engine computes is judged so: values,
+shapes and dtypes of gradients, gradient arguments, higher order. That gradients are None before, are added up,
+cleared or kept is the tape's doing, so the capability `stored` is withheld, and laws about it are UNSUPPORTED.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.engines.spelling import Spelled
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import TABLE
+
+
+class Traced:
+    """A value of the engine, and how it is computed from others: `make` of `parents`; leaves have neither."""
+
+    __slots__ = ("__weakref__", "grad", "make", "parents", "tracked", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        tracked: bool = False,
+        make: Callable[..., Any] | None = None,
+        parents: Sequence[Traced] = (),
+    ) -> None:
+        self.value = value
+        self.tracked: bool = tracked or any(p.tracked for p in parents)
+        self.make = make if self.tracked else None
+        self.parents = tuple(parents) if self.tracked else ()
+        self.grad: Traced | None = None
+
+
+def order(roots: Sequence[Traced]) -> list[Traced]:
+    """What the roots are computed from by recorded ops, operands first."""
+    found: dict[Traced, None] = {}
+    stack = [(root, False) for root in roots]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            found[node] = None
+        elif node not in found:
+            stack.append((node, True))
+            stack += [(p, False) for p in node.parents if p.tracked]
+    return list(found)
+
+
+def replayed(root: Traced, inputs: Sequence[Traced]) -> Callable[..., Any]:
+    """The root's value as a function of the values of `inputs`."""
+    nodes = order([root])
+
+    def function(*values: Any) -> Any:
+        known = dict(zip(inputs, values, strict=True))
+        for node in nodes:
+            if node not in known and node.make is not None:
+                known[node] = node.make(*(known.get(p, p.value) for p in node.parents))
+        return known.get(root, root.value)
+
+    return function
+
+
+class Functional(Spelled):
+    """A tape over an engine that differentiates functions; `vjp`, `array`, `numpy` and `ones_like` are its own."""
+
+    features = frozenset({"create_graph", "order", "float32", "integer"})
+    withheld = frozenset({"stored"})
+
+    @abstractmethod
+    def vjp(self, function: Callable[..., Any], values: Sequence[Any], seed: Any) -> Sequence[Any]:
+        """The products of `seed` with the Jacobians of `function` at `values`, by the engine."""
+
+    @abstractmethod
+    def array(self, array: Array) -> Any:
+        """A value of the engine with these contents."""
+
+    def sample(self) -> Any:
+        return self.array(np.ones(2))
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Traced:
+        return Traced(self.array(array), requires_grad)
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        def make(*values: Any) -> Any:
+            return Spelled.apply(self, op, *values, **params)
+
+        made = make(*(x.value for x in inputs))
+        if not TABLE[op].many:
+            return Traced(made, False, make, inputs)
+        return [
+            Traced(part, False, lambda *values, k=k: make(*values)[k], inputs) for k, part in enumerate(made)
+        ]
+
+    def backward(self, root: Traced, gradient: Traced | None = None, **options: Any) -> None:
+        if not root.tracked or (gradient is None and root.value.size != 1):
+            raise RuntimeError(
+                "the root does not require grad, or has several elements and no gradient argument"
+            )
+        leaves = [node for node in order([root]) if node.make is None]
+        for leaf, product in zip(leaves, self._pulled(root, leaves, gradient, **options), strict=True):
+            leaf.grad = product if leaf.grad is None else self.apply("add", leaf.grad, product)
+
+    def autograd_grad(
+        self,
+        roots: Sequence[Any],
+        inputs: Sequence[Any],
+        gradients: Sequence[Any] | None = None,
+        **options: Any,
+    ) -> Sequence[Any]:
+        """For one root."""
+        (root,), (seed,) = roots, gradients or (None,)
+        return self._pulled(root, inputs, seed, **options)
+
+    def _pulled(
+        self, root: Traced, inputs: Sequence[Traced], gradient: Any, create_graph: bool = False
+    ) -> list[Traced]:
+        seed = gradient or Traced(self.ones_like(root.value))
+        # gradients of gradients may be asked for any leaf
+        leaves = [x for x in order([root]) if x.make is None and x not in inputs]
+        function = replayed(root, [*inputs, *leaves])
+
+        def products(*values: Any) -> Sequence[Any]:
+            return self.vjp(function, values[:-1], values[-1])[: len(inputs)]
+
+        parents = [*inputs, *leaves, seed]
+        made = products(*(x.value for x in parents))
+        if not create_graph:
+            return [Traced(value) for value in made]
+        return [
+            Traced(value, False, lambda *values, k=k: products(*values)[k], parents)
+            for k, value in enumerate(made)
+        ]
+
+    @abstractmethod
+    def ones_like(self, value: Any) -> Any:
+        """Ones of the shape and dtype of a value."""
+
+    def grad(self, x: Traced) -> Traced | None:
+        return x.grad

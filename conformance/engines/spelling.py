@@ -1,0 +1,113 @@
+"""Adapters that run ops from spellings: the very texts that programs are printed with, so what is shown is what ran.
+
+A spelling is a Python expression (for in-place ops a statement) with `{0}`, `{1}` for the operands and `{name}`
+for the parameters; the engine's module goes by the name `alias` there. An engine has the ops whose spellings
+name nothing that it lacks.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Callable, Iterable
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.ops import INPLACE, TABLE
+
+_MISSING = object()
+
+
+@cache
+def compiled(template: str, statement: bool = False, alias: str = "torch") -> Callable[..., Any]:
+    """A spelling as a function: `call(engine, operands, params)`."""
+    body = _code(template, alias)
+    scope: dict[str, Any] = {}
+    text = f"def call({alias}, xs, params):\n    {body if statement else f'return {body}'}"
+    exec(text, scope)  # spellings are code of ours and of the adapter
+    call: Callable[..., Any] = scope["call"]
+    return call
+
+
+def _code(template: str, alias: str) -> str:
+    text = re.sub(rf"\b{alias}\.\{{(\w+)\}}", rf"getattr({alias}, params['\1'])", template)
+    text = re.sub(r"'\{(\w+)\}'", r"params['\1']", text)
+    text = re.sub(r"\{(\d+)\}", r"xs[\1]", text)
+    return re.sub(r"(?<!')\{(\w+)\}", r"params['\1']", text)
+
+
+def there(template: str, alias: str, engine: Any, tensor: Any) -> bool:
+    """Whether all that a spelling names is there: attributes of the engine's module and of its tensors."""
+    for node in ast.walk(ast.parse(_code(template, alias))):
+        if isinstance(node, ast.Attribute) and _value(node, alias, engine, tensor) is _MISSING:
+            return False
+        if isinstance(node, ast.Name) and node.id not in (alias, "xs", "params", *vars(builtins)):
+            return False
+    return True
+
+
+def _value(node: ast.expr, alias: str, engine: Any, tensor: Any) -> Any:
+    """What an expression names; None where that is known only after a call."""
+    if isinstance(node, ast.Name) and node.id == alias:
+        return engine
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "xs":
+        return tensor
+    if isinstance(node, ast.Attribute):
+        owner = _value(node.value, alias, engine, tensor)
+        return owner if owner is _MISSING or owner is None else getattr(owner, node.attr, _MISSING)
+    return None
+
+
+class Spelled(Backend):
+    """An adapter whose ops are its `spellings`, and beyond these PyTorch's own."""
+
+    #: The module that spellings call `alias`.
+    engine: Any = None
+    alias = "torch"
+    #: Ops that the engine names but does not have, or means something else by.
+    lacks: frozenset[str] = frozenset()
+    #: Whether ops that are not in `spellings` are tried by PyTorch's spelling.
+    falls_back = True
+
+    def ops(self) -> Iterable[str]:
+        """Those found by name: all that their spelling mentions is there."""
+        return self._found
+
+    @cached_property
+    def _found(self) -> frozenset[str]:
+        sample = self.sample()
+        found = set()
+        rows = {n: TABLE[n].spell for n in TABLE.names()} | {n: row.spell for n, row in INPLACE.items()}
+        for name, spell in rows.items():
+            own = self.spellings.get(name)
+            if own is None and not self.falls_back:
+                continue
+            template = spell if own is None else own
+            if there(template, self.alias, self.engine, sample):
+                found.add(name)
+        return frozenset(found) - self.lacks
+
+    def sample(self) -> Any:
+        """A tensor of the engine, to look for methods on."""
+        return self.tensor(np.ones(2))
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        call = self._calls.get(op)
+        if call is None:
+            call = compiled(self.spellings.get(op, TABLE[op].spell), False, self.alias)
+            self._calls[op] = call
+        return call(self.engine, inputs, params)
+
+    @cached_property
+    def _calls(self) -> dict[str, Callable[..., Any]]:
+        return {}
+
+    def written(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
+        """An in-place op by its spelling; an adapter whose engine has such calls it from `inplace`."""
+        return compiled(self.spellings.get(op, INPLACE[op].spell), True, self.alias)(
+            self.engine, [target, *inputs], params
+        )

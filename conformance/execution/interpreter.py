@@ -1,0 +1,267 @@
+"""Runs programs on a backend, step by step; what is observed after each is written down by `snapshots`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.execution.hook_effects import Interruption, answer
+from gradlaws.conformance.execution.snapshots import QUIET, Observer
+from gradlaws.conformance.execution.trace import Moment, Trace
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import (
+    NOT_A_TENSOR,
+    Apply,
+    Backward,
+    ClearGrad,
+    Detach,
+    DetachInPlace,
+    Forget,
+    Grad,
+    Hook,
+    InPlace,
+    Leaf,
+    Look,
+    Mode,
+    ReadGrad,
+    RemoveHook,
+    RequireGrad,
+    RetainGrad,
+    SetGrad,
+    Step,
+    Var,
+    ZeroGrad,
+)
+from gradlaws.conformance.ops import TABLE
+
+ROWS = TABLE.rows
+#: Steps that single out none of their variables to be looked at after each event.
+UNMARKED = frozenset({Apply, InPlace, Backward})
+#: What a hook was shown that was called without a gradient.
+NOTHING = np.array(None, dtype=object)
+
+
+class Interpreter(Observer):
+    """One run of a program: variables, open modes, hooks."""
+
+    #: How a step may end other than well.
+    lawful: tuple[type[Exception], ...] = (Exception,)
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.modes: list[AbstractContextManager[Any]] = []
+        self.handles: dict[int, Any] = {}
+        self._keeping = backend.dialect.intermediates == "kept"
+        self._cyclic = False
+
+    def do(self, index: int, step: Step) -> Moment:
+        """Run one step and observe."""
+        moment = Moment(index, step)
+        kind, used, env = type(step), step.uses(), self.env
+        for var in used:
+            if var not in env:
+                moment.skipped = True
+                return moment
+        if kind is ZeroGrad and self._grad(self.env[used[0]]) is None:
+            moment.skipped = True
+            return moment
+        try:
+            VERBS[kind](self, step)
+        except self.lawful as error:
+            moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
+        if kind not in UNMARKED or self._keeping:
+            self.watched.update(step.outs or used)
+        self._observe(moment)
+        return moment
+
+    def close(self) -> None:
+        """Leave the modes that are still open."""
+        while self.modes:
+            self.modes.pop().__exit__(None, None, None)
+        # Cycles through an engine's graph, which no collector may see: from hook to tensor, from gradient to leaf.
+        for handle in self.handles.values():
+            with suppress(Exception):
+                handle.remove()
+        if self._cyclic and "set_grad" in self.has:
+            for x in self.env.values():
+                with suppress(Exception):
+                    self.backend.set_grad(x, None)
+
+    # -- running ----------------------------------------------------------------------------------------------
+
+    def _bind(self, outs: tuple[Var, ...], values: Any) -> None:
+        for var, value in zip(outs, values, strict=True):
+            if value is not None:
+                self.env[var] = value
+
+    def _leaf(self, step: Leaf) -> None:
+        self.env[step.outs[0]] = self.backend.tensor(step.value.array, step.requires_grad)
+
+    def _apply(self, step: Apply) -> None:
+        env, op = self.env, step.op
+        params = dict(step.params) if step.params else {}
+        result = self.backend.apply(op, *[env[v] for v in step.inputs], **params)
+        if ROWS[op].many:
+            self._bind(step.outs, result)
+        elif result is not None:
+            env[step.outs[0]] = result
+        if op == "cast":
+            self._same["returned itself"] = result is env[step.inputs[0]]
+
+    def _inplace(self, step: InPlace) -> None:
+        operands = [self.env[v] for v in step.uses()]
+        self.backend.inplace(step.op, *operands, **dict(step.params))
+
+    def _read_grad(self, step: ReadGrad) -> None:
+        x = self.env[step.x]
+        grad = self._grad(x)
+        self._same["read twice"] = self._grad(x) is grad
+        self._bind(step.outs, (grad,))
+
+    def _clear_grad(self, step: ClearGrad) -> None:
+        self.lost |= self.sharing(step.x) or frozenset()
+        self.backend.set_grad(self.env[step.x], None)
+
+    def _zero_grad(self, step: ZeroGrad) -> None:
+        x = self.env[step.x]
+        grad = self._grad(x)
+        self.backend.zero_grad(x)
+        self._same["kept object"] = self._grad(x) is grad
+
+    def _set_grad(self, step: SetGrad) -> None:
+        x, stored = self.env[step.x], 1.0 if step.source is None else self.env[step.source]
+        self.backend.set_grad(x, stored)
+        self._same["stored object"] = self._grad(x) is stored
+
+    def _retain_grad(self, step: RetainGrad) -> None:
+        self.backend.retain_grad(self.env[step.x])
+
+    def _detach(self, step: Detach) -> None:
+        self._bind(step.outs, (self.backend.detach(self.env[step.x]),))
+
+    def _detach_inplace(self, step: DetachInPlace) -> None:
+        x = self.env[step.x]
+        self._same["returned itself"] = self.backend.detach_inplace(x) is x
+
+    def _require_grad(self, step: RequireGrad) -> None:
+        x = self.env[step.x]
+        result = self.backend.set_requires_grad(x, step.flag)
+        self._same["returned itself"] = result is x
+        self._bind(step.outs, (result,) if step.outs else ())
+
+    def _forget(self, step: Forget) -> None:
+        del self.env[step.x]
+
+    def _look(self, step: Look) -> None:
+        """What is looked at is up to `_observe`."""
+
+    def _remove_hook(self, step: RemoveHook) -> None:
+        if step.handle in self.handles:
+            self.handles[step.handle].remove()
+
+    def _seed(self, var: Var | None) -> Any:
+        return None if var is None else [1.0] if var == NOT_A_TENSOR else self.env[var]
+
+    def _options(self, step: Backward | Grad) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if step.retain_graph is not None:
+            options["retain_graph"] = step.retain_graph
+        if step.create_graph:
+            options["create_graph"] = self._cyclic = True
+        return options
+
+    def _backward(self, step: Backward) -> None:
+        env, options = self.env, self._options(step)
+        if step.inputs is not None:
+            options["inputs"] = [env[v] for v in step.inputs]
+        seeds = None if step.gradients is None else [self._seed(v) for v in step.gradients]
+        if len(step.roots) == 1 and (seeds is None or len(seeds) == 1):
+            result = self.backend.backward(env[step.roots[0]], seeds[0] if seeds else None, **options)
+        else:
+            result = self.backend.backward_many([env[v] for v in step.roots], seeds, **options)
+        self._same["returned None"] = result is None
+
+    def _functional(self, step: Grad) -> None:
+        options = self._options(step)
+        if step.allow_unused:
+            options["allow_unused"] = True
+        if step.materialize_grads:
+            options["materialize_grads"] = True
+        seeds = None if step.gradients is None else [self._seed(v) for v in step.gradients]
+        found = self.backend.autograd_grad(
+            [self.env[v] for v in step.roots], [self.env[v] for v in step.inputs], seeds, **options
+        )
+        self._bind(step.outs, found)
+
+    def _mode(self, step: Mode) -> None:
+        kind = step.kind
+        if kind in ("exit", "raise"):
+            if self.modes:
+                error = Interruption() if kind == "raise" else None
+                self.modes.pop().__exit__(type(error) if error else None, error, None)
+            return
+        context = self.backend.no_grad() if kind == "no_grad" else self.backend.enable_grad()
+        context.__enter__()
+        self.modes.append(context)
+
+    def _hook(self, step: Hook) -> None:
+        x = self.env[step.x]
+        backend, handle, effect = self.backend, step.handle, step.effect
+        if step.kind == "post_accumulate":
+
+            def after(p: Any) -> None:
+                grad = backend.grad(p)
+                if grad is not None:  # another hook may have cleared it
+                    self.calls.append((handle, backend.numpy(grad)))
+                if effect == "clear":
+                    backend.set_grad(p, None)
+
+            self.handles[handle] = backend.register_post_accumulate_hook(x, after)
+            return
+
+        def hook(g: Any) -> Any:
+            self.calls.append((handle, NOTHING if g is None else backend.numpy(g)))
+            return answer(backend, effect, g)
+
+        self.handles[handle] = backend.register_hook(x, hook)
+
+
+#: What runs each step.
+VERBS: dict[type[Step], Callable[[Interpreter, Any], None]] = {
+    Leaf: Interpreter._leaf,
+    Apply: Interpreter._apply,
+    InPlace: Interpreter._inplace,
+    Backward: Interpreter._backward,
+    Grad: Interpreter._functional,
+    ReadGrad: Interpreter._read_grad,
+    ClearGrad: Interpreter._clear_grad,
+    ZeroGrad: Interpreter._zero_grad,
+    SetGrad: Interpreter._set_grad,
+    RetainGrad: Interpreter._retain_grad,
+    Detach: Interpreter._detach,
+    DetachInPlace: Interpreter._detach_inplace,
+    RequireGrad: Interpreter._require_grad,
+    Mode: Interpreter._mode,
+    Forget: Interpreter._forget,
+    Look: Interpreter._look,
+    Hook: Interpreter._hook,
+    RemoveHook: Interpreter._remove_hook,
+}
+
+
+@np.errstate(all="ignore")
+def run(program: Program, backend: Backend) -> Trace:
+    """The trace of `program` on `backend`."""
+    interpreter, trace = Interpreter(backend), Trace()
+    interpreter.last = max((k for k, step in enumerate(program) if type(step) not in QUIET), default=-1)
+    try:
+        for index, step in enumerate(program):
+            trace.moments.append(interpreter.do(index, step))
+        interpreter.finish(trace)
+    finally:
+        interpreter.close()
+    return trace

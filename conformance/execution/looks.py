@@ -1,0 +1,100 @@
+"""Runs whole programs, which say themselves when they are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.execution.interpreter import Interpreter
+from gradlaws.conformance.execution.trace import Moment, Trace
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Apply, Backward, Detach, Leaf, Look, SetGrad, Step, Var
+from gradlaws.conformance.ops import TABLE
+
+
+@dataclass(slots=True)
+class Watched(Trace):
+    """The trace of a whole program.
+
+    together: pairs of variables whose contents share memory at the end, of those that `memory_pairs` names; None
+        where the engine cannot tell.
+    """
+
+    together: frozenset[tuple[Var, Var]] | None = None
+
+
+def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Var, Var]]]:
+    """(views and detached tensors with what they were made from, pairs of tensors with memory of their own).
+
+    Gradients that the program has got hold of are left out: whom they share memory with is a law of its own.
+    """
+    views: list[tuple[Var, Var]] = []
+    own: list[Var] = []
+    for step in program:
+        if isinstance(step, Detach):
+            views.append((step.outs[0], step.x))
+        elif isinstance(step, Apply):
+            alias = TABLE[step.op].alias
+            if alias == "view":
+                views += [(out, step.inputs[0]) for out in step.outs]
+            elif not alias:
+                own += step.outs
+        elif isinstance(step, Leaf):
+            own += step.outs
+    assigned = {step.source for step in program if isinstance(step, SetGrad)}
+    own = [v for v in own if v not in assigned]
+    return views, [(a, b) for k, a in enumerate(own) for b in own[:k]]
+
+
+class Watcher(Interpreter):
+    """Looks at everything after a `Look`, and at nothing elsewhere but outcomes, hook calls and grad mode.
+
+    After a backward that failed, gradients are looked at: each may have received its contribution or not, and
+    nobody can tell what comes next without knowing.
+    """
+
+    def _observe(self, moment: Moment) -> None:
+        self._note(moment)
+        if isinstance(moment.step, Look):
+            for var, x in self.env.items():
+                moment.seen[var] = self.look(x)
+        elif moment.raised is not None and isinstance(moment.step, Backward):
+            for var, x in self.env.items():
+                moment.seen[var] = self.look(x, value=False)
+
+    def together(self, program: Program) -> frozenset[tuple[Var, Var]] | None:
+        """Which variables share memory, of those of which it is known whether they do."""
+        if not {"shares_memory", "views"} <= self.has:
+            return None
+        env, shares = self.env, self.backend.shares_memory
+        views, own = memory_pairs(program)
+        return frozenset(
+            (a, b) for a, b in (*views, *own) if a in env and b in env and shares(env[a], env[b])
+        )
+
+
+@np.errstate(all="ignore")
+def watch(program: Program, backend: Backend) -> Watched:
+    """The trace of a whole program; what shares memory at its end, `final` empty."""
+    watcher = Watcher(backend)
+    trace = Watched()
+    try:
+        for index, step in enumerate(program):
+            trace.moments.append(watcher.do(index, step))
+        shared = watcher.sharing()
+        trace.shared = None if shared is None else shared | watcher.lost
+        trace.together = watcher.together(program)
+    finally:
+        watcher.close()
+    return trace
+
+
+def watchful(program: Program) -> Program:
+    """The program with a look after every step."""
+    steps: list[Step] = []
+    for step in program:
+        if not isinstance(step, Look):
+            steps += (step, Look())
+    return Program(tuple(steps))

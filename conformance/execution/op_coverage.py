@@ -1,0 +1,49 @@
+"""How often each op was in a program, and with which dtypes: what a verdict rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.steps import Apply, InPlace
+
+#: By op: {"programs": n, "dtypes": {dtype: n}}.
+Covered = dict[str, dict[str, Any]]
+
+
+class Coverage:
+    """Counts programs by op, and by op and dtype of its result (in place: of the tensor written to)."""
+
+    def __init__(self) -> None:
+        self._met: Counter[frozenset[tuple[str, np.dtype[Any]]]] = Counter()
+
+    def note(self, trace: Trace) -> None:
+        """Count one program that ran; what raised is no coverage."""
+        met = set()
+        for moment in trace.moments:
+            step = moment.step
+            kind = type(step)
+            if kind is Apply or kind is InPlace:
+                var = step.outs[0] if kind is Apply else step.target  # type: ignore[attr-defined]
+                seen = moment.seen.get(var)
+                if moment.raised is None and seen is not None and seen.value is not None:
+                    met.add((step.op, seen.value.dtype))  # type: ignore[attr-defined]
+        self._met[frozenset(met)] += 1
+
+    def covered(self) -> Covered:
+        """The counts."""
+        programs: Counter[str] = Counter()
+        dtypes: Counter[tuple[str, str]] = Counter()
+        spelled = {dtype: str(dtype) for dtype in {dtype for pairs in self._met for _, dtype in pairs}}
+        for met, n in self._met.items():
+            for op in {op for op, _ in met}:
+                programs[op] += n
+            for op, dtype in met:
+                dtypes[op, spelled[dtype]] += n
+        found: Covered = {op: {"programs": n, "dtypes": {}} for op, n in sorted(programs.items())}
+        for (op, kind), n in sorted(dtypes.items()):
+            found[op]["dtypes"][kind] = n
+        return found

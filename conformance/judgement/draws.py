@@ -1,0 +1,42 @@
+"""What the programs of a law are drawn from: bytes, decoded under the law's leaning."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from gradlaws.conformance.entropy import Entropy, stretched
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.laws.registry import Law
+from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.vocabulary import Vocabulary
+
+#: Bytes that one program is drawn from.
+SIZE = 16
+_TAIL = struct.Struct(">IH")
+#: Bytes that Hypothesis draws for a batch of programs; the rest of `SIZE` is the draw's own tail.
+BATCHED = SIZE - _TAIL.size
+_WORD = 0xFFFFFFFF
+
+
+def start_of(law: str, seed: int) -> int:
+    """What sets the draws of a law under a seed apart, in 32 bits."""
+    if not 0 <= seed <= _WORD:
+        seed = zlib.crc32(str(seed).encode())
+    return zlib.crc32(law.encode()) ^ seed
+
+
+def draw(data: bytes, start: int, number: int) -> bytes:
+    """The bytes that one program of a batch is drawn from.
+
+    The start is a part of them because Hypothesis tries the same simplest bytes first, whatever the seed.
+    """
+    return data + _TAIL.pack(start, number)
+
+
+def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
+    """The program that `data` decodes to under the law's leaning; raises DeadEnd."""
+    assert law.leaning is not None
+    builder = Builder(Entropy(stretched(data)), vocabulary)
+    law.leaning(builder)
+    return builder.program()

@@ -1,0 +1,22 @@
+"""How hard to look at an engine, and by what standard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.judgement.profiles import CI
+
+
+@dataclass(frozen=True)
+class Effort(Standard):
+    """How hard to look; the standard to judge by is a part of it.
+
+    examples: programs per law.
+    seed:     chooses the programs; equal seeds give equal records.
+    shrink:   seconds spent on making a failing program small.
+    """
+
+    examples: int = CI.examples
+    seed: int = 0
+    shrink: float = 2.0

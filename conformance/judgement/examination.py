@@ -1,0 +1,74 @@
+"""Puts one program, or one scene of an exhibit, before a law."""
+
+from __future__ import annotations
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
+from gradlaws.conformance.entropy import Entropy, stretched
+from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.oracle import believe
+from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Step
+from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.invariants import lawful, root_cause, stand
+from gradlaws.conformance.laws.registry import Law
+from gradlaws.conformance.laws.trial import Judge, Stage, Trial
+
+
+def trial_of(law: str, program: Program, backend: Backend, got: Trace, standard: Standard = LENIENT) -> Trial:
+    """A program that ran, beside what the reference expects of it; raises ReferenceBroke."""
+    want = believe(program, got, standard.strict, standard.conventions(backend))
+    return Trial(law, program, backend, got, want, standard)
+
+
+def ask(law: Law, trial: Trial, tally: Judge) -> None:
+    """Ask the law about a program that ran; raises `Broken` or `EngineBroke`."""
+    try:
+        try:
+            law.check(trial)
+        finally:
+            # The law's own assertions: those that are made on every program count for no law.
+            tally.assertions += trial.assertions
+            tally.worst = max(tally.worst, trial.worst)
+        stand(trial)
+        lawful(trial)
+    except ReferenceBroke:
+        raise
+    except (Broken, EngineBroke):
+        root_cause(trial)
+        raise
+
+
+def examine(law: Law, program: Program, backend: Backend, tally: Judge, standard: Standard = LENIENT) -> None:
+    """Run one program and ask the law; raises `Broken` or `EngineBroke`."""
+    ask(law, trial_of(law.id, program, backend, run(program, backend), standard), tally)
+
+
+def follow(program: Program, backend: Backend) -> None:
+    """Run a program and compare every outcome and gradient with what the adapter declares; raises as `ask` does."""
+    trial = trial_of("VAL-01", program, backend, run(program, backend))
+    lawful(trial)
+    for at in trial.at(Step):
+        for var in at.got.seen:
+            trial.grad(at, var)
+
+
+def show(law: Law, backend: Backend, data: bytes, tally: Judge, standard: Standard = LENIENT) -> None:
+    """Put an exhibit on stage; raises `Broken`."""
+    stage = Stage(law.id, backend, Entropy(stretched(data)), standard.conventions(backend))
+    try:
+        law.check(stage)
+    finally:
+        tally.assertions += stage.assertions
+        tally.worst = max(tally.worst, stage.worst)
+
+
+def raised_by(law: Law, program: Program, backend: Backend, standard: Standard) -> Exception | None:
+    """How the examination of one program ended."""
+    try:
+        examine(law, program, backend, Judge(law.id), standard)
+    except Exception as error:
+        return error
+    return None

@@ -1,0 +1,186 @@
+"""The programs of one law on one engine: drawn, run, believed, asked about, excused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.execution.garbage import collected_later
+from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.op_coverage import Coverage
+from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.judgement.draws import BATCHED, draw, drawn, start_of
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.examination import ask, show, trial_of
+from gradlaws.conformance.judgement.excuses import Excuses
+from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.laws.registry import Law
+from gradlaws.conformance.laws.trial import Judge, Trial
+from gradlaws.strategies.builder import DeadEnd
+from gradlaws.strategies.vocabulary import Vocabulary
+
+#: Programs per test case of Hypothesis: after each change of phase the first few cost several times what others do.
+BATCH = 100
+FEW = 10  # of these are judged before all others are drawn
+MORE = 10  # are judged beyond the budget, as long as there was nothing for the law to look at
+#: What a program is drawn from, and the program.
+Drawn = tuple[bytes, Program]
+#: Called with the law's id and each draw before it runs, so that a crash can be traced.
+Journal = Callable[[str, bytes], None]
+
+
+@dataclass
+class Count:
+    """How far the programs of a law have come.
+
+    tally:     assertions, and the worst ratio of error to bound.
+    discarded: draws that led to no program.
+    """
+
+    tally: Judge
+    excuses: Excuses
+    programs: int = 0
+    discarded: int = 0
+    coverage: Coverage = field(default_factory=Coverage)
+
+
+class LawRun:
+    """All programs of one law on one engine.
+
+    count:    how far they have come.
+    failure:  the first program (None for an exhibit) that fails and is not listed, and how.
+    unstable: whether it did not fail when it was run again.
+    """
+
+    def __init__(
+        self, law: Law, backend: Backend, effort: Effort, known: KnownFailures, journal: Journal | None = None
+    ) -> None:
+        self.law = law
+        self.backend = backend
+        self.effort = effort
+        self.known = known
+        self.journal: Journal = journal or (lambda law, draw: None)
+        self.vocabulary = Vocabulary.of(backend)
+        self.start = start_of(law.id, effort.seed)
+        self.count = self._nothing()
+        self.failure: tuple[Program | None, Exception] | None = None
+        self.unstable = False
+
+    def _nothing(self) -> Count:
+        return Count(Judge(self.law.id), Excuses(self.law.id, self.known))
+
+    def go(self) -> None:
+        """Judge program after program, until the effort is spent or one fails."""
+        test = given(st.binary(min_size=BATCHED, max_size=BATCHED))(lambda data: self.batch(data))
+        test = seed(self.start)(test)
+        test = settings(
+            max_examples=-(-self.effort.examples // BATCH),
+            phases=[Phase.generate],
+            deadline=None,
+            database=None,
+            report_multiple_bugs=False,
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )(test)
+        try:
+            test()
+        except Exception as error:
+            if self.failure is None:
+                raise
+            self.unstable = isinstance(error, HypothesisException)
+
+    def batch(self, data: bytes) -> None:
+        """One test case of Hypothesis: several programs."""
+        if self.failure is None:
+            count, most = self.count, self.effort.examples
+            wanted = min(BATCH, most - count.programs)
+        else:  # Hypothesis runs a failing case once more, to see if it is stable: that counts for nothing
+            count, most, wanted = self._nothing(), 0, BATCH
+        with collected_later():
+            if self.law.leaning is None:
+                for number in range(wanted):
+                    self._settle(None, self._shown(draw(data, self.start, number), count), count)
+                return
+            numbers, few = iter(range(3 * BATCH)), min(FEW, wanted)
+            for some in (few, wanted - few):  # what fails often need not wait for all of them
+                self._in_stages(self._drawn(data, numbers, some, count), count)
+            while not count.tally.assertions and count.programs < most + MORE:
+                more = self._drawn(data, numbers, 1, count)
+                if not more or not most:
+                    break
+                self._in_stages(more, count)
+
+    # -- the stages -------------------------------------------------------------------------------------------
+
+    def _in_stages(self, programs: list[Drawn], count: Count) -> None:
+        """Run, believe, ask and excuse: each for all programs, so that caches stay warm."""
+        seen = [self._observed(data, program) for data, program in programs]
+        for trace in seen:
+            if not isinstance(trace, Exception):
+                count.coverage.note(trace)
+        trials = [self._believed(program, got) for (_, program), got in zip(programs, seen, strict=True)]
+        seen.clear()
+        while programs:  # each is let go of while it is at hand
+            (data, program), trial = programs.pop(0), trials.pop(0)
+            self.journal(self.law.id, data)  # a law may run its program again
+            self._settle(program, self._asked(trial, count), count)
+
+    def _drawn(self, data: bytes, numbers: Iterator[int], wanted: int, count: Count) -> list[Drawn]:
+        """The next programs of a batch."""
+        programs: list[Drawn] = []
+        while len(programs) < wanted and (number := next(numbers, None)) is not None:
+            bits = draw(data, self.start, number)
+            try:
+                programs.append((bits, drawn(self.law, self.vocabulary, bits)))
+            except DeadEnd:
+                count.discarded += 1
+        return programs
+
+    def _observed(self, data: bytes, program: Program) -> Trace | Exception:
+        """The trace of a program, or how running it ended."""
+        self.journal(self.law.id, data)
+        try:
+            return run(program, self.backend)
+        except Exception as error:
+            return error
+
+    def _believed(self, program: Program, got: Trace | Exception) -> Trial | Exception:
+        """The observed trace beside the expected one."""
+        if isinstance(got, Exception):
+            return got
+        try:
+            return trial_of(self.law.id, program, self.backend, got, self.effort)
+        except Exception as error:
+            return error
+
+    def _asked(self, trial: Trial | Exception, count: Count) -> Exception | None:
+        """What the law says of a program."""
+        if isinstance(trial, Exception):
+            return trial
+        try:
+            ask(self.law, trial, count.tally)
+        except Exception as error:
+            return error
+        return None
+
+    def _shown(self, data: bytes, count: Count) -> Exception | None:
+        """What the law says of one scene of an exhibit."""
+        self.journal(self.law.id, data)
+        try:
+            show(self.law, self.backend, data, count.tally, self.effort)
+        except Exception as error:
+            return error
+        return None
+
+    def _settle(self, program: Program | None, error: Exception | None, count: Count) -> None:
+        """Count the program; raise what is neither lawful nor listed."""
+        count.programs += 1
+        if error is not None and not count.excuses.cover(program, error):
+            self.failure = (program, error)
+            raise error

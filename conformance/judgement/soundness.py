@@ -1,0 +1,65 @@
+"""Whether a program asks only for what is defined, and what its tensors hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Apply, InPlace, Var
+from gradlaws.conformance.ops import INPLACE, TABLE
+from gradlaws.conformance.ops.table import Weighted
+
+#: How a program is run: `run`, or what looks at it in another way.
+Observe = Callable[[Program, Backend], Trace]
+#: Contents by variable, and whether it requires grad.
+Contents = dict[Var, tuple[Array, bool]]
+
+
+def in_domain(program: Program, trace: Trace, ties: bool = True) -> bool:
+    """Whether each op is defined, and of one mind with itself, at the values that it met.
+
+    ties: whether that includes extrema where they are taken on several times.
+    """
+    values: dict[Var, Array] = {}
+    for step, moment in zip(program, trace, strict=True):
+        if isinstance(step, Apply | InPlace) and not moment.skipped:
+            row = TABLE[step.op] if isinstance(step, Apply) else INPLACE[step.op].row
+            operands = step.inputs if isinstance(step, Apply) else (step.target, *step.inputs)
+            met = [values[v] for v in operands if v in values]
+            if len({v.dtype for v in met}) > 1 and len({v.ndim > 0 for v in met}) > 1:
+                return False  # which dtype the result has differs from engine to engine
+            whole = row.domain is not None and len(met) == len(operands)
+            if whole and row.domain and not row.domain(*met, **dict(step.params)):
+                return False
+            if whole and not ties and isinstance(row.rule, Weighted):
+                y = row(*met, **dict(step.params))
+                if row.rule.tied(y, *met, **dict(step.params)):
+                    return False
+        values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
+    return True
+
+
+def sound(program: Program, backend: Backend, observe: Observe = run) -> bool:
+    """Whether a program can be looked at, and asks for nothing that is nowhere defined."""
+    try:
+        return in_domain(program, observe(program, backend), "ties" in backend.capabilities)
+    except Exception:
+        return False
+
+
+def contents(program: Program, backend: Backend, observe: Observe = run) -> Contents:
+    """What the tensors of a program hold when made, and whether they require grad; nothing where it cannot be seen."""
+    found: Contents = {}
+    try:
+        trace = observe(program, backend)
+    except Exception:
+        return found
+    for moment in trace:
+        for var, seen in moment.seen.items():
+            if var not in found and seen.value is not None:
+                found[var] = seen.value, bool(seen.requires_grad)
+    return found

@@ -1,0 +1,146 @@
+"""A breach as a script in the engine's own API, which fails as long as the breach is there and needs nothing else."""
+
+from __future__ import annotations
+
+import re
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.torch_like import TorchLike
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.execution.looks import watch
+from gradlaws.conformance.execution.oracle import Expected, believe
+from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.source import name, nested, statement
+from gradlaws.conformance.language.steps import Hook, Look, Mode, Step, Var
+from gradlaws.conformance.laws.breach import Broken
+
+#: What is wrong where looking at a tensor raised.
+LOOK = "a look at a tensor"
+
+
+def script(program: Program, error: Broken, backend: Backend, standard: Standard = LENIENT) -> str:
+    """The source of a script that ends with AssertionError where the law is broken."""
+    end = len(program) - 1 if error.index is None else error.index
+    unlooked = error.thing == LOOK
+    trace = watch(Program(tuple(s for s in program if not (unlooked and isinstance(s, Look)))), backend)
+    moments = iter(trace.moments)
+    calls = _hook_of(error)
+    page = _Page()
+    page.add("import torch" if _module(backend) == "torch" else f"import {_module(backend)} as torch", "")
+    if calls is not None:
+        page.add("calls = []")
+    alive: list[Var] = []
+    last = max(k for k in range(end + 1) if not isinstance(program.steps[k], Look))
+    for index, step in enumerate(program.steps[: end + 1]):
+        moment = None if unlooked and isinstance(step, Look) else next(moments)
+        if isinstance(step, Look) or moment is None:
+            if (index < last or unlooked) and alive:
+                page.add(
+                    f"[(str(v), str(v.grad), v.is_leaf) for v in ({', '.join(map(name, alive))},)]  # this matters"
+                )
+        elif isinstance(step, Mode):
+            page.mode(step, backend)
+        elif not moment.skipped:
+            text = _line(step, backend, calls)
+            if index == last and error.expected == "an error":
+                page.add("try:", f"    {text}", "except Exception:", "    pass", "else:")
+                page.add('    raise AssertionError("accepted, expected an error")')
+            elif moment.raised is not None and not (index == last and error.expected == "no error"):
+                page.add("try:", f"    {text}", "except Exception:", "    pass")
+            else:
+                page.add(*["calls.clear()"] * (index == last and calls is not None), text)
+        alive += [v for v in step.outs if v not in alive]
+    check = _check(program, error, backend, standard)
+    if check:
+        page.add(check)
+    return "\n".join(page.lines)
+
+
+class _Page:
+    """Lines of source, indented as grad modes want it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.depth = 0
+
+    def add(self, *lines: str) -> None:
+        """Lines at the present depth."""
+        self.lines += ["    " * self.depth + line if line else "" for line in lines]
+
+    def mode(self, step: Mode, backend: Backend) -> None:
+        """The beginning or the end of a block."""
+        if step.kind in ("exit", "raise"):
+            self.depth -= bool(self.depth)
+        else:
+            self.add(statement(step, backend.spellings), "    pass")
+            self.depth += 1
+
+
+def _module(backend: Backend) -> str:
+    engine = backend.engine if isinstance(backend, TorchLike) else None
+    return str(getattr(engine, "__name__", "torch"))
+
+
+def _hook_of(error: Broken) -> int | None:
+    return int(error.thing.removeprefix("hook h")) if error.thing.startswith("hook h") else None
+
+
+def _line(step: Step, backend: Backend, calls: int | None) -> str:
+    text = statement(step, backend.spellings)
+    if isinstance(step, Hook) and step.handle == calls:
+        if step.kind == "post_accumulate":
+            return text.replace("lambda p: ", "lambda p: calls.append(p.grad.clone()) or ")
+        return text.replace("lambda g: ", "lambda g: calls.append(g.clone()) or ")
+    return text
+
+
+def _check(program: Program, error: Broken, backend: Backend, standard: Standard) -> str:
+    """The assertion at the end."""
+    if error.expected in ("an error", "no error"):
+        return ""
+    message = f'"{error.thing} is {error.got}, expected {error.expected}"'.replace("\n", " ")
+    if _hook_of(error) is not None:
+        want = _expected_calls(program, error, backend, standard)
+        return f"assert [c.tolist() for c in calls] == {want}, {message}"
+    if error.thing.startswith("the memory of "):
+        return _memory(error, message, backend)
+    variable = error.thing.split(".")[0]
+    moment = _expected(program, backend, standard).moments[-1 if error.index is None else error.index]
+    seen = next((s for v, s in moment.seen.items() if name(v) == variable), None)
+    if error.thing.endswith(".grad") and seen is not None:
+        if seen.grad is None:
+            return f"assert {error.thing} is None, {message}"
+        return (
+            f"assert {error.thing} is not None and {error.thing}.tolist() == {_numbers(seen.grad)}, {message}"
+        )
+    if error.thing == variable and seen is not None and seen.value is not None:
+        return f"assert {variable}.tolist() == {_numbers(seen.value)}, {message}"
+    if re.fullmatch(r"v\d+(\.\w+)+", error.thing):
+        return f"assert {error.thing} == {error.expected}, {message}"
+    return f"# {message}"
+
+
+def _memory(error: Broken, message: str, backend: Backend) -> str:
+    """That two tensors share memory, or that they do not; only PyTorch has a name for that."""
+    together = next(text for text in (error.got, error.expected) if text.startswith("shared with "))
+    pair = error.thing.removeprefix("the memory of "), together.removeprefix("shared with ").split(" ")[0]
+    if _module(backend) != "torch":
+        return f"# {message}"
+    places = [f"{thing}.untyped_storage().data_ptr()" for thing in pair]
+    return f"assert {places[0]} {'!=' if error.expected == 'its own' else '=='} {places[1]}, {message}"
+
+
+def _expected(program: Program, backend: Backend, standard: Standard) -> Expected:
+    return believe(program, watch(program, backend), standard.strict, standard.conventions(backend))
+
+
+def _expected_calls(program: Program, error: Broken, backend: Backend, standard: Standard) -> str:
+    expected = _expected(program, backend, standard)
+    index = len(program) - 1 if error.index is None else error.index
+    wanted = [g for handle, g in expected.moments[index].calls if handle == _hook_of(error)]
+    return "[" + ", ".join(map(_numbers, wanted)) + "]"
+
+
+def _numbers(array: Array) -> str:
+    return nested(array.tolist())

@@ -1,0 +1,157 @@
+"""Known failures: what one entry of a list says, and which breaches it covers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Protocol
+
+from packaging.specifiers import SpecifierSet  # what pytest needs, too
+from packaging.version import InvalidVersion, Version
+
+from gradlaws.conformance.known_failures.conditions import MARKS
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Apply, InPlace, Leaf, Mode
+
+#: Whichever law: what an op breaks, it breaks wherever it is drawn.
+ANY = "*"
+
+
+class KnownFailuresError(Exception):
+    """A known-failures file cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One entry.
+
+    also:   further laws that the defect breaks; only with a script, which is what says that it is the same one.
+            With ops, or one of `MARKS` among the steps, "*" stands for whichever law draws such a program.
+    ops, dtypes, modes: if given, the entry covers only programs with one of these ops (dtypes, grad modes).
+    steps:  if given, the entry covers only programs with steps of all these kinds.
+    capabilities:       if given, the entry is only about an adapter that claims all of these.
+    versions: if given, the entry is only about releases of the engine that this specifier admits, as in `<0.14`.
+    until:  the last day on which the entry excuses anything.
+    script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone.
+    inherited: it stands in the list of an engine that this one is built on.
+    """
+
+    law: str
+    reason: str
+    link: str
+    ops: frozenset[str] = frozenset()
+    modes: frozenset[str] = frozenset()
+    steps: frozenset[str] = frozenset()
+    script: str = ""
+    dtypes: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    until: date | None = None
+    also: frozenset[str] = frozenset()
+    versions: str = ""
+    inherited: bool = False
+
+    @property
+    def laws(self) -> frozenset[str]:
+        """All laws that the entry is about by name."""
+        return (self.also | {self.law}) - {ANY}
+
+    @property
+    def label(self) -> str:
+        """What the entry goes by in records."""
+        return f"{self.law}: {self.reason}"
+
+    @property
+    def expired(self) -> bool:
+        """Whether its day is over."""
+        return self.until is not None and self.until < date.today()
+
+    def admits(self, version: str) -> bool:
+        """Whether the entry is about this release; of an unheard-of one none is that names versions."""
+        try:
+            return not self.versions or SpecifierSet(self.versions).contains(Version(version), True)
+        except InvalidVersion:
+            return False
+
+    def covers(self, program: Program | None) -> bool:
+        """Whether a breach shown by this program is what the entry is about."""
+        if self.expired:
+            return False
+        if program is None:
+            return not (self.ops or self.modes or self.dtypes or self.steps)
+        used = {step.op for step in program if isinstance(step, Apply | InPlace)}
+        entered = {step.kind for step in program if isinstance(step, Mode)}
+        held = {str(step.value.array.dtype) for step in program if isinstance(step, Leaf)}
+        held |= {
+            value
+            for step in program
+            if isinstance(step, Apply)
+            for key, value in step.params
+            if key == "dtype"
+        }
+        kinds = {type(step).__name__ for step in program}
+        kinds |= {mark for mark in self.steps & MARKS.keys() if MARKS[mark](program)}
+        wanted = ((self.ops, used), (self.modes, entered), (self.dtypes, held))
+        return self.steps <= kinds and all(not some or not some.isdisjoint(there) for some, there in wanted)
+
+    def reproduces(self) -> bool | None:
+        """Whether the script still shows the defect; None without a script."""
+        return _shows(self.script) if self.script else None
+
+
+@cache  # an entry may be about several laws, and a script may take a process of its own
+def _shows(script: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # which would look like a refusal where warnings are errors
+            exec(compile(script, "<known failure>", "exec"), {"__name__": "known_failure"})
+    except AssertionError:
+        return True
+    except Exception:
+        return False  # what used to be accepted is refused now
+    return False
+
+
+class KnownFailures:
+    """The entries for one backend."""
+
+    def __init__(self, entries: Iterable[Known] = ()) -> None:
+        self.entries = tuple(entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def laws(self) -> frozenset[str]:
+        """All laws that are listed."""
+        return frozenset[str]().union(*(entry.laws for entry in self.entries))
+
+    def of(self, law: str) -> list[Known]:
+        """The entries about a law that the engine is said to break itself."""
+        return [entry for entry in self.entries if law in entry.laws and not entry.inherited]
+
+    def applying(self, capabilities: frozenset[str], version: str) -> KnownFailures:
+        """The entries that are about an adapter with these capabilities, and about this release of the engine."""
+        return KnownFailures(
+            entry for entry in self.entries if entry.capabilities <= capabilities and entry.admits(version)
+        )
+
+    def excuse(self, law: str, program: Program | None) -> Known | None:
+        """The entry that covers this breach, or None."""
+        about = (entry for entry in self.entries if law in entry.laws or ANY in entry.also)
+        return next((entry for entry in about if entry.covers(program)), None)
+
+
+class Engine(Protocol):
+    """What an entry may depend on: a `Backend`, which this module stands below."""
+
+    name: str
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the adapter claims."""
+
+    def version(self) -> str:
+        """The engine's release."""

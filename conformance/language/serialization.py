@@ -1,0 +1,69 @@
+"""Programs as JSON, for records, the journal and replay."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.language import steps as language
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Literal, Step
+
+
+def dumped(program: Program) -> list[dict[str, Any]]:
+    """The program as JSON-able data: one object per step, its kind under `step`."""
+    return [_step(step) for step in program]
+
+
+def loaded(data: list[dict[str, Any]]) -> Program:
+    """The program that `dumped` gave; raises ValueError for anything else."""
+    try:
+        return Program(tuple(_unstep(dict(entry)) for entry in data))
+    except (KeyError, TypeError, AttributeError, SyntaxError) as error:
+        raise ValueError(f"this is not a program written by gradlaws: {error}") from error
+
+
+def _step(step: Step) -> dict[str, Any]:
+    entry: dict[str, Any] = {"step": type(step).__name__}
+    for field in fields(step):
+        value = getattr(step, field.name)
+        if field.name == "params":
+            value = repr(value)  # lists and tuples in parameters are not the same thing
+        elif isinstance(value, Literal):
+            array = value.array
+            value = {"dtype": str(array.dtype), "shape": list(array.shape), "data": _numbers(array)}
+        elif isinstance(value, tuple):
+            value = list(value)
+        entry[field.name] = value
+    return entry
+
+
+def _numbers(array: Any) -> list[Any]:
+    flat = array.ravel()
+    if array.dtype.kind == "c":
+        return [str(v) for v in flat.tolist()]
+    return [v if np.isfinite(v) else str(v) for v in flat.tolist()]
+
+
+def _unstep(entry: dict[str, Any]) -> Step:
+    kind = getattr(language, entry.pop("step"))
+    if not (isinstance(kind, type) and issubclass(kind, Step)):
+        raise TypeError(f"{kind!r} is no kind of step")
+    made: dict[str, Any] = {}
+    for name, value in entry.items():
+        if name == "params":
+            value = ast.literal_eval(value)
+        elif isinstance(value, dict):
+            dtype = np.dtype(value["dtype"])
+            numbers = [
+                complex(v) if dtype.kind == "c" else float(v) if isinstance(v, str) else v
+                for v in value["data"]
+            ]
+            value = Literal(np.array(numbers, dtype=dtype).reshape(value["shape"]))
+        elif isinstance(value, list):
+            value = tuple(value)
+        made[name] = value
+    return kind(**made)

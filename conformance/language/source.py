@@ -1,0 +1,205 @@
+"""Programs as source code: PyTorch's API by default, another engine's own where its adapter spells it.
+
+A spelling is a format string: `{0}`, `{1}` are operands, `{name}` parameters. The same strings are compiled
+and executed by `gradlaws.conformance.engines.torch_like`, so what is printed is what ran.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.language.steps import (
+    NOT_A_TENSOR,
+    Apply,
+    Backward,
+    ClearGrad,
+    Detach,
+    DetachInPlace,
+    Forget,
+    Grad,
+    Hook,
+    InPlace,
+    Leaf,
+    Look,
+    Mode,
+    ReadGrad,
+    RemoveHook,
+    RequireGrad,
+    RetainGrad,
+    SetGrad,
+    Step,
+    Var,
+    ZeroGrad,
+)
+from gradlaws.conformance.ops import INPLACE, TABLE
+
+_EFFECTS = {"none": "None", "double": "2 * g", "negate": "-g", "raise": "1 / 0"}
+
+
+def number(value: Any) -> str:
+    """A number in its shortest form: `2.`, `-0.125`, `3`, `True`, `float('nan')`."""
+    if isinstance(value, float):
+        if not np.isfinite(value):
+            return f"float('{value}')"
+        text = repr(value)
+        return text[:-1] if text.endswith(".0") else text
+    return repr(value)
+
+
+def nested(values: Any) -> str:
+    """Nested lists of numbers."""
+    return "[" + ", ".join(map(nested, values)) + "]" if isinstance(values, list) else number(values)
+
+
+def tensor(array: Array, requires_grad: bool = False) -> str:
+    """The construction of a tensor with these contents, in PyTorch's API."""
+    more = ", requires_grad=True" if requires_grad else ""
+    if not array.size and array.shape != (0,):
+        return f"torch.zeros({array.shape}, dtype=torch.{array.dtype}{more})"
+    return f"torch.tensor({nested(array.tolist())}, dtype=torch.{array.dtype}{more})"
+
+
+def spelled(template: str, operands: tuple[str, ...], params: Mapping[str, Any]) -> str:
+    """`template` with operands and parameters filled in."""
+    shown = {name: value if name == "dtype" else _argument(value) for name, value in params.items()}
+    return string.Formatter().vformat(template, operands, shown)
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_argument, value)) + ("," if len(value) == 1 else "") + ")"
+    return nested(value) if isinstance(value, list | float) else repr(value)
+
+
+def name(var: Var) -> str:
+    """The name of a variable."""
+    return f"v{var}"
+
+
+def _names(variables: tuple[Var, ...]) -> str:
+    return ", ".join(map(name, variables)) + ("," if len(variables) == 1 else "")
+
+
+def _seed(var: Var | None) -> str:
+    return "[1.0]" if var == NOT_A_TENSOR else "None" if var is None else name(var)
+
+
+def _options(step: Backward | Grad) -> str:
+    parts = []
+    if step.retain_graph is not None:
+        parts.append(f"retain_graph={step.retain_graph}")
+    if step.create_graph:
+        parts.append("create_graph=True")
+    if isinstance(step, Backward) and step.inputs is not None:
+        parts.append(f"inputs=[{', '.join(map(name, step.inputs))}]")
+    if isinstance(step, Grad) and step.allow_unused:
+        parts.append("allow_unused=True")
+    if isinstance(step, Grad) and step.materialize_grads:
+        parts.append("materialize_grads=True")
+    return ", ".join(parts)
+
+
+def _backward(step: Backward) -> str:
+    options = _options(step)
+    if len(step.roots) == 1 and (step.gradients is None or len(step.gradients) == 1):
+        seed = [] if step.gradients is None or step.gradients[0] is None else [_seed(step.gradients[0])]
+        return f"{name(step.roots[0])}.backward({', '.join(seed + [options] * bool(options))})"
+    roots = f"[{', '.join(map(name, step.roots))}]"
+    seeds = [] if step.gradients is None else [f"[{', '.join(map(_seed, step.gradients))}]"]
+    return f"torch.autograd.backward({', '.join([roots, *seeds, *[options] * bool(options)])})"
+
+
+def _grad(step: Grad) -> str:
+    roots = f"[{', '.join(map(name, step.roots))}]"
+    inputs = f"[{', '.join(map(name, step.inputs))}]"
+    seeds = [] if step.gradients is None else [f"[{', '.join(map(_seed, step.gradients))}]"]
+    options = _options(step)
+    call = f"torch.autograd.grad({', '.join([roots, inputs, *seeds, *[options] * bool(options)])})"
+    return f"{_names(step.outs)} = {call}" if step.outs else call
+
+
+def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
+    """One step as one line of source, without the indentation that grad modes give it."""
+    spellings = spellings or {}
+    match step:
+        case Leaf(value=value, requires_grad=flag):
+            return f"{name(step.outs[0])} = {tensor(value.array, flag)}"
+        case Apply(op=op, inputs=inputs, params=params):
+            template = spellings.get(op, TABLE[op].spell)
+            outs = _names(step.outs) if TABLE[op].many else name(step.outs[0])
+            return f"{outs} = {spelled(template, tuple(map(name, inputs)), dict(params))}"
+        case InPlace(op=op, target=target, inputs=inputs, params=params):
+            template = spellings.get(op, INPLACE[op].spell)
+            return spelled(template, tuple(map(name, (target, *inputs))), dict(params))
+        case Detach(x=x):
+            return f"{name(step.outs[0])} = {name(x)}.detach()"
+        case DetachInPlace(x=x):
+            return f"{name(x)}.detach_()"
+        case RequireGrad(x=x, flag=flag):
+            bound = f"{name(step.outs[0])} = " if step.outs else ""
+            return f"{bound}{name(x)}.requires_grad_({'' if flag else 'False'})"
+        case RetainGrad(x=x):
+            return f"{name(x)}.retain_grad()"
+        case ReadGrad(x=x):
+            return f"{name(step.outs[0])} = {name(x)}.grad"
+        case ClearGrad(x=x):
+            return f"{name(x)}.grad = None"
+        case ZeroGrad(x=x):
+            return f"{name(x)}.grad.zero_()"
+        case SetGrad(x=x, source=source_var):
+            return f"{name(x)}.grad = {'1.0' if source_var is None else name(source_var)}"
+        case Forget(x=x):
+            return f"del {name(x)}"
+        case Backward():
+            return _backward(step)
+        case Grad():
+            return _grad(step)
+        case Hook(x=x, handle=handle, kind="tensor", effect=effect):
+            return f"h{handle} = {name(x)}.register_hook(lambda g: {_EFFECTS[effect]})"
+        case Hook(x=x, handle=handle, effect=effect):
+            body = "setattr(p, 'grad', None)" if effect == "clear" else "None"
+            return f"h{handle} = {name(x)}.register_post_accumulate_grad_hook(lambda p: {body})"
+        case Look():
+            return "# everything is looked at: contents, .grad and flags"
+        case RemoveHook(handle=handle):
+            return f"h{handle}.remove()"
+        case Mode(kind="exit"):
+            return "# the end of the innermost grad mode"
+        case Mode(kind="raise"):
+            return "raise Exception  # ends the innermost grad mode, and is caught outside"
+        case Mode(kind=kind):
+            return f"with torch.{kind}():"
+        case _:
+            raise TypeError(
+                f"no source is known for a step of type {type(step).__name__}: add it to printing.py"
+            )
+
+
+def source(
+    steps: Iterable[Step], spellings: Mapping[str, str] | None = None, marks: Mapping[int, str] | None = None
+) -> str:
+    """The program as source code; `marks` adds a comment to the lines of the steps it names by index."""
+    lines: list[str] = []
+    depth = 0
+    for index, step in enumerate(steps):
+        comment = f"  # {marks[index]}" if marks and index in marks else ""
+        if isinstance(step, Mode):
+            if step.kind in ("exit", "raise"):
+                if lines and lines[-1].endswith(":"):
+                    lines.append("    " * depth + "pass")
+                if step.kind == "raise":
+                    lines.append("    " * depth + "raise Exception  # caught outside")
+                depth = max(depth - 1, 0)
+            else:
+                lines.append("    " * depth + f"with torch.{step.kind}():{comment}")
+                depth += 1
+        else:
+            lines.append("    " * depth + statement(step, spellings) + comment)
+    if lines and lines[-1].endswith(":"):
+        lines.append("    " * depth + "pass")
+    return "\n".join(lines)

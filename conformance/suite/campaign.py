@@ -1,0 +1,148 @@
+"""One run of the suite under pytest: what comes of its cases, line by line, and the record of it."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.laws import Law
+from gradlaws.conformance.suite.cases import Case, Cases
+from gradlaws.conformance.suite.crash import crashed
+from gradlaws.conformance.suite.journal import Journal
+from gradlaws.conformance.suite.options import Options, OptionsError
+from gradlaws.conformance.suite.record_lines import header, result_line
+from gradlaws.conformance.suite.replay import remember
+from gradlaws.conformance.whole_programs.law import judge_any
+from gradlaws.reports.record import Recorder, RecordError, footer, headed
+from gradlaws.reports.record_merge import summed
+from gradlaws.reports.record_reader import Record, parsed, result_of
+from gradlaws.reports.terminal import causes, failure, standing, table
+from gradlaws.reports.view import views
+
+#: The property of a test report under which its line of the record travels.
+LINE = "gradlaws"
+
+
+class Campaign:
+    """A run: its options, its cases, and the lines of its record so far."""
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        """Begin the record; raises RecordError."""
+        self.options = options
+        self.cases = Cases(options)
+        self.cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider takes it away
+        folder = None if self.cache is None else Path(self.cache.mkdir("gradlaws"))
+        self.journal = Journal(folder, options.is_worker, config)
+        self.lines: list[dict[str, Any]] = []
+        self.covered: list[dict[str, Any]] = []
+        #: Called with each line as it comes; for those who show progress.
+        self.told: Callable[[dict[str, Any]], None] = lambda line: None
+        self.exit_code = int(pytest.ExitCode.INTERRUPTED)
+        self._start = time.perf_counter()
+        self.header_line = headed(
+            header(options.backends, options.selection, options.effort, options.profile)
+        )
+        self._record: Path | None = config.option.record
+        self._recorder: Recorder | None = None
+        if self._record is not None and not options.is_worker and not config.option.collectonly:
+            self._recorder = Recorder(self._record, self.header_line)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Campaign:
+        """The campaign that the options describe; raises OptionsError."""
+        try:
+            return cls(config, Options.of(config))
+        except RecordError as error:
+            raise OptionsError(str(error)) from error
+
+    # -- judging ----------------------------------------------------------------------------------------------
+
+    def judge(self, case: Case) -> Result:
+        """The verdict on a law, or in whole programs; just of one program where it is replayed."""
+        options, backend = self.options, case.backend
+        self.journal.begin(backend)
+        with self._watched():
+            if options.replay is not None:
+                return options.replay.judged(backend)
+            law, known = case.subject, options.known[backend.name]
+            assert isinstance(law, Law)
+            return judge_any(law, backend, options.effort, known, self.journal.write)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """End this process if the block takes longer than --law-timeout; in worker processes only."""
+        if not (self.options.is_worker and self.options.timeout):
+            yield
+            return
+        faulthandler.dump_traceback_later(self.options.timeout, exit=True)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def line_of(self, result: Result) -> dict[str, Any]:
+        """The record's line about a result; a failing program is remembered for --replay."""
+        backend = next(b for b in self.options.backends if b.name == result.backend)
+        line = result_line(result, backend)
+        if result.finding is not None and result.finding.steps is not None:
+            key, program = line["finding"]["replay"], result.finding.steps
+            remember(self.cache, key, result.law, program, self.options.effort)
+        return line
+
+    def failure(self, line: dict[str, Any]) -> str:
+        """What is said of a law that fails; run again from the record where pytest keeps no cache."""
+        return failure(result_of(line), self._record if self.cache is None else None)
+
+    # -- what came of it --------------------------------------------------------------------------------------
+
+    def note(self, report: pytest.TestReport) -> None:
+        """Take a test's line from its report, or notice that its process died."""
+        if self.options.is_worker:
+            return
+        if str(report.when) == "???":  # pytest-xdist: the worker is gone
+            case = self.cases.at(report.nodeid)
+            if case is not None:
+                self._take(self.line_of(crashed(case, self.journal, self.options, str(report.longrepr))))
+            return
+        for name, value in report.user_properties:
+            if name == LINE and report.when == "call":
+                self._take(json.loads(str(value)))
+
+    def _take(self, line: dict[str, Any]) -> None:
+        self.covered.append(line.pop("covered", {}))  # told in sum, in the footer
+        self.lines.append(line)
+        if self._recorder is not None:
+            self._recorder.add(line)
+        self.told(line)
+
+    def record(self) -> Record:
+        """What has come of the run so far."""
+        return parsed([self.header_line, *self.lines, self._footer()])
+
+    def summarise(self, terminal: Any) -> None:
+        """Print the table per family, the level reached, and the root causes."""
+        if not self.lines or self.options.is_worker or self.options.replay is not None:
+            return
+        for view in views([self.record()]):
+            if view.results or view.documented:
+                terminal.section(f"gradlaws: {view.engine.name}", sep="-")
+                for text in (*table(view), *standing(view), *causes(view)):
+                    terminal.write_line(text)
+
+    def _footer(self) -> dict[str, Any]:
+        seconds = round(time.perf_counter() - self._start, 3)
+        return footer(self.lines, self.exit_code, seconds, summed(self.covered))
+
+    def close(self) -> None:
+        """Complete the record."""
+        self.journal.close()
+        if self._recorder is not None:
+            self._recorder.close(self._footer())

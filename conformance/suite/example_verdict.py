@@ -1,0 +1,52 @@
+"""Judges a documented example on a backend: as the laws are judged, without drawing and without the reference."""
+
+from __future__ import annotations
+
+from gradlaws.conformance.documented.script import Example
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import EngineBroke
+from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.judgement.conclusion import Evidence, concluded
+from gradlaws.conformance.judgement.examination import follow
+from gradlaws.conformance.judgement.findings import Failure
+from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.laws.breach import Broken
+
+
+def judge_example(
+    example: Example, backend: Backend, known: KnownFailures, standard: Standard = LENIENT
+) -> Result:
+    """The verdict on a documented example, listed failures and declared deviations of its laws considered."""
+    seen = Evidence(tuple(example.missing(backend)), assertions=example.assertions)
+    breaches = [] if seen.missing else _breaches(example, backend)
+    if breaches:
+        finding = Finding(example.id, "the example", breaches[0], "as documented")
+        seen.failure, seen.excuse = Failure(Verdict.FAIL, finding, breaches[0]), _excuse(example, known)
+    result = concluded(f"{example.id}-{example.name}", backend, seen)
+    if seen.excuse is not None:
+        result.known = f"{seen.excuse.law}: {result.known}"
+    waived = sorted({c for law in example.laws for c in backend.dialect.touching(law)})
+    if breaches and waived and standard.dialect == "declared" and _as_declared(example, backend):
+        result.verdict, result.waived, result.message = Verdict.DECLARED, tuple(waived), breaches[0]
+    return result
+
+
+def _breaches(example: Example, backend: Backend) -> list[str]:
+    with backend.session():
+        return list(example.breaches(backend))
+
+
+def _excuse(example: Example, known: KnownFailures) -> Known | None:
+    found = (known.excuse(law, example.program) for law in example.laws)
+    return next((entry for entry in found if entry is not None), None)
+
+
+def _as_declared(example: Example, backend: Backend) -> bool:
+    """Whether the engine does in this example what its dialect says instead."""
+    try:
+        with backend.session():
+            follow(example.program, backend)
+    except (Broken, EngineBroke):
+        return False
+    return True

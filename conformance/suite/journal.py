@@ -1,0 +1,87 @@
+"""What each process is about to run, so that a crash does not take its cause along.
+
+Before each program its law and its bytes are copied into a small memory-mapped file per process, which costs a
+microsecond and survives the process.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.judgement.draws import SIZE, drawn
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.laws import Law
+from gradlaws.conformance.whole_programs.law import WHOLE, program_from
+from gradlaws.strategies.vocabulary import Vocabulary
+
+_NAME = 64
+_TIME = struct.Struct("d")
+_HEAD = 2 * _NAME + _TIME.size
+_WHOLE = _HEAD + SIZE
+
+
+class Last(NamedTuple):
+    """What ran last: its program (None for an exhibit), and for how many seconds."""
+
+    program: Program | None
+    lasted: float
+
+
+class Journal:
+    """The journals of one run: this process's own, and (in the controller) those of the workers."""
+
+    def __init__(self, folder: Path | None, is_worker: bool, config: Any) -> None:
+        self._folder = folder
+        self._map: mmap.mmap | None = None
+        self._backend = b""
+        if folder is None:
+            return
+        if is_worker:
+            place = folder / f"journal-{config.workerinput['workerid']}-{os.getpid()}"
+            place.write_bytes(bytes(_WHOLE))
+            with place.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), _WHOLE)
+            self._place: Path | None = place
+        else:
+            self._place = None
+            for stale in folder.glob("journal-*"):
+                stale.unlink(missing_ok=True)
+
+    def begin(self, backend: Backend) -> None:
+        """Programs from here on are for `backend`."""
+        self._backend = backend.name.encode()[:_NAME].ljust(_NAME, b"\0") + _TIME.pack(time.time())
+
+    def write(self, law: str, data: bytes) -> None:
+        """Note what runs next."""
+        if self._map is not None:
+            self._map[:_WHOLE] = law.encode().ljust(_NAME, b"\0") + self._backend + data.ljust(SIZE, b"\0")
+
+    def last_of(self, law: Law, backend: Backend, seed: int) -> Last | None:
+        """What a dead worker was about to run for this law on this backend, in a run under this seed."""
+        if self._folder is None:
+            return None
+        key = law.id.encode().ljust(_NAME, b"\0") + backend.name.encode()[:_NAME].ljust(_NAME, b"\0")
+        for place in sorted(self._folder.glob("journal-*"), key=lambda p: p.stat().st_mtime):
+            data = place.read_bytes()
+            if data.startswith(key):
+                program = None
+                if law.id == WHOLE.id:
+                    program = program_from(backend, seed, data[_HEAD:])
+                elif law.leaning is not None:
+                    program = drawn(law, Vocabulary.of(backend), data[_HEAD:])
+                return Last(program, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0])
+        return None
+
+    def close(self) -> None:
+        """Remove this process's journal: it ended in good order."""
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+            if self._place is not None:
+                self._place.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""The options of a run, made sense of: engines found and checked, lists read, laws selected, effort settled."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from gradlaws.conformance.engines.adapter_check import complaint
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.discovery import BackendError, default, find
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.profiles import PROFILES, USUAL
+from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.toml_parser import about, load
+from gradlaws.conformance.laws.catalogue import LISTABLE
+from gradlaws.conformance.suite.replay import Replay, ReplayError
+from gradlaws.conformance.suite.selection import Selection, SelectionError
+
+#: Options that choose what is tried and how, and mean nothing to a replay.
+CHOOSING = ("level", "laws", "shard", "dialect", "profile", "max_examples", "seed", "known_failures")
+
+
+class OptionsError(Exception):
+    """The options make no sense; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is about.
+
+    known:     what each engine is known to break, by its name.
+    profile:   its name.
+    replay:    the one program that is run instead of all.
+    timeout:   seconds that a law may take in a worker process; 0 for as long as it likes.
+    is_worker: whether this is a worker process of pytest-xdist.
+    """
+
+    backends: list[Backend]
+    known: dict[str, KnownFailures]
+    selection: Selection
+    effort: Effort
+    profile: str
+    replay: Replay | None
+    timeout: float
+    is_worker: bool
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Options:
+        """What the options of pytest say; raises OptionsError."""
+        option = config.option
+        try:
+            names = option.backend or [default()]
+            _consistent(config, names)
+            backends = [find(name) for name in names]
+            for backend in backends:
+                if wrong := complaint(backend):
+                    raise OptionsError(wrong)
+            level, profile = option.level or "full", option.profile or USUAL
+            worker = getattr(config, "workerinput", None)
+            return cls(
+                backends,
+                _known(config, backends),
+                Selection.of(level, option.laws, option.shard),
+                Effort(
+                    option.max_examples or PROFILES[profile].examples,
+                    _seed(config, profile) if worker is None else worker["gradlaws_seed"],
+                    strict=level == "torch",
+                    dialect=option.dialect or "declared",
+                ),
+                profile,
+                Replay.of(option.replay, getattr(config, "cache", None)) if option.replay else None,
+                option.law_timeout,
+                worker is not None,
+            )
+        except (BackendError, KnownFailuresError, ReplayError, SelectionError) as error:
+            raise OptionsError(str(error)) from error
+
+
+def _seed(config: pytest.Config, profile: str) -> int:
+    given: int | None = config.option.seed
+    if given is not None:
+        return given
+    return random.randrange(2**31) if PROFILES[profile].roving else 0
+
+
+def _consistent(config: pytest.Config, names: list[str]) -> None:
+    option = config.option
+    if len(set(names)) < len(names):
+        raise OptionsError(f"--backend {max(names, key=names.count)} is given twice")
+    if option.replay:
+        idle = ["--" + name.replace("_", "-") for name in CHOOSING if getattr(option, name) is not None]
+        if idle:
+            raise OptionsError(
+                f"--replay runs one remembered program, so {', '.join(idle)} can have no effect: leave it out"
+            )
+        if len(names) > 1:
+            raise OptionsError("--replay runs on one backend; give --backend once")
+
+
+def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:
+    paths = config.option.known_failures
+    if not paths:
+        return {backend.name: about(backend) for backend in backends}
+    if len(paths) > 1 and len(backends) != len(paths):
+        raise OptionsError(
+            f"{len(backends)} backends and {len(paths)} files of known failures: give one file a backend, in order"
+        )
+    found = [load(path, LISTABLE) for path in paths]
+    return {
+        backend.name: about(backend, found[k if len(found) > 1 else 0]) for k, backend in enumerate(backends)
+    }

@@ -1,0 +1,91 @@
+"""The lines of a record, made from what was judged; their schema is in `gradlaws.reports.record`."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import gradlaws
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import EngineBroke
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.replay_id import replay_id
+from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.language.serialization import dumped
+from gradlaws.conformance.laws.catalogue import promise
+from gradlaws.conformance.suite.selection import Selection
+from gradlaws.conformance.whole_programs.law import law_of
+
+
+def header(backends: Sequence[Backend], selection: Selection, effort: Effort, profile: str) -> dict[str, Any]:
+    """What is known before anything is judged."""
+    return {
+        "gradlaws": gradlaws.__version__,
+        "backends": [
+            {
+                "name": b.name,
+                "version": b.version(),
+                "capabilities": sorted(b.capabilities),
+                "ops": sorted(b.ops()),
+                "conventions": b.dialect.deviations,
+            }
+            for b in backends
+        ],
+        "seed": effort.seed,
+        "profile": profile,
+        "examples": effort.examples,
+        "level": selection.level,
+        "judged": effort.dialect,
+        "laws": {law.id: law.level for law in (*selection.of_level(), *selection.wholes_of_level())},
+        "tried": None if selection.whole else [law.id for law in (*selection.laws(), *selection.wholes())],
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def result_line(result: Result, backend: Backend) -> dict[str, Any]:
+    """The verdict on a law."""
+    law = law_of(result.law)
+    assert law is not None, f"there is no law {result.law}"
+    data = asdict(result)
+    finding = data["finding"]
+    if finding is not None and result.finding is not None:
+        program = result.finding.steps
+        if finding["law"] == EngineBroke.law:  # it raised, which breaks no law in particular
+            finding["law"] = law.id
+        sentence, link = promise(result.finding.law)
+        if sentence:
+            finding["sentence"], finding["source"] = sentence, link
+        finding["steps"] = None if program is None else dumped(program)
+        finding["replay"] = None if program is None else replay_id(law.id, program)
+    return {
+        "type": "result",
+        **data,
+        "given": backend.given or backend.name,
+        "verdict": str(result.verdict),
+        "family": law.family,
+        "level": law.level,
+        "sentence": law.sentence,
+        "source": law.source,
+        "after": list(law.after),
+        "missing": list(result.missing),
+        "waived": list(result.waived),
+    }
+
+
+def example_line(result: Result) -> dict[str, Any]:
+    """The verdict on a documented example."""
+    message = f"needs {', '.join(result.missing)}" if result.missing else result.message
+    return {
+        "type": "example",
+        "name": result.law,
+        "backend": result.backend,
+        "verdict": str(result.verdict),
+        "message": result.known if result.verdict is Verdict.KNOWN else message,
+        "waived": list(result.waived),
+    }

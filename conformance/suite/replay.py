@@ -1,0 +1,117 @@
+"""Failing programs are kept under a short id, so that one command runs just that program again.
+
+A replay judges as the run did: by the same law, the same level and the same conventions. It is taken from pytest's
+cache, from a record, or from the file of a soak.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.judgement.conclusion import Evidence, concluded
+from gradlaws.conformance.judgement.findings import failure_of, scripted
+from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.serialization import dumped, loaded
+from gradlaws.conformance.laws import Law
+from gradlaws.conformance.laws.trial import Judge
+from gradlaws.conformance.whole_programs.law import WHOLE, examine_any, law_of
+from gradlaws.conformance.whole_programs.soak_file import found_of
+from gradlaws.conformance.whole_programs.soak_file import read as read_soak
+from gradlaws.reports.record import read
+
+
+class ReplayError(Exception):
+    """There is nothing to replay; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A program that failed, the law that it was drawn for, and by what standard it was judged.
+
+    given: how the engine was asked for, where that is known.
+    """
+
+    law: Law
+    program: Program
+    standard: Standard
+    given: str = ""
+
+    @classmethod
+    def of(cls, key: str, cache: pytest.Cache | None) -> Replay:
+        """What pytest's cache remembers under an id; raises ReplayError."""
+        data = None if cache is None else cache.get(f"gradlaws/failures/{key}", None)
+        if data is None:
+            raise ReplayError(
+                f"--replay {key}: no failure is remembered under this id. Ids are printed with each failure, and "
+                f"kept in pytest's cache of the directory in which the run was started (not with -p no:cacheprovider)"
+            )
+        return cls._made(data, Standard.of(data["level"], data["judged"]), f"--replay {key}")
+
+    @classmethod
+    def recorded(cls, path: Path, key: str) -> Replay:
+        """A failure of a record; raises ReplayError, and RecordError where the record cannot be read."""
+        known: list[str] = []
+        standard = Standard()
+        for line in read(path):
+            if line["type"] == "header":
+                standard = Standard.of(line["level"], line.get("judged", "declared"))
+            finding = line.get("finding") or {}
+            if not finding.get("replay"):
+                continue
+            known.append(finding["replay"])
+            if finding["replay"] == key:
+                data = {"law": line["law"], "steps": finding["steps"], "given": line["given"]}
+                return cls._made(data, standard, str(path))
+        listed = f"it has {', '.join(known)}" if known else "no failure in it has a program"
+        raise ReplayError(f"{path}: no failure has the id {key}; {listed}")
+
+    @classmethod
+    def soaked(cls, path: Path, key: str) -> Replay:
+        """A finding in the file of a soak; raises ReplayError, and SoakFileError where it cannot be read."""
+        head, *lines = read_soak(path)
+        findings = {line["id"]: line for line in lines if line["type"] == "finding"}
+        if key not in findings:
+            raise ReplayError(f"{path} has no finding {key}; it has: {', '.join(findings) or 'none'}")
+        program = found_of(findings[key]).finding.steps
+        if program is None:
+            raise ReplayError(f"{path}: the finding {key} has no program")
+        return cls(WHOLE, program, Standard(strict=head["strict"]), head["given"] or head["backend"])
+
+    @classmethod
+    def _made(cls, data: dict[str, Any], standard: Standard, where: str) -> Replay:
+        law = law_of(data["law"])
+        if law is None:
+            raise ReplayError(f"{where}: there is no law {data['law']} in this version")
+        return cls(law, loaded(data["steps"]), standard, data.get("given", ""))
+
+    def judged(self, backend: Backend) -> Result:
+        """The verdict on just this program."""
+        tally, seen = Judge(self.law.id), Evidence(programs=1)
+        start = perf_counter()
+        with backend.session():
+            try:
+                examine_any(self.law, self.program, backend, tally, self.standard)
+            except Exception as error:
+                seen.failure = failure_of(error, self.program, backend)
+                finding = seen.failure.finding
+                finding.script = scripted(finding, error, backend, self.standard)
+        seen.assertions, seen.worst = tally.assertions, tally.worst
+        result = concluded(self.law.id, backend, seen)
+        result.seconds = perf_counter() - start
+        return result
+
+
+def remember(cache: pytest.Cache | None, key: str, law: str, program: Program, standard: Standard) -> None:
+    """Remember a failing program, where pytest keeps a cache."""
+    if cache is not None:
+        level = "torch" if standard.strict else "full"
+        data = {"law": law, "steps": dumped(program), "level": level, "judged": standard.dialect}
+        cache.set(f"gradlaws/failures/{key}", data)

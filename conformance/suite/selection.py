@@ -1,0 +1,80 @@
+"""Which laws of a level are tried: those that were asked for, or one of several shards of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TypeVar
+
+from gradlaws.conformance.laws import LAWS, LEVELS, Law
+from gradlaws.conformance.whole_programs.law import WHOLE
+
+T = TypeVar("T")
+
+
+class SelectionError(Exception):
+    """The selection makes no sense; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some of the laws of a level.
+
+    level: the claim.
+    names: ids and families of laws; all laws if empty.
+    shard: (i, n): every n-th law, counted from the i-th, for runs on several machines.
+    """
+
+    level: str = "full"
+    names: frozenset[str] = frozenset()
+    shard: tuple[int, int] = (1, 1)
+
+    @classmethod
+    def of(cls, level: str, names: str | None, shard: str | None) -> Selection:
+        """The selection in the words of the options; raises SelectionError."""
+        wanted = frozenset(name.strip().upper() for name in (names or "").split(",") if name.strip())
+        known = {*LAWS, *(law.family for law in LAWS.values())}
+        for name in sorted(wanted - known):
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise SelectionError(f"--laws {name}: no such law or family; {hint}`gradlaws laws` lists them")
+        found = cls(level, wanted, _shard(shard) if shard else (1, 1))
+        if wanted and not found.laws():
+            raise SelectionError(f"--laws {names}: none of these is in the level {level}; try --level torch")
+        return found
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.names and self.shard == (1, 1)
+
+    def of_level(self) -> list[Law]:
+        """All laws of the level, selected or not."""
+        included = LEVELS[: LEVELS.index(self.level) + 1]
+        return [law for law in LAWS.values() if law.level in included]
+
+    def laws(self) -> list[Law]:
+        """The laws that are tried."""
+        named = [law for law in self.of_level() if not self.names or {law.id, law.family} & self.names]
+        return self.shared(named)
+
+    def wholes(self) -> list[Law]:
+        """What stands for whole programs among the laws that are tried."""
+        return [] if self.names else self.shared(self.wholes_of_level())
+
+    def wholes_of_level(self) -> list[Law]:
+        """What stands for whole programs, selected or not: they are about more than the core."""
+        return [] if self.level == "core" else [WHOLE]
+
+    def shared(self, things: Sequence[T]) -> list[T]:
+        """The part of anything that falls to the shard."""
+        first, count = self.shard
+        return list(things[first - 1 :: count])
+
+
+def _shard(text: str) -> tuple[int, int]:
+    first, _, count = text.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise SelectionError(f"--shard {text}: write I/N, for example 1/3 for the first of three machines")
+    return int(first), int(count)

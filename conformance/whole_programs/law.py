@@ -1,0 +1,112 @@
+"""Whole programs as one item of a run, beside the laws: judged, recorded and replayed as a law is."""
+
+from __future__ import annotations
+
+import struct
+from time import perf_counter
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import EngineBroke
+from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.judgement.conclusion import Evidence, concluded
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.examination import examine
+from gradlaws.conformance.judgement.findings import Failure
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.law_run import Journal
+from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.laws import LAWS, Law
+from gradlaws.conformance.laws.trial import Judge
+from gradlaws.conformance.whole_programs.comparison import breach, compare
+from gradlaws.conformance.whole_programs.soak import Soak, program_of
+
+#: Whole programs for one program of a law.
+FACTOR = 10
+#: So many findings are enough for a verdict; `gradlaws soak` looks for all.
+ENOUGH = 3
+_NUMBER = struct.Struct("<q")
+
+
+#: Stands where a law stands; what it finds is blamed on the laws of the catalogue.
+WHOLE = Law(
+    "WHOLE-01",
+    "whole_programs",
+    "Programs that mix everything show what the reference engine expects, wherever they are looked at.",
+    "https://docs.pytorch.org/docs/2.13/notes/autograd.html",
+    "full",
+    frozenset({"stored"}),
+    compare,
+    None,
+    (),
+)
+
+
+def law_of(identity: str) -> Law | None:
+    """The law with an id, or what stands for one; None if there is none."""
+    return WHOLE if identity == WHOLE.id else LAWS.get(identity)
+
+
+def judge_any(
+    law: Law,
+    backend: Backend,
+    effort: Effort,
+    known: KnownFailures | None = None,
+    journal: Journal | None = None,
+) -> Result:
+    """The verdict on a law, or in whole programs where `WHOLE` is given; arguments as in `judge`."""
+    if law is WHOLE:
+        return judge_whole(backend, effort, known, journal)
+    return judge(law, backend, effort, known, journal)
+
+
+def judge_whole(
+    backend: Backend, effort: Effort, known: KnownFailures | None = None, journal: Journal | None = None
+) -> Result:
+    """The verdict on an engine in whole programs, ten for each that a law gets.
+
+    known:   the breaches that are listed; by default those shipped for an engine of this name.
+    journal: called with the id and the number of each program before it runs.
+    """
+    missing = tuple(sorted(WHOLE.needs - backend.capabilities))
+    if missing:
+        return concluded(WHOLE.id, backend, Evidence(missing))
+    soak = Soak(backend, effort.seed, known, effort, effort.shrink)
+    if journal is not None:
+        soak.journal = lambda number: journal(WHOLE.id, _NUMBER.pack(number))
+    start = perf_counter()
+    tally = soak.run(effort.examples * FACTOR, enough=ENOUGH)
+    seen = Evidence((), tally.programs, 0, tally.assertions, tally.worst, excused=tally.excused)
+    if soak.found:
+        seen.failure = _failure([found.finding for found in soak.found.values()])
+    result = concluded(WHOLE.id, backend, seen)
+    result.seconds = perf_counter() - start
+    return result
+
+
+def _failure(findings: list[Finding]) -> Failure:
+    """Several findings as one: the first that breaks a law, and what else is broken."""
+    first = next((f for f in findings if f.law != EngineBroke.law), findings[0])
+    also = ", ".join(sorted({f.law for f in findings} - {first.law}))
+    message = f"{first.thing} is {first.got}, expected {first.expected}" + (
+        f"; also broken: {also}" if also else ""
+    )
+    return Failure(Verdict.ERROR if first.law == EngineBroke.law else Verdict.FAIL, first, message)
+
+
+def examine_any(law: Law, program: Program, backend: Backend, tally: Judge, standard: Standard) -> None:
+    """Put one program before a law, or compare it where `WHOLE` is given; raises what is wrong with it."""
+    if law is WHOLE:
+        error = breach(program, backend, standard)
+        tally.assertions += 1
+        if error is not None:
+            raise error
+    else:
+        examine(law, program, backend, tally, standard)
+
+
+def program_from(backend: Backend, seed: int, data: bytes) -> Program:
+    """The program that a journal's entry of a run under this seed is about."""
+    (number,) = _NUMBER.unpack_from(data)
+    return program_of(backend, seed, number)

@@ -1,0 +1,327 @@
+"""Soaks an engine in whole programs: as many as there is time for, each finding told once.
+
+Program number n under a seed is always the same, so that a soak can be stopped, resumed, and split. What it
+finds is appended to a file as it comes (`gradlaws.conformance.whole_programs.soak_file`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic, process_time
+from typing import Any
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
+from gradlaws.conformance.execution.garbage import collected_later
+from gradlaws.conformance.execution.looks import watch, watchful
+from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.judgement.findings import blamed, failure_of
+from gradlaws.conformance.judgement.replay_id import replay_id
+from gradlaws.conformance.judgement.verdict import Finding
+from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.toml_parser import about
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.serialization import dumped
+from gradlaws.conformance.language.steps import Apply, Hook, Leaf, Look, Mode
+from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.catalogue import promise
+from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.whole_programs.comparison import unlooked, verdict
+from gradlaws.conformance.whole_programs.containment import Containment
+from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
+from gradlaws.conformance.whole_programs.trial import WholeTrial
+from gradlaws.strategies.vocabulary import Vocabulary
+from gradlaws.strategies.whole_programs import LEAST, MOST, whole_program
+
+#: Programs that are drawn, run, predicted and compared together, so that caches stay warm.
+BATCH = 50
+#: Programs after which all garbage is collected, at a cost of some hundred programs.
+FULL = 5000
+#: How many different minimal programs are kept per law; what comes after is counted.
+MOST_PER_LAW = 12
+#: Of the programs excused by a known failure, the first so many per law, and one in so many of the rest, are made
+#: small all the same, to see whether it is that failure.
+AUDITED, ONE_IN = 3, 50
+
+
+def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, most: int = MOST) -> Program:
+    """Program number `number` under a seed."""
+    return whole_program(f"{seed}:{number}".encode(), Vocabulary.of(backend), least, most)
+
+
+@dataclass
+class Found:
+    """One finding: a law, or an error of the engine, and the smallest program that shows it.
+
+    number: of the first program that showed it, where that is known.
+    times:  how many did.
+    """
+
+    id: str
+    finding: Finding
+    number: int | None = None
+    times: int = 1
+
+
+@dataclass
+class Tally:
+    """How far a soak has come.
+
+    number:   the next program.
+    listed:   programs that showed known failures, and nothing else.
+    ended:    those of them that were not judged to their end.
+    excused:  programs that showed a known failure, by law.
+    crashes:  programs that ended the process.
+    seconds:  processor seconds by part: draw, run, predict, compare, reduce.
+    """
+
+    number: int = 0
+    programs: int = 0
+    steps: int = 0
+    assertions: int = 0
+    worst: float = 0.0
+    listed: int = 0
+    ended: int = 0
+    excused: Counter[str] = field(default_factory=Counter)
+    unreduced: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    wall: float = 0.0
+
+
+class Soak:
+    """Whole programs, one after another, on one engine."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        seed: int = 0,
+        known: KnownFailures | None = None,
+        standard: Standard = LENIENT,
+        shrink: float = 2.0,
+        lengths: tuple[int, int] = (LEAST, MOST),
+    ) -> None:
+        self.backend = backend
+        self.seed = seed
+        self.known = about(backend, known)
+        self.standard = standard
+        self.lengths = lengths
+        self.shrinker = WholeShrinker(backend, shrink, standard, self.known)
+        self.auditor = WholeShrinker(backend, shrink, standard)
+        self.tally = Tally()
+        self.found: dict[str, Found] = {}
+        #: Called before each program runs, with its number: what a crash leaves behind.
+        self.journal: Callable[[int], None] = lambda number: None
+        #: Called with each new finding.
+        self.tell: Callable[[Found], None] = lambda found: None
+        self._vocabulary = Vocabulary.of(backend)
+        #: By law and skeleton: the finding that is like it.
+        self._like: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def run(
+        self,
+        programs: int | None = None,
+        seconds: float | None = None,
+        progress: Callable[[Tally], None] = lambda tally: None,
+        enough: int | None = None,
+    ) -> Tally:
+        """Go on until `programs` in all, or for so many seconds, or until interrupted; returns the tally.
+
+        enough: stop once there are so many findings.
+
+        A KeyboardInterrupt is passed on, with the tally and the findings of all complete batches kept.
+        """
+        start = last = monotonic()
+        with self.backend.session():
+            while (programs is None or self.tally.number < programs) and (
+                seconds is None or last - start < seconds
+            ):
+                if enough is not None and len(self.found) >= enough:
+                    break
+                size = BATCH if programs is None else min(BATCH, programs - self.tally.number)
+                self._batch(range(self.tally.number, self.tally.number + size), enough)
+                self.tally.wall += monotonic() - last
+                last = monotonic()
+                progress(self.tally)
+        return self.tally
+
+    def _batch(self, numbers: range, enough: int | None) -> None:
+        # Whatever outlived a batch is looked at now and then: between batches there is hardly time for it.
+        with collected_later(1 if numbers.stop // FULL == numbers.start // FULL else 2):
+            steps = self._judged(numbers, enough)
+            clock = process_time()
+        self._spent("free", clock)
+        self.tally.number = numbers.stop
+        self.tally.programs += len(numbers)
+        self.tally.steps += steps
+
+    def _judged(self, numbers: range, enough: int | None) -> int:
+        """Draw, run, predict and compare; how many steps there were."""
+        clock = process_time()
+        drawn = [self._draw(n) for n in numbers]
+        clock = self._spent("draw", clock)
+        seen = [self._watch(n, program) for n, program in zip(numbers, drawn, strict=True)]
+        clock = self._spent("run", clock)
+        trials = [self._predict(program, got) for program, got in zip(drawn, seen, strict=True)]
+        clock = self._spent("predict", clock)
+        breaches = [
+            (n, program, error)
+            for n, program, trial in zip(numbers, drawn, trials, strict=True)
+            if (error := self._compare(trial)) is not None
+        ]
+        clock = self._spent("compare", clock)
+        for n, program, error in breaches:
+            if enough is None or len(self.found) < enough:
+                self.settle(n, program, error)
+        self._spent("reduce", clock)
+        return sum(map(len, drawn))
+
+    def _spent(self, part: str, since: float) -> float:
+        now = process_time()
+        self.tally.seconds[part] = self.tally.seconds.get(part, 0.0) + now - since
+        return now
+
+    def _draw(self, number: int) -> Program:
+        return whole_program(f"{self.seed}:{number}".encode(), self._vocabulary, *self.lengths)
+
+    def _watch(self, number: int, program: Program) -> Trace | Exception:
+        self.journal(number)
+        try:
+            return watch(program, self.backend)
+        except Exception as error:
+            return unlooked(error).with_traceback(None)
+
+    def _predict(self, program: Program, got: Trace | Exception) -> WholeTrial | Exception:
+        if isinstance(got, Exception):
+            return got
+        try:
+            return WholeTrial(program, self.backend, got, self.standard)
+        except ReferenceBroke as error:
+            return error.with_traceback(None)
+
+    def _compare(self, trial: WholeTrial | Exception) -> Exception | None:
+        if isinstance(trial, Exception):
+            return trial
+        try:
+            error = verdict(trial)
+        except Exception as broken:
+            error = ReferenceBroke(f"the comparison itself broke: {described(broken)}")
+        if error is not None:
+            error = error.with_traceback(None)  # whose frames hold the trial, in a cycle
+        self.tally.assertions += trial.assertions
+        self.tally.worst = max(self.tally.worst, trial.worst)
+        return error
+
+    # -- findings ---------------------------------------------------------------------------------------------
+
+    def settle(self, number: int, program: Program, error: Exception) -> None:
+        """Go past breaches that are listed; make any other small, and keep it unless it is there already."""
+        self.journal(number)
+        past = Containment(self.known)
+        located = self.shrinker.error(watchful(program), past)
+        if located is None and not past.laws:
+            # Looked at after every step, the program shows nothing.
+            located = error
+            end = error.index if isinstance(error, Broken) else None
+            start = program if end is None else Program(program.steps[: end + 1])
+            if not isinstance(error, ReferenceBroke) and self.known.excuse(blamed(error), start) is not None:
+                past.laws, past.ended, located = [blamed(error)], True, None
+        if located is None:
+            self.tally.excused.update(dict.fromkeys(past.laws, 1))
+            self.tally.listed += 1
+            self.tally.ended += past.ended
+            times = max(self.tally.excused[law] for law in past.laws)
+            if times <= AUDITED or times % ONE_IN == 0:
+                self._audit(number, program, error)
+            return
+        if sum(found.finding.law == blamed(located) for found in self.found.values()) >= MOST_PER_LAW:
+            self.tally.unreduced[blamed(located)] += 1
+            return
+        small = self.shrinker.reduce(program, located)
+        self.keep(number, small.program, small.error)
+
+    def _audit(self, number: int, program: Program, error: Exception) -> None:
+        """Make a program small of which all breaches are listed, to see whether what is left is."""
+        small = self.auditor.reduce(program, error)
+        if self.known.excuse(blamed(small.error), small.program) is None:
+            self.keep(number, small.program, small.error)
+
+    def keep(self, number: int, program: Program, error: Exception) -> None:
+        """Keep a finding, or count it where its like is there."""
+        law = blamed(error)
+        like = self._like.get((law, skeleton(program)))
+        if like is not None:
+            self.found[like].times += 1
+            return
+        found = Found(replay_id(law, program), failure_of(error, program, self.backend).finding, number)
+        self.add(found)
+        self.tell(found)
+
+    def add(self, found: Found) -> None:
+        """Take up a finding, of this soak or of an earlier one."""
+        self.found[found.id] = found
+        if found.finding.steps is not None:
+            self._like[found.finding.law, skeleton(found.finding.steps)] = found.id
+
+
+def skeleton(program: Program) -> tuple[str, ...]:
+    """What two findings have in common if they are one: the steps by kind, ops by what they do to memory."""
+    shape: list[str] = []
+    for step in program:
+        if isinstance(step, Apply):
+            kind = "view" if TABLE[step.op].alias else "op"
+        elif isinstance(step, Hook | Mode):
+            kind = f"{type(step).__name__} {step.kind}"
+        else:
+            kind = type(step).__name__
+        if not isinstance(step, Leaf | Look) and shape[-1:] != [kind]:
+            shape.append(kind)
+    return tuple(shape)
+
+
+def told(found: Found) -> str:
+    """A finding: what was seen, the law and its source, the program, and the command that runs it again."""
+    f = found.finding
+    sentence, link = promise(f.law)
+    after = f"after `{f.step}`: " if f.step and f"`{f.step}`" not in f.thing else ""
+    where = "" if found.number is None else f", program {found.number:,}"
+    parts = [
+        f"{f.law} ({found.id}{where})",
+        f"{after}{f.thing} is {f.got}, expected {f.expected}",
+    ]
+    parts += [f"law:    {sentence}", f"source: {link}"] if sentence else []
+    parts += ["program:", *("    " + text for text in f.program.splitlines())]
+    return "\n".join([*parts, f"again:  gradlaws soak --replay {found.id}"])
+
+
+def lines(soak: Soak) -> Iterator[str]:
+    """What came of a soak, in a few lines."""
+    t = soak.tally
+    rate = t.programs / t.wall if t.wall else 0.0
+    yield (
+        f"{t.programs:,} programs of mean length {t.steps / max(t.programs, 1):.1f} on {soak.backend.name}, "
+        f"seed {soak.seed}, numbers up to {t.number:,}: {rate:.0f} a second, {t.assertions:,} snapshots compared, "
+        f"worst ratio of error to bound {t.worst:.2g}"
+    )
+    if t.excused:
+        told = ", ".join(f"{law} {n:,}" for law, n in t.excused.most_common())
+        yield (
+            f"programs that show a known failure: {t.listed:,} ({told}); cut short by it: {t.ended:,}, "
+            f"{t.ended / max(t.programs, 1):.1%} of all"
+        )
+    whole = sum(t.seconds.values()) or 1.0
+    yield "time: " + ", ".join(
+        f"{part} {100 * s / whole:.0f} %" for part, s in sorted(t.seconds.items(), key=lambda item: -item[1])
+    )
+    yield f"{len(soak.found)} findings" if soak.found else "no findings"
+
+
+def as_line(found: Found) -> dict[str, Any]:
+    """A finding as a line of the file."""
+    f = found.finding
+    return {
+        "type": "finding", "id": found.id, "number": found.number, "law": f.law, "thing": f.thing, "got": f.got,
+        "expected": f.expected, "step": f.step, "program": f.program, "steps": dumped(f.steps) if f.steps else [],
+    }  # fmt: skip

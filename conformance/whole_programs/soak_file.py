@@ -1,0 +1,159 @@
+"""What a soak leaves behind: a file of JSON lines, to which findings and progress are appended as they come.
+
+Line 1 is the header: type `soak`, schema, gradlaws, backend, given, version, seed, strict, least, most. Then
+lines of type `finding` (see `gradlaws.conformance.whole_programs.soak.as_line`), `again` (id and how often it
+came again), and `progress` (the tally). A soak that is resumed goes on after the last line of progress.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.judgement.findings import death_of
+from gradlaws.conformance.judgement.verdict import Finding
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.serialization import loaded
+from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally, as_line
+
+SCHEMA = 1
+
+
+class SoakFileError(Exception):
+    """A file of a soak cannot be used; the message says what to do."""
+
+
+class SoakFile:
+    """The file of one soak."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, soak: Soak) -> None:
+        """Start a new file, or take up what an earlier soak of the same kind has left in it."""
+        head = heading(soak)
+        if self.path.exists() and self.path.stat().st_size:
+            lines = read(self.path)
+            differing = [k for k in head if k not in ("version", "given") and lines[0].get(k) != head[k]]
+            if differing:
+                told = ", ".join(f"{k} {lines[0].get(k)!r} instead of {head[k]!r}" for k in differing)
+                raise SoakFileError(
+                    f"{self.path} is of another soak ({told}): name another file, or remove it"
+                )
+            take_up(soak, lines)
+            self._whole()
+        else:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
+            self._add(head, "w")
+        soak.tell = _then(lambda found: self._add(as_line(found)), soak.tell)
+
+    def progress(self, soak: Soak) -> None:
+        """Note how far the soak has come."""
+        for found in soak.found.values():
+            if found.times > 1:
+                self._add({"type": "again", "id": found.id, "times": found.times})
+        self._add({"type": "progress", **_plain(soak.tally)})
+
+    def crash(self, number: int, program: Program, backend: Backend, said: str) -> None:
+        """Note a program that ended the process, and go on after it."""
+        self._add(as_line(Found(f"CRASH-{number}", death_of("CRASH", program, backend, said), number)))
+        last = [line for line in read(self.path) if line["type"] == "progress"]
+        tally = last[-1] if last else {"type": "progress", **_plain(Tally())}
+        self._add({**tally, "number": number + 1})
+
+    def _whole(self) -> None:
+        """Drop the end of the file where a line was cut short, so that the next one starts on its own."""
+        try:
+            with self.path.open("rb+") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        except OSError as error:
+            raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def _add(self, line: dict[str, Any], mode: str = "a") -> None:
+        try:
+            with self.path.open(mode, encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+
+def _plain(tally: Tally) -> dict[str, Any]:
+    return {k: dict(v) if isinstance(v, Counter) else v for k, v in vars(tally).items()}
+
+
+def _then(first: Callable[[Found], None], second: Callable[[Found], None]) -> Callable[[Found], None]:
+    def both(found: Found) -> None:
+        first(found)
+        second(found)
+
+    return both
+
+
+def heading(soak: Soak) -> dict[str, Any]:
+    """The first line of a file."""
+    return {
+        "type": "soak", "schema": SCHEMA, "backend": soak.backend.name, "given": soak.backend.given,
+        "version": soak.backend.version(), "seed": soak.seed, "strict": soak.standard.strict,
+        "least": soak.lengths[0], "most": soak.lengths[1],
+    }  # fmt: skip
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file; one that was cut short at the end is left out. Raises SoakFileError."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise SoakFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SoakFileError(f"{path}: cannot be read: it is no text") from error
+    lines: list[dict[str, Any]] = []
+    *complete, _ = text.split("\n")
+    for number, line in enumerate(complete):
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if not number:
+                break
+            raise SoakFileError(f"{path}:{number + 1}: is no line of a soak") from error
+    whole = all(isinstance(line, dict) and "type" in line for line in lines)
+    if not lines or not whole or lines[0]["type"] != "soak" or lines[0].get("schema") != SCHEMA:
+        raise SoakFileError(f"{path}: is not the file of a soak of this version; name another one")
+    return lines
+
+
+def take_up(soak: Soak, lines: list[dict[str, Any]]) -> None:
+    """Put findings and tally of an earlier soak into this one; raises SoakFileError where a line is not whole."""
+    for number, line in enumerate(lines, 1):
+        try:
+            _take_up(soak, line)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SoakFileError(
+                f"line {number} of the file of an earlier soak is damaged: {error!r}"
+            ) from error
+
+
+def _take_up(soak: Soak, line: dict[str, Any]) -> None:
+    if line["type"] == "finding":
+        found = found_of(line)
+        soak.add(found)
+    elif line["type"] == "again" and line["id"] in soak.found:
+        soak.found[line["id"]].times = line["times"]
+    elif line["type"] == "progress":
+        told = {k: v for k, v in line.items() if k != "type"}
+        for key in ("excused", "unreduced"):
+            told[key] = Counter(told[key])
+        soak.tally = Tally(**told)
+
+
+def found_of(line: dict[str, Any]) -> Found:
+    """The finding of a line."""
+    program = loaded(line["steps"]) if line["steps"] else None
+    keys = ("law", "thing", "got", "expected", "step", "program")
+    return Found(line["id"], Finding(**{key: line[key] for key in keys}, steps=program), line["number"])

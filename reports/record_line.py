@@ -1,0 +1,75 @@
+"""One line of a record, whose keys are checked when they are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.record import RecordError
+
+LEVELS = ("core", "full", "torch")
+LAW = re.compile(r"[A-Z]+-\d+")
+_VERDICTS = frozenset(Verdict)
+_REQUIRED: Any = object()
+
+
+class Line:
+    """One line, or an object in one, whose keys are checked when they are read."""
+
+    def __init__(self, data: dict[str, Any], where: str) -> None:
+        self.data, self.where = data, where
+
+    def get(self, key: str, kind: Any, default: Any = _REQUIRED) -> Any:
+        """What is under a key; raises RecordError if it is missing or of another kind."""
+        value = self.data.get(key, default)
+        if value is _REQUIRED:
+            raise RecordError(
+                f"{self.where}: {key!r} is missing; the file was changed by hand, or is none of ours"
+            )
+        if value is not default and (
+            not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+        ):
+            self.refuse(key)
+        return value
+
+    def refuse(self, key: str) -> NoReturn:
+        """What is under a key is not what a run writes."""
+        shown = repr(self.data.get(key))
+        shown = shown if len(shown) < 60 else shown[:59] + "…"
+        raise RecordError(f"{self.where}: {key!r} is {shown}, which no run writes")
+
+    def names(self, key: str, default: Any = _REQUIRED) -> tuple[str, ...]:
+        """A list of strings."""
+        found = self.get(key, list, default)
+        if not all(isinstance(name, str) for name in found):
+            self.refuse(key)
+        return tuple(found)
+
+    def counts(self, key: str, default: Any = _REQUIRED) -> dict[str, int]:
+        """An object of numbers."""
+        found: dict[str, int] = self.get(key, dict, default)
+        if not all(type(number) is int for number in found.values()):
+            self.refuse(key)
+        return found
+
+    def law(self, key: str = "law") -> str:
+        """The id of a law."""
+        found: str = self.get(key, str)
+        if not LAW.fullmatch(found):
+            self.refuse(key)
+        return found
+
+    def level(self) -> str:
+        """One of the levels."""
+        found: str = self.get("level", str)
+        if found not in LEVELS:
+            self.refuse("level")
+        return found
+
+    def verdict(self) -> Verdict:
+        """The verdict; raises RecordError for what is none."""
+        text = self.get("verdict", str)
+        if text not in _VERDICTS:
+            raise RecordError(f"{self.where}: {text!r} is no verdict; there are {', '.join(Verdict)}")
+        return Verdict(text)

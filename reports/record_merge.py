@@ -1,0 +1,93 @@
+"""Joins the records of a split run into one; refuses records that do not belong together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gradlaws.reports.record import RecordError, footer
+from gradlaws.reports.record_reader import Record, parsed
+
+#: What must be the same in all parts, and what is the matter if it is not.
+SAME = {
+    "schema": "were written by different versions of gradlaws",
+    "gradlaws": "were written by different versions of gradlaws",
+    "seed": "were drawn from different seeds",
+    "examples": "were run with different efforts",
+    "profile": "were run with different profiles",
+    "level": "were judged at different levels",
+    "laws": "know different laws",
+    "judged": "were judged in different ways",
+}
+
+
+def merged(records: Sequence[Record]) -> tuple[str, Record]:
+    """The text of the whole, and the whole; raises RecordError where the parts contradict each other."""
+    heads = [record.lines[0] for record in records]
+    first = heads[0]
+    for record, head in zip(records[1:], heads[1:], strict=True):
+        for key, what in SAME.items():
+            if first.get(key) != head.get(key):
+                values = "" if key == "laws" else f": {first.get(key)} and {head.get(key)}"
+                raise RecordError(f"{records[0].name} and {record.name} {what}{values}")
+    engines = _engines(records, heads)
+    body = [line for record in records for line in record.lines if line["type"] in ("result", "example")]
+    tried = sorted({law for record in records for law in record.tried})
+    whole = set(tried) == set(first.get("laws", ()))
+    head = {
+        **first,
+        "backends": engines,
+        "tried": None if whole else tried,
+        "python": ", ".join(dict.fromkeys(record.python for record in records)),
+        "platform": ", ".join(dict.fromkeys(record.platform for record in records)),
+        "started": min(record.started for record in records),
+    }
+    codes = [line["exit"] for record in records for line in record.lines if line["type"] == "footer"]
+    end = footer(
+        body,
+        max(codes, default=2),
+        round(sum(record.seconds for record in records), 3),
+        summed(r.ops for r in records),
+    )
+    lines = [head, *body, end]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    return text, parsed(lines, "the merged record")
+
+
+def _engines(records: Sequence[Record], heads: Sequence[dict[str, Any]]) -> list[Any]:
+    found: dict[str, tuple[Record, Any]] = {}
+    judged: dict[tuple[str, str], Record] = {}
+    for record, head in zip(records, heads, strict=True):
+        for engine in head["backends"]:
+            before, same = found.setdefault(engine["name"], (record, engine))
+            if same["version"] != engine["version"]:
+                raise RecordError(
+                    f"{before.name} and {record.name} judge different versions of {engine['name']}: "
+                    f"{same['version']} and {engine['version']}"
+                )
+            if same != engine:
+                raise RecordError(
+                    f"{before.name} and {record.name} judge {engine['name']} through different adapters: "
+                    f"capabilities, ops or conventions differ"
+                )
+        for name, backend in [
+            *((result.law, result.backend) for result in record.results),
+            *((example.name, example.backend) for example in record.documented),
+        ]:
+            other = judged.setdefault((name, backend), record)
+            if other is not record:
+                raise RecordError(f"{other.name} and {record.name} both judge {name} on {backend}")
+    return [engine for _, engine in found.values()]
+
+
+def summed(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sum of several counts of programs by op: {op: {"programs": n, "dtypes": {dtype: n}}}."""
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for op, said in part.items():
+            one = whole.setdefault(op, {"programs": 0, "dtypes": {}})
+            one["programs"] += said.get("programs", 0)
+            for dtype, count in said.get("dtypes", {}).items():
+                one["dtypes"][dtype] = one["dtypes"].get(dtype, 0) + count
+    return dict(sorted(whole.items()))

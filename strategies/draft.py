@@ -1,0 +1,339 @@
+"""Drafts of programs: tensors and ops, with what the variables hold at each step.
+
+A draft carries along the NumPy value of every variable, its memory (views are NumPy views), whether it is
+tracked and whether it may be written to. So steps fit shapes, dtypes, domains and magnitudes as they are
+drawn, nearly nothing is discarded, and non-finite values do not arise unless wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.entropy import VALUES, Array, Entropy
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Apply, Leaf, Literal, Step, Var
+from gradlaws.conformance.ops import TABLE, Op
+from gradlaws.conformance.ops.table import Constant, Elementwise, Params, Weighted
+from gradlaws.strategies.vocabulary import Vocabulary
+
+#: Results larger than this are not used: they would soon overflow the range where arithmetic is exact.
+LARGEST = 1e4
+#: View ops that keep the order of dimensions. A permuted tensor can be contiguous only by dimensions of size 1,
+#: and how an engine lays out what is computed from it is its own affair.
+IN_ORDER = frozenset({"view", "reshape", "squeeze", "unsqueeze", "narrow", "select"})
+ROWS = TABLE.rows
+#: Tensors have at most this many elements.
+MOST = 24
+
+
+@dataclass(slots=True)
+class Info:
+    """What the builder knows of a variable.
+
+    base:   the variable whose memory it lives in: itself, unless it is a view (-1 until it is bound).
+    kin:    the variable whose history it shares: its base, unless it was detached or viewed under no_grad.
+    leaf:   made by the user, not by a recorded op.
+    sealed: not to be written to: memory shared with who knows whom, or overlapping.
+    contiguous: surely laid out row by row, so that `view` is defined.
+    known:  the value is what it will be; gradients, and what is made of them, are not known while drawing.
+    """
+
+    value: Array
+    tracked: bool
+    leaf: bool
+    base: Var = -1
+    sealed: bool = False
+    contiguous: bool = True
+    kin: Var = -1
+    known: bool = True
+
+
+class DeadEnd(Exception):
+    """The drawn bytes do not lead to a program of the wanted kind."""
+
+
+class Draft:
+    """A forward program under construction.
+
+    entropy:    where decisions come from.
+    vocabulary: what the engine has.
+    """
+
+    def __init__(self, entropy: Entropy, vocabulary: Vocabulary | None = None) -> None:
+        self.entropy = entropy
+        self.vocabulary = vocabulary or Vocabulary()
+        self.steps: list[Step] = []
+        self.info: dict[Var, Info] = {}
+        self.recording = [True]
+        #: Whether ops may leave their domain and the range of modest numbers, so that infinities and NaN arise.
+        self.wild = False
+        self._turn = 0
+
+    def program(self) -> Program:
+        """The program so far."""
+        return Program(tuple(self.steps))
+
+    def has(self, *names: str) -> bool:
+        """Whether the engine has these capabilities or ops."""
+        return all(n in self.vocabulary.capabilities or n in self.vocabulary.ops for n in names)
+
+    def dtypes(self, kinds: str = "fcib") -> tuple[str, ...]:
+        """The dtypes of these kinds that the engine has, the simplest first."""
+        known = (
+            ("float64", ()),
+            ("float32", ("float32",)),
+            ("complex128", ("complex",)),
+            ("int64", ("integer",)),
+            ("bool", ("integer",)),
+        )
+        return tuple(dtype for dtype, needs in known if dtype[0] in kinds and self.has(*needs))
+
+    def turn(self) -> None:
+        """Read the next decisions from a chunk of their own, so that shrinking one step leaves the others."""
+        self._turn += 1
+        self.entropy.turn(self._turn)
+
+    def _bind(self, info: Info) -> Var:
+        var = len(self.info)
+        self.info[var] = info
+        if info.base < 0:
+            info.base = var
+        if info.kin < 0:
+            info.kin = var
+        return var
+
+    def step(self, step: Step) -> None:
+        """Append a step."""
+        self.steps.append(step)
+
+    def __getitem__(self, var: Var) -> Info:
+        return self.info[var]
+
+    def shape(self, var: Var) -> tuple[int, ...]:
+        """The shape of a variable."""
+        return self.info[var].value.shape
+
+    def dtype(self, var: Var) -> str:
+        """The name of the dtype of a variable."""
+        return _named(self.info[var].value.dtype)
+
+    # -- tensors ----------------------------------------------------------------------------------------------
+
+    def leaf(
+        self,
+        shape: tuple[int, ...] | None = None,
+        tracked: bool = True,
+        dtype: str = "float64",
+        values: Any = None,
+        table: Array = VALUES,
+    ) -> Var:
+        """A new leaf; shape and contents are drawn unless given."""
+        if values is None:
+            shape = self.draw_shape() if shape is None else shape
+            values = self.entropy.values(prod(shape), table).reshape(shape)
+            array = values if dtype == "float64" else values.astype(dtype)
+        else:
+            array = np.array(values, dtype=dtype)
+        tracked = tracked or (not self.vocabulary.constants and array.dtype.kind in "fc")
+        var = self._bind(Info(array.copy(), tracked, leaf=True))
+        self.steps.append(Leaf(Literal(array), tracked, outs=(var,)))
+        return var
+
+    def data(self, shape: tuple[int, ...] | None = None, **more: Any) -> Var:
+        """A leaf whose gradient nobody asks for; it requires grad only where the engine has no constants."""
+        return self.leaf(shape, tracked=False, **more)
+
+    def draw_shape(self, most: int = 6) -> tuple[int, ...]:
+        """A shape of rank 0 to 3 with 1 to `most` elements, small ones more often."""
+        shape = self.entropy.pick(
+            ((2,), (), (3,), (2, 2), (1,), (2, 3), (1, 3), (3, 1), (1, 1), (2, 1, 2), (4,), (1, 2, 3))
+        )
+        return shape if prod(shape) <= most else (2,)
+
+    def partner(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape that broadcasts with `shape`: the same, or with dimensions dropped or stretched to 1."""
+        kind = self.entropy.below(4)
+        if kind == 0 or not shape:
+            return shape
+        if kind == 1:
+            return shape[1:]
+        return tuple(1 if self.entropy.chance(50) else n for n in shape)
+
+    # -- ops --------------------------------------------------------------------------------------------------
+
+    def apply(self, op: str, *inputs: Var, **params: Any) -> Any:
+        """Append an op; its result (a tuple where it has several), or None where it does not fit the values."""
+        row = ROWS[op]
+        infos = [self.info[v] for v in inputs]
+        values = [info.value for info in infos]
+        if (
+            not self._fits(row, values, params)
+            or (len(values) > 1 and _mixed(row, values))
+            or not self.vocabulary.accepts(op, **params)
+        ):
+            return None
+        known = even = True
+        for info in infos:
+            known, even = known and info.known, even and info.contiguous
+        if (row.domain is not None and not known) or (not even and "contiguous" in row.tags):
+            return None
+        try:
+            made = row(*values, **params)
+        except (ValueError, IndexError, TypeError):
+            return None
+        results = [np.asarray(result) for result in made] if row.many else [np.asarray(made)]
+        for value in results:
+            if value.size > MOST or not (self.wild or modest(value)):
+                return None
+        recording = self.recording[-1]
+        tracked = recording and not isinstance(row.rule, Constant) and any([info.tracked for info in infos])
+        outs = tuple(
+            [self._bind(self._result(row, infos[0], value, tracked, even, known)) for value in results]
+        )
+        if row.alias and (row.alias == "maybe" or row.many):
+            self.info[infos[0].base].sealed = infos[0].sealed = True
+        self.steps.append(Apply(op, inputs, tuple(params.items()), outs=outs))
+        return outs if row.many else outs[0]
+
+    def _result(self, row: Op, source: Info, value: Array, tracked: bool, even: bool, known: bool) -> Info:
+        """What is known of a result of `row`, whose first operand is `source`."""
+        if not row.alias:
+            differentiable = tracked and value.dtype.kind in "fc"
+            own = np.array(value, order="C")
+            return Info(own, differentiable, leaf=not tracked, contiguous=even, known=known)
+        return Info(
+            value,
+            tracked,
+            leaf=not tracked,
+            base=source.base,
+            sealed=source.sealed or row.many or row.alias == "maybe" or not value.flags.writeable,
+            contiguous=even and value.flags.c_contiguous and row.name in IN_ORDER,
+            kin=source.kin if self.recording[-1] else -1,
+            known=known,
+        )
+
+    def _fits(self, row: Op, values: list[Array], params: Params) -> bool:
+        dtype = values[0].dtype
+        if len(values) == 1 or all([v.dtype == dtype for v in values]):
+            if dtype.kind not in row.dtypes:
+                return False
+        else:
+            kinds = {v.dtype.kind for v in values}
+            if isinstance(row.rule, Elementwise) and not kinds <= {"i", "b"}:
+                kinds -= {"i", "b"}  # integers are promoted to the dtype of the other operand
+            if not kinds <= set(row.dtypes):
+                return False
+            if not all([v.ndim for v in values]):
+                return False  # whether a 0-d operand takes part in promotion is each engine's own convention
+        if not self.wild and row.domain is not None and not row.domain(*values, **params):
+            return False
+        if isinstance(row.rule, Weighted) and not self.vocabulary.ties and values[0].size:
+            return not row.rule.tied(row(*values, **params), *values, **params)
+        return True
+
+    def converted(self, x: Var, dtype: str) -> Var:
+        """`x.to(dtype)`, which is x itself where x has that dtype already."""
+        if self.dtype(x) != dtype:
+            return int(self.must("cast", x, dtype=dtype))
+        var = len(self.info)
+        self.info[var] = self.info[x]
+        self.step(Apply("cast", (x,), (("dtype", dtype),), outs=(var,)))
+        return var
+
+    def must(self, op: str, *inputs: Var, **params: Any) -> Any:
+        """Like `apply`, where not fitting is a dead end."""
+        made = self.apply(op, *inputs, **params)
+        if made is None:
+            raise DeadEnd(f"{op} does not fit")
+        return made
+
+    def drawn(self, row: Op, *inputs: Var) -> Any:
+        """Append `row` with parameters drawn for these operands, or None."""
+        params = row.params(self.entropy, *[self.info[v].value for v in inputs])
+        return None if params is None else self.apply(row.name, *inputs, **params)
+
+    def unary(
+        self, x: Var, kinds: tuple[str, ...] = ("move", "exact", "smooth", "view", "exact", "move")
+    ) -> Var:
+        """Some op of one operand on x."""
+        rows = self.vocabulary.unary
+        for _ in range(3):
+            choices = rows[self.entropy.pick(kinds)]
+            if choices:
+                made = self.drawn(self.entropy.pick(choices), x)
+                if made is not None:
+                    return int(self.entropy.pick(made) if isinstance(made, tuple) else made)
+        return self._plain(x)
+
+    def _plain(self, x: Var) -> Var:
+        for op, params in (("neg", {}), ("clone", {}), ("mul_scalar", {"value": -1.0}), ("add", None)):
+            if op in self.vocabulary.ops:
+                made = self.apply(op, x, x) if params is None else self.apply(op, x, **params)
+                if made is not None:
+                    return int(made)
+        raise DeadEnd("no op of one operand fits")
+
+    def binary(self, a: Var, b: Var) -> Var:
+        """Some op of two operands on a and b, which are summed to scalars first if they do not broadcast."""
+        rows = self.vocabulary.binary
+        if self.entropy.chance(25) and rows["other"]:
+            made = self.drawn(self.entropy.pick(rows["other"]), a, b)
+            if made is not None and not isinstance(made, tuple):
+                return int(made)
+        if not _broadcast(self.shape(a), self.shape(b)):
+            a, b = self.total(a), self.total(b)
+        if self.info[a].value.dtype != self.info[b].value.dtype and not (self.shape(a) and self.shape(b)):
+            dtype = self.dtype(a)
+            b = (
+                self.must("cast", b, dtype=dtype)
+                if self.has("cast")
+                else self.leaf(self.shape(b), dtype=dtype)
+            )
+        for row in (self.entropy.pick(rows["exact"]), TABLE["add"]):
+            made = self.apply(row.name, a, b)
+            if made is not None:
+                return int(made)
+        raise DeadEnd("no op of two operands fits")
+
+    def total(self, x: Var) -> Var:
+        """The sum of x, a scalar."""
+        return x if self.shape(x) == () else int(self.must("sum", x, dim=None, keepdim=False))
+
+    def view(self, x: Var) -> Var:
+        """Some view of x."""
+        return self.unary(x, ("view",))
+
+
+@cache
+def _named(dtype: np.dtype[Any]) -> str:
+    return str(dtype)  # which takes as long as a small op
+
+
+def _mixed(row: Op, values: list[Array]) -> bool:
+    """Whether operand dtypes are mixed in an op that need not promote them."""
+    mixed = any(v.dtype != values[0].dtype for v in values[1:])
+    return mixed and (not isinstance(row.rule, Elementwise) or bool(row.passive))
+
+
+def modest(value: Any) -> bool:
+    """Whether all elements are of modest size (integers always are)."""
+    array = np.asarray(value)
+    if not array.size or array.dtype.kind not in "fc":
+        return True
+    # Most arrays have few elements, all of them so small that even their sum is modest: no NumPy is cheaper.
+    return sum(map(abs, array.ravel().tolist())) <= LARGEST or bool(np.abs(array).max() <= LARGEST)
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    size = 1
+    for m, n in zip_longest(reversed(a), reversed(b), fillvalue=1):
+        if m != n and m != 1 and n != 1:
+            return False
+        size *= n if m == 1 else m
+    return size <= MOST

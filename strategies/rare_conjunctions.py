@@ -1,0 +1,234 @@
+"""Rare conjunctions, which random steps hardly ever produce in the right order; and mistakes made on purpose."""
+
+from __future__ import annotations
+
+from gradlaws.conformance.language.steps import NOT_A_TENSOR, Backward, Look
+from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.graphs import read_once_tree
+from gradlaws.strategies.in_place_writes import harmless, recent
+from gradlaws.strategies.whole_program_actions import Action, Cast, graded, one_graded, root
+
+
+def error_between_leaves(b: Builder, cast: Cast) -> None:
+    """A backward that fails on the way to one leaf, after or before it has served another; then one that works."""
+    first, second = b.leaf(), b.leaf()
+    cast.extend((first, second))
+    factor = b.unary(first, ("exact",))
+    spoilt = b.binary(factor, harmless(b, factor))
+    end = b.binary(b.total(spoilt), b.total(harmless(b, second)))
+    if b.has("register_hook", "add") and b.entropy.chance(50):
+        handle = b.hook(factor, "raise")
+        b.backward(end, **_kept(b))
+        b.step(Look())
+        b.unhook(handle)
+    elif b.has("inplace") and b.writable(factor):
+        b.drawn_inplace(factor)
+        b.backward(end, **_kept(b))
+        b.step(Look())
+    b.backward(b.total(harmless(b, second)))
+    graded(b, cast)
+
+
+def alias_written_after_backward(b: Builder, cast: Cast) -> None:
+    """A graph is used, then something that shares memory with its values is written to, then it is used again."""
+    x = b.leaf()
+    y = b.unary(x, ("exact", "smooth"))
+    end = b.total(b.binary(y, harmless(b, y)))
+    b.backward(end, **_kept(b))
+    if b.has("detach", "inplace"):
+        alias = b.detach(y) if b.entropy.chance(50) else b.view(y)
+        if b.writable(alias):
+            cast.bypassed.add(b[alias].base)
+            b.drawn_inplace(alias)
+    b.backward(end)
+    b.backward(b.total(harmless(b, y)))
+    cast.extend((x, y))
+    graded(b, cast)
+
+
+def modes_abandoned(b: Builder, cast: Cast) -> None:
+    """Modes nested, some of them left by an exception, and something computed between each."""
+    if not b.has("no_grad"):
+        return
+    x = recent(b, cast)
+    kinds = ("no_grad", "enable_grad") if b.has("enable_grad") else ("no_grad",)
+    depth = 1 + b.entropy.below(3)
+    for _ in range(depth):
+        b.enter(b.entropy.pick(kinds))
+        cast.append(harmless(b, x))
+    for _ in range(depth):
+        b.leave(by_exception=b.entropy.chance(60))
+        cast.append(harmless(b, x))
+
+
+def hooks_removed(b: Builder, cast: Cast) -> None:
+    """Several hooks on one tensor, some of them removed between two backwards."""
+    tracked = [v for v in cast.tracked(b) if b[v].leaf or b[v].base not in cast.bypassed]
+    if not tracked or not b.has("register_hook", "add", "mul"):
+        return
+    x = recent(b, tracked)
+    if not b[x].leaf:
+        cast.retained.add(b[x].base)
+    handles = [b.hook(x, b.entropy.pick(("double", "none", "negate"))) for _ in range(2 + b.entropy.below(2))]
+    end = b.total(harmless(b, x))
+    b.backward(end, **_kept(b))
+    for handle in handles:
+        if b.entropy.chance(50):
+            b.unhook(handle)
+    b.backward(end)
+    graded(b, cast)
+
+
+def tree_used_twice(b: Builder, cast: Cast) -> None:
+    """A tree that reads each leaf once, through views, differentiated twice: the second adds to the first."""
+    end = read_once_tree(b)
+    if not b[end].tracked or b[end].leaf:
+        return
+    seed = b.seed(end)
+    b.backward(end, seed, **_kept(b))
+    b.backward(end, seed if b.entropy.chance(50) else b.seed(end))
+    cast.append(end)
+    graded(b, cast)
+
+
+def retained_and_written(b: Builder, cast: Cast) -> None:
+    """A tensor that retains its gradient or has a hook, written to directly or through a view, hooked again."""
+    y = harmless(b, b.unary(b.leaf(), ("exact",)))
+    cast.retained.add(b[y].base)
+    view = b.view(y) if b.entropy.chance(60) else y
+    for target in (y, view):
+        kind = b.entropy.below(3)
+        if kind < 2 and b.has("retain_grad"):
+            b.retain(target)
+        if kind > 0 and b.has("register_hook", "add", "mul"):
+            b.hook(target, b.entropy.pick(("none", "double")))
+    written = b.entropy.pick((y, view))
+    if b.has("inplace") and b.writable(written):
+        b.drawn_inplace(written)
+    if b.has("register_hook", "add", "mul") and b.entropy.chance(40):
+        b.hook(b.entropy.pick((view, y)), "none")
+    end = b.total(b.binary(harmless(b, y), view))
+    b.backward(end, **_kept(b))
+    if b.entropy.chance(40):
+        b.backward(end)
+    cast.extend((y, view))
+    graded(b, cast)
+
+
+def failed_then_repeated(b: Builder, cast: Cast) -> None:
+    """A backward through a graph that is used up, and after it one through a graph that shares its leaves."""
+    start = root(b, cast)
+    if not b[start].tracked:
+        return
+    seed = b.seed(start)
+    b.backward(start, seed)
+    b.backward(start, seed)
+    b.step(Look())
+    leaves = [v for v in cast.tracked(b) if b[v].leaf]
+    if leaves:
+        b.backward(b.total(harmless(b, recent(b, leaves))))
+    cast.spent.append(start)
+    graded(b, cast)
+
+
+def _kept(b: Builder) -> dict[str, bool]:
+    return {"retain_graph": True} if b.has("retain_graph") else {}
+
+
+CONJUNCTIONS: tuple[Action, ...] = (
+    retained_and_written,
+    error_between_leaves,
+    tree_used_twice,
+    alias_written_after_backward,
+    modes_abandoned,
+    hooks_removed,
+    failed_then_repeated,
+)
+
+# -- mistakes ------------------------------------------------------------------------------------------------
+
+
+def no_argument(b: Builder, cast: Cast) -> None:
+    """A backward without gradient argument from whatever there is."""
+    b.step(Backward((cast.someone(b),)))
+
+
+def argument_of_wrong_shape(b: Builder, cast: Cast) -> None:
+    """A gradient argument of another shape, or no tensor at all."""
+    start = root(b, cast)
+    if b[start].tracked and b.has("gradient_argument"):
+        wrong = NOT_A_TENSOR if b.entropy.chance(20) else b.data((*b.shape(start), 1))
+        b.step(Backward((start,), (wrong,)))
+
+
+def used_up(b: Builder, cast: Cast) -> None:
+    """A backward from where one was that did not keep the graph."""
+    if cast.spent:
+        start = recent(b, cast.spent)
+        b.backward(start)
+
+
+def untracked_root(b: Builder, cast: Cast) -> None:
+    """A backward from a tensor that does not require grad."""
+    found = [v for v in cast if not b[v].tracked]
+    if found:
+        b.backward(recent(b, found))
+
+
+def write_to_leaf(b: Builder, cast: Cast) -> None:
+    """An in-place op on a leaf that requires grad, or on a view of one."""
+    found = [v for v in cast if b.refused(v) and not b[v].sealed]
+    if found and b.has("inplace"):
+        b.drawn_inplace(recent(b, found))
+
+
+def wrong_gradient(b: Builder, cast: Cast) -> None:
+    """A tensor of another shape, or a number, assigned to `.grad`."""
+    if b.has("set_grad"):
+        x = one_graded(b, cast)
+        b.set_grad(x, None if b.entropy.chance(30) else b.data((*b.shape(x), 2)))
+
+
+def untracked_asks(b: Builder, cast: Cast) -> None:
+    """retain_grad(), or a hook, on a tensor that does not require grad; a hook for leaves on a non-leaf."""
+    loose = [v for v in cast if not b[v].tracked]
+    inner = cast.inner(b)
+    if loose and b.has("retain_grad") and b.entropy.chance(50):
+        b.retain(recent(b, loose))
+    elif loose and b.has("register_hook"):
+        b.hook(recent(b, loose))
+    elif inner and b.has("register_post_accumulate_hook"):
+        b.hook(recent(b, inner), "none", "post_accumulate")
+
+
+def flag_of_a_non_leaf(b: Builder, cast: Cast) -> None:
+    """`requires_grad_(False)` on a non-leaf, `detach_()` on a view."""
+    inner = cast.inner(b)
+    if inner and b.has("set_requires_grad") and b.entropy.chance(60):
+        x = recent(b, inner)
+        b.require(x, False)
+        b[x].tracked = True
+    elif b.has("detach_inplace"):
+        views = [v for v in cast if b[v].base != v and b[v].kin != v and not b[v].sealed]
+        if views:
+            x = recent(b, views)
+            before = (b[x].tracked, b[x].leaf, b[x].kin)
+            b.detach_(x)
+            b[x].tracked, b[x].leaf, b[x].kin = before
+
+
+MISTAKES: tuple[Action, ...] = (
+    no_argument,
+    argument_of_wrong_shape,
+    used_up,
+    untracked_root,
+    write_to_leaf,
+    wrong_gradient,
+    untracked_asks,
+    flag_of_a_non_leaf,
+)
+
+
+def mistake(b: Builder, cast: Cast) -> None:
+    """Some mistake."""
+    b.entropy.pick(MISTAKES)(b, cast)

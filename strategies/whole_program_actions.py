@@ -1,0 +1,301 @@
+"""What a whole program may do at a time: the actions that are mixed, and the tensors that they share.
+
+What no documentation says is left out; the reasons stand where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gradlaws.conformance.language.steps import Hook, Var
+from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.in_place_writes import Pool, recent
+
+
+class Cast(Pool):
+    """The tensors of a whole program, and what has happened to them.
+
+    grown:   tensors from which a backward may start, the latest last.
+    graded:  tensors that have a gradient, as far as one can tell without differentiating.
+    handles: hooks that may be removed.
+    every:   a look after each so many actions; 0 for a look at the end only.
+    spent:   roots of a backward that did not keep the graph.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.graded: list[Var] = []
+        self.handles: list[int] = []
+        self.spent: list[Var] = []
+        self.every = 1
+
+    def someone(self, b: Builder) -> Var:
+        """One of the pool, of the later ones more often."""
+        return recent(b, self) if b.entropy.chance(65) else b.entropy.pick(self[::-1])
+
+    def tracked(self, b: Builder) -> list[Var]:
+        """Those that require grad."""
+        return [v for v in self if b[v].tracked]
+
+    def inner(self, b: Builder) -> list[Var]:
+        """Those that require grad and are no leaves, and whose place in the history nobody disputes."""
+        return [v for v in self if b[v].tracked and not b[v].leaf and b[v].base not in self.bypassed]
+
+    def lodgers(self, b: Builder, var: Var) -> int:
+        """How many tensors live in the memory of one."""
+        return sum(info.base == b[var].base for info in b.info.values())
+
+
+Action = Callable[[Builder, Cast], None]
+
+
+# -- tensors -------------------------------------------------------------------------------------------------
+
+
+def open_with_leaves(b: Builder, cast: Cast) -> None:
+    """Two leaves that broadcast, and a result of one of them."""
+    first = b.leaf(dtype=b.entropy.pick(("float64",) * 11 + b.dtypes("f")[-1:]))
+    dtype = b.dtype(first)
+    second = b.leaf(b.partner(b.shape(first)), tracked=b.entropy.chance(60), dtype=dtype)
+    cast.extend((second, first, b.unary(first, ("exact",))))
+
+
+def open_with_tree(b: Builder, cast: Cast) -> None:
+    """Leaves each of which is read once, through views, into one result."""
+    ends = []
+    for _ in range(2):
+        b.turn()
+        leaf = b.leaf(b.entropy.pick(((2,), (2, 2), (4,), (2, 1, 2))))
+        cast.append(leaf)
+        end = leaf
+        for _ in range(1 + b.entropy.below(2)):
+            end = b.view(end)
+        ends.append(end)
+    cast.append(b.binary(*ends))
+
+
+def new_leaf(b: Builder, cast: Cast) -> None:
+    """A leaf, mostly of a shape that goes with what is there."""
+    like = cast.someone(b)
+    shape = b.partner(b.shape(like)) if b.entropy.chance(70) else None
+    cast.append(b.leaf(shape, tracked=b.entropy.chance(70), dtype=b.dtype(like)))
+
+
+def forget(b: Builder, cast: Cast) -> None:
+    """The program's own reference to a tensor goes; the graph keeps what it needs."""
+    if len(cast) > 3:
+        gone = b.entropy.pick(cast)
+        cast.remove(gone)
+        if gone in cast.graded:
+            cast.graded.remove(gone)
+        if gone not in cast:
+            b.forget(gone)
+
+
+def detach(b: Builder, cast: Cast) -> None:
+    """`detach()`; the copy may be made a leaf that requires grad."""
+    if b.has("detach"):
+        copy = b.detach(cast.someone(b))
+        if b.has("set_requires_grad") and b.entropy.chance(40):
+            b.require(copy)
+        cast.append(copy)
+
+
+def detach_in_place(b: Builder, cast: Cast) -> None:
+    """`detach_()` on a tensor without views and hooks: what becomes of them is nowhere said."""
+    hooked = {step.x for step in b.steps if isinstance(step, Hook)}
+    alone = [
+        v for v in cast if not b[v].sealed and v not in hooked and cast.lodgers(b, v) == 1 and b[v].base == v
+    ]
+    if alone and b.has("detach_inplace"):
+        chosen = recent(b, alone)
+        b[chosen].sealed |= b[chosen].leaf  # as in `flag`
+        b.detach_(chosen)
+
+
+def flag(b: Builder, cast: Cast) -> None:
+    """`requires_grad_()` on a leaf: frozen, thawed, made to require grad."""
+    leaves = [
+        v
+        for v in cast
+        if b[v].leaf and not b[v].sealed and b[v].value.dtype.kind == "f" and cast.lodgers(b, v) == 1
+    ]
+    if leaves and b.has("set_requires_grad"):
+        chosen = b.entropy.pick(leaves[::-1])
+        b.require(chosen, not b[chosen].tracked or b.entropy.chance(40))
+        b[chosen].sealed |= not b[chosen].tracked  # a leaf that is overwritten with what was computed from it
+
+
+# -- differentiating -----------------------------------------------------------------------------------------
+
+
+def root(b: Builder, cast: Cast) -> Var:
+    """A tensor to start a backward from."""
+    inner = [v for v in cast.tracked(b) if not b[v].leaf and v not in cast.spent]
+    if not inner or b.entropy.chance(10):
+        return recent(b, cast.tracked(b)) if cast.tracked(b) else cast.someone(b)
+    chosen = recent(b, inner)
+    if b[chosen].value.size > 1 and b.entropy.chance(50):
+        chosen = b.total(chosen)
+    return chosen
+
+
+def options(b: Builder) -> dict[str, bool]:
+    """retain_graph and create_graph."""
+    found: dict[str, bool] = {}
+    if b.has("retain_graph") and b.entropy.chance(60):
+        found["retain_graph"] = not b.entropy.chance(12)
+    if b.has("create_graph") and b.entropy.chance(6):
+        found["create_graph"] = True
+    return found
+
+
+def graded(b: Builder, cast: Cast) -> None:
+    """Note who may have received a gradient."""
+    cast.graded = [v for v in cast if b[v].tracked and (b[v].leaf or b[v].base in cast.retained)]
+
+
+def keep_root(b: Builder, cast: Cast, root: Var, kept: bool) -> None:
+    """Note whether another backward can start here."""
+    if not kept:
+        cast.spent.append(root)
+    elif root not in cast and b.entropy.chance(50):
+        cast.append(root)
+
+
+def differentiate(b: Builder, cast: Cast) -> None:
+    """`root.backward()` with any of its arguments, or the same over several roots."""
+    start, chosen = root(b, cast), options(b)
+    kept = chosen.get("retain_graph", chosen.get("create_graph", False))
+    if b.has("backward_many") and b.entropy.chance(10):
+        other = root(b, cast)
+        roots = (start, other) if other != start or b.has("order") else (start,)
+        b.backward_many(roots, **chosen)
+    elif b.has("inputs") and b.entropy.chance(10) and (not cast.retained or b.entropy.chance(25)):
+        listed = tuple(dict.fromkeys(receiver(b, cast, 5) for _ in range(1 + b.entropy.below(2))))
+        b.backward(start, inputs=listed, **chosen)
+    else:
+        b.backward(start, **chosen)
+    graded(b, cast)
+    keep_root(b, cast, start, kept)
+
+
+def receiver(b: Builder, cast: Cast, percent: int) -> Var:
+    """A tensor to ask the gradient of: a leaf, or in some of a hundred cases a non-leaf."""
+    found = [v for v in cast.tracked(b) if b[v].leaf] or cast.tracked(b)
+    inner = cast.inner(b)
+    if inner and b.entropy.chance(percent):
+        found = inner
+    return b.entropy.pick(found[::-1]) if found else cast.someone(b)
+
+
+def ask(b: Builder, cast: Cast) -> None:
+    """`autograd.grad`; what it returns joins the cast where a graph was asked for."""
+    if not b.has("autograd_grad") or (cast.retained and not b.entropy.chance(25)):
+        return  # what becomes of retained gradients is a matter of dispute
+    start, chosen = root(b, cast), options(b)
+    kind = b.entropy.below(3)
+    if kind == 1:
+        chosen["allow_unused"] = True
+    elif kind == 2 and b.has("materialize_grads"):
+        chosen["materialize_grads"] = True
+        chosen["allow_unused"] = True
+    inputs = tuple(dict.fromkeys(receiver(b, cast, 25) for _ in range(1 + b.entropy.below(3))))
+    outs = b.grad((start,), inputs, **chosen)
+    for var in outs:
+        # It may share memory with the gradient argument, and its layout: nothing says that it does not.
+        b[var].sealed, b[var].contiguous = True, False
+    kept = chosen.get("retain_graph", chosen.get("create_graph", False))
+    keep_root(b, cast, start, kept)
+    if b.entropy.chance(60):
+        cast.append(outs[0])
+
+
+# -- gradients -----------------------------------------------------------------------------------------------
+
+
+def one_graded(b: Builder, cast: Cast) -> Var:
+    """A tensor with a gradient, or any."""
+    return b.entropy.pick(cast.graded[::-1]) if cast.graded else cast.someone(b)
+
+
+def reset(b: Builder, cast: Cast) -> None:
+    """`.grad` zeroed or cleared."""
+    x = one_graded(b, cast)
+    if b.has("zero_grad") and b.entropy.chance(50):
+        b.zero(x)
+    elif b.has("set_grad"):
+        b.clear(x)
+
+
+def assign(b: Builder, cast: Cast) -> None:
+    """`.grad = ...`: a tensor made for it, which nobody uses afterwards: a backward may add to it in place."""
+    if b.has("set_grad"):
+        x = b.entropy.pick(cast.tracked(b)[::-1] or cast)
+        if b[x].leaf and not b[x].sealed:  # a gradient that was returned may be the very argument
+            b.set_grad(x, b.data(b.shape(x), dtype=b.dtype(x)))
+            cast.graded.append(x)
+
+
+def read(b: Builder, cast: Cast) -> None:
+    """`.grad` read, and written to or computed with before the next backward can change it."""
+    x = one_graded(b, cast)
+    held = b.read_grad(x)
+    if b.has("mul_scalar_", "inplace") and b.entropy.chance(40):
+        b.inplace("mul_scalar_", held, value=b.entropy.pick((2.0, -1.0, 0.5)))
+    if b.has("mul") and b.entropy.chance(40):
+        made = b.apply("mul", held, x if b.entropy.chance(60) else b.data(b.shape(x)))
+        if made is not None:
+            cast.append(made)
+
+
+# -- hooks ---------------------------------------------------------------------------------------------------
+
+
+def hook(b: Builder, cast: Cast) -> None:
+    """A hook on a tensor, which looks at its gradient or changes it."""
+    found = [v for v in cast.tracked(b) if b[v].leaf or b[v].base not in cast.bypassed]
+    if found and b.has("register_hook", "add", "mul"):
+        x = b.entropy.pick(found[::-1])
+        if not b[x].leaf:
+            cast.retained.add(b[x].base)
+        cast.handles.append(b.hook(x, b.entropy.pick(("none", "double", "none", "negate"))))
+
+
+def hook_after(b: Builder, cast: Cast) -> None:
+    """A post-accumulate hook on a leaf."""
+    leaves = [v for v in cast.tracked(b) if b[v].leaf]
+    if leaves and b.has("register_post_accumulate_hook", "set_grad"):
+        effect = "clear" if b.entropy.chance(20) else "none"
+        cast.handles.append(b.hook(b.entropy.pick(leaves), effect, "post_accumulate"))
+
+
+def unhook(b: Builder, cast: Cast) -> None:
+    """A hook removed, now and then for the second time."""
+    if cast.handles:
+        handle = b.entropy.pick(cast.handles[::-1])
+        b.unhook(handle)
+        if not b.entropy.chance(20):
+            cast.handles.remove(handle)
+
+
+# -- modes ---------------------------------------------------------------------------------------------------
+
+
+def enter(b: Builder, cast: Cast) -> None:
+    """A grad mode entered."""
+    if b.has("no_grad") and len(b.recording) < 4:
+        inner = not b.recording[-1] and b.has("enable_grad")
+        b.enter("enable_grad" if inner and b.entropy.chance(60) else "no_grad")
+
+
+def leave(b: Builder, cast: Cast) -> None:
+    """The innermost grad mode left, now and then by an exception."""
+    if len(b.recording) > 1:
+        b.leave(by_exception=b.entropy.chance(25))
+
+
+def settle(b: Builder, cast: Cast) -> None:
+    """All modes left, so that not half of a program goes unrecorded."""
+    while len(b.recording) > 1:
+        b.leave(by_exception=b.entropy.chance(25))
