@@ -138,7 +138,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Versions, backends, capabilities, seed."""
     if KEY not in config.stash:
         return []
-    from gradlaws.conformance.suite.introduction import introduction
+    from gradlaws.conformance.suite.report_header import introduction
 
     campaign = config.stash[KEY]
     return list(introduction(campaign.options, campaign.cases))

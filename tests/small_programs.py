@@ -9,7 +9,7 @@ import pytest
 from gradlaws.conformance.engines.discovery import find
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Step, Var, literal
-from gradlaws.conformance.whole_programs.comparison import breach
+from gradlaws.conformance.whole_programs.judge import breach
 
 
 def leaf(out: Var, values: Any = 1.0, tracked: bool = True) -> Leaf:

@@ -79,7 +79,7 @@ ONLY: dict[str, tuple[str, ...]] = {
 #: Who may import what belongs to others.
 GUESTS = {
     "torch": ("conformance.adapters.torch", "conformance.adapters.torch_compile"),
-    "pytest": ("conformance.plugin", "conformance.suite", "commands.driving"),
+    "pytest": ("conformance.plugin", "conformance.suite", "commands.pytest_driver"),
     "jinja2": ("reports.html",),
     "hypothesis": ("strategies", "conformance.judgement.law_run", "conformance.plugin", "conformance.suite"),
 }

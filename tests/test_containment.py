@@ -32,8 +32,8 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.whole_programs.comparison import breach
 from gradlaws.conformance.whole_programs.containment import Containment
+from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
 from gradlaws.conformance.whole_programs.soak import Soak
 

@@ -14,7 +14,7 @@ from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Look, literal
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.whole_programs.comparison import breach
+from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
 
 

@@ -24,7 +24,7 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.whole_programs.comparison import breach
+from gradlaws.conformance.whole_programs.judge import breach
 
 
 def test_a_backward_that_fails_at_a_root_of_unknown_history_may_have_come_anywhere() -> None:

@@ -31,7 +31,7 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.whole_programs.comparison import breach
+from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.soak import program_of
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.rare_conjunctions import (

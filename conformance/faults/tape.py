@@ -10,7 +10,7 @@ import numpy as np
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.differentiation import Seeded
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.linear import pull
+from gradlaws.conformance.reference.jacobian_products import pull
 from gradlaws.conformance.reference.node import Node
 
 Product = tuple[Node | None, Callable[[], Array] | None]

@@ -11,7 +11,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Literal, Look, Mode, Step, Var
 from gradlaws.conformance.laws.registry import law
-from gradlaws.conformance.laws.rewriting import (
+from gradlaws.conformance.laws.rewrites import (
     Other,
     drift,
     instrumented,

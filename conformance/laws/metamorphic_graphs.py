@@ -9,7 +9,7 @@ from gradlaws.conformance.language.source import name
 from gradlaws.conformance.language.steps import Apply, Backward, Detach, InPlace, Leaf
 from gradlaws.conformance.laws.metamorphic import backwards, leaves_of, origins, plain, tracked
 from gradlaws.conformance.laws.registry import law
-from gradlaws.conformance.laws.rewriting import (
+from gradlaws.conformance.laws.rewrites import (
     Other,
     cut,
     expanded,

@@ -5,13 +5,17 @@ Adding an op is adding a row to one of the modules. Imports `entropy` alone.
 
 from gradlaws.conformance.ops import (
     activations,
-    contraction,
+    casts,
+    concatenation,
+    cumulative,
     elementwise,
+    extrema,
     indexing,
-    joining,
     losses,
     movement,
+    products,
     reduction,
+    sorting,
     statistics,
 )
 from gradlaws.conformance.ops.inplace import INPLACE, Inplace
@@ -24,12 +28,16 @@ __all__ = [
     "Inplace",
     "Op",
     "activations",
-    "contraction",
+    "casts",
+    "concatenation",
+    "cumulative",
     "elementwise",
+    "extrema",
     "indexing",
-    "joining",
     "losses",
     "movement",
+    "products",
     "reduction",
+    "sorting",
     "statistics",
 ]

@@ -1,7 +1,7 @@
-"""Rows of activation functions and powers.
+"""Rows of activation functions.
 
-At kinks the derivative is the documented subgradient: 0 for relu6 and hardtanh at their bounds, the slope for
-leaky_relu at 0.
+At kinks the derivative is the documented subgradient: 0 for relu, and for relu6 and hardtanh at their bounds; the
+slope for leaky_relu at 0.
 """
 
 from __future__ import annotations
@@ -11,19 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.ops.elementwise import apart, unary
+from gradlaws.conformance.ops.elementwise import unary
+from gradlaws.conformance.ops.parameters import one_dim
+from gradlaws.conformance.ops.reduction import nonempty
 from gradlaws.conformance.ops.table import TABLE, Composite, Elementwise, Op, small
 
 _GELU = math.sqrt(2 / math.pi)
-
-
-def _power_domain(x: Array, exponent: float) -> bool:
-    return exponent > 0 or apart(x, 0.0, by=0.2)
-
-
-def _power_partial(F: Any, _: Any, x: Any, exponent: float) -> tuple[Any]:
-    return (0.0 if exponent == 0 else exponent * F.pow_scalar(x, exponent=exponent - 1),)
 
 
 def _gelu(F: Any, x: Any) -> Any:
@@ -35,16 +28,35 @@ def functional(name: str, more: str = "") -> str:
     return f"torch.nn.functional.{name}({{0}}{more})"
 
 
+def _softmax(F: Any, x: Any, dim: int) -> Any:
+    e = F.exp(x - F.stop(F.amax(x, dim=(dim,), keepdim=True)))
+    return e / F.sum(e, dim=dim, keepdim=True)
+
+
+def _log_softmax(F: Any, x: Any, dim: int) -> Any:
+    shifted = x - F.stop(F.amax(x, dim=(dim,), keepdim=True))
+    return shifted - F.log(F.sum(F.exp(shifted), dim=dim, keepdim=True))
+
+
 TABLE.add(
-    Op(
-        "pow_scalar",
-        "{0} ** {exponent}",
-        Elementwise(_power_partial),
-        lambda x, exponent: x**exponent,
-        params=lambda e, x: {"exponent": e.pick((2.0, 3.0, -1.0))},
-        domain=_power_domain,
-        ulps=2,
+    unary("tanh", np.tanh, lambda F, y, x: 1 - y * y, ulps=3, saves="result", domain=small(6)),
+    unary(
+        "sigmoid",
+        lambda x: 1 / (1 + np.exp(-x)),
+        lambda F, y, x: y * (1 - y),
+        ulps=4,
+        saves="result",
+        domain=small(6),
     ),
+    unary(
+        "softplus",
+        lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0),
+        lambda F, y, x: F.sigmoid(x),
+        spell="torch.nn.functional.softplus({0})",
+        ulps=4,
+        domain=small(6),
+    ),
+    unary("relu", lambda x: np.maximum(x, 0), lambda F, y, x: x > 0, exact=True),
     Op(
         "leaky_relu",
         functional("leaky_relu", ", {slope}"),
@@ -86,6 +98,20 @@ TABLE.add(
         domain=small(6),
         ulps=4,
     ),
-    unary("round", np.round, lambda F, y, x: 0, exact=True),
-    unary("trunc", np.trunc, lambda F, y, x: 0, exact=True),
+    Op(
+        "softmax",
+        "torch.softmax({0}, dim={dim})",
+        Composite(_softmax),
+        params=one_dim,
+        domain=nonempty,
+        ulps=4,
+    ),
+    Op(
+        "log_softmax",
+        "torch.log_softmax({0}, dim={dim})",
+        Composite(_log_softmax),
+        params=one_dim,
+        domain=nonempty,
+        ulps=4,
+    ),
 )

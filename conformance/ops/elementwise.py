@@ -48,14 +48,33 @@ def _clamp_partial(_: Any, __: Any, x: Any, min: float | None, max: float | None
     return ((x >= low) & (x <= high),)
 
 
+def _power_domain(x: Array, exponent: float) -> bool:
+    return exponent > 0 or apart(x, 0.0, by=0.2)
+
+
+def _power_partial(F: Any, _: Any, x: Any, exponent: float) -> tuple[Any]:
+    return (0.0 if exponent == 0 else exponent * F.pow_scalar(x, exponent=exponent - 1),)
+
+
+INTERNAL = frozenset({"internal"})
+
+
 TABLE.add(
-    # exact arithmetic
     Op("add", "{0} + {1}", Elementwise(lambda F, y, a, b: (1, 1)), np.add, 2, **EXACT),
     Op("sub", "{0} - {1}", Elementwise(lambda F, y, a, b: (1, -1)), np.subtract, 2, **EXACT),
     Op("mul", "{0} * {1}", Elementwise(lambda F, y, a, b: (b, a)), np.multiply, 2, saves="operands", **EXACT),
     Op("neg", "-{0}", Elementwise(lambda F, y, x: (-1,)), np.negative, **EXACT),
     Op("conj", "torch.conj({0})", Conjugate(), np.conj, tags=frozenset({"internal"}), **EXACT),
     Op("clone", "{0}.clone()", Elementwise(lambda F, y, x: (1,)), np.copy, **EXACT),
+    # x as it is, known only to a few units in the last place
+    Op(
+        "blur",
+        "blur({0})",
+        Elementwise(lambda F, y, x: (F.blur(F.const(np.ones(()), x)),)),
+        np.copy,
+        ulps=1,
+        tags=INTERNAL,
+    ),
     Op(
         "add_scalar",
         "{0} + {value}",
@@ -72,7 +91,6 @@ TABLE.add(
         params=lambda e, x: {"value": e.pick((2.0, -1.0, 0.5, 3.0, 0.0))},
         exact=True,
     ),
-    # smooth
     Op(
         "div",
         "{0} / {1}",
@@ -81,6 +99,15 @@ TABLE.add(
         2,
         ulps=0.5,
         domain=lambda a, b, **_: apart(b, 0.0, by=0.2),
+    ),
+    Op(
+        "pow_scalar",
+        "{0} ** {exponent}",
+        Elementwise(_power_partial),
+        lambda x, exponent: x**exponent,
+        params=lambda e, x: {"exponent": e.pick((2.0, 3.0, -1.0))},
+        domain=_power_domain,
+        ulps=2,
     ),
     unary("square", np.square, lambda F, y, x: 2 * x, exact=True, saves="operands"),
     unary("exp", np.exp, lambda F, y, x: y, ulps=2, saves="result", domain=small(4)),
@@ -98,29 +125,12 @@ TABLE.add(
     ),
     unary("sin", np.sin, lambda F, y, x: F.cos(x), ulps=2, domain=small(6)),
     unary("cos", np.cos, lambda F, y, x: -F.sin(x), ulps=2, domain=small(6)),
-    unary("tanh", np.tanh, lambda F, y, x: 1 - y * y, ulps=3, saves="result", domain=small(6)),
-    unary(
-        "sigmoid",
-        lambda x: 1 / (1 + np.exp(-x)),
-        lambda F, y, x: y * (1 - y),
-        ulps=4,
-        saves="result",
-        domain=small(6),
-    ),
-    unary(
-        "softplus",
-        lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0),
-        lambda F, y, x: F.sigmoid(x),
-        spell="torch.nn.functional.softplus({0})",
-        ulps=4,
-        domain=small(6),
-    ),
     unary("atan", np.arctan, lambda F, y, x: 1 / (1 + x * x), ulps=2, domain=small(100)),
-    # kinked; the subgradient at the kink is the documented one
-    unary("relu", lambda x: np.maximum(x, 0), lambda F, y, x: x > 0, exact=True),
     unary("abs", np.abs, lambda F, y, x: F.sign(x), exact=True),
     unary("sign", np.sign, lambda F, y, x: 0, exact=True),
     unary("floor", np.floor, lambda F, y, x: 0, exact=True),
+    unary("round", np.round, lambda F, y, x: 0, exact=True),
+    unary("trunc", np.trunc, lambda F, y, x: 0, exact=True),
     Op(
         "clamp",
         "torch.clamp({0}, min={min}, max={max})",
@@ -155,7 +165,6 @@ TABLE.add(
         exact=True,
         passive=(0,),
     ),
-    # no gradient
     Op("greater", "{0} > {1}", Constant(), np.greater, 2, dtypes="fi"),
     Op("equal", "{0} == {1}", Constant(), np.equal, 2, dtypes="fi"),
 )

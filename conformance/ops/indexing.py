@@ -1,4 +1,4 @@
-"""Rows of indexing: basic, by integers with repeats, by mask, gather and scatter, sorting."""
+"""Rows of indexing: basic, by integers with repeats, by mask, gather and scatter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.ops.movement import MOVE, VIEW
-from gradlaws.conformance.ops.table import TABLE, Composite, Movement, Op, Params, Pick
+from gradlaws.conformance.ops.table import TABLE, Composite, Movement, Op, Params
+
+
+def repeats(entropy: Entropy, x: Array) -> Params | None:
+    """A parameter index: integers into the first dimension, repeats likely."""
+    if not x.size or not x.ndim:
+        return None
+    return {"index": [entropy.below(x.shape[0]) for _ in range(1 + entropy.below(4))]}
 
 
 def _dim_and_index(entropy: Entropy, x: Array) -> Params | None:
@@ -100,34 +107,6 @@ def _index_add(F: Any, x: Any, src: Any, index: list[int]) -> Any:
     return x + F.put(src, index=_numbered(x.shape)[np.asarray(index)], shape=x.shape)
 
 
-def clear_order(x: Array, dim: int, **_: Any) -> bool:
-    """Whether elements along `dim` differ clearly, so that their order is beyond doubt."""
-    return x.size > 0 and (x.shape[dim] < 2 or bool(np.diff(np.sort(x, dim), axis=dim).min() >= 0.05))
-
-
-def _ordered(x: Array, dim: int, largest: int | None = None) -> Array:
-    """Flat positions of x in ascending order along dim, or of its `largest` elements in descending order."""
-    order = np.argsort(x, axis=dim, kind="stable")
-    if largest is not None:
-        order = np.flip(order, dim).take(range(largest), axis=dim)
-    return np.take_along_axis(np.arange(x.size).reshape(x.shape), order, dim)
-
-
-def _picked(x: Array, dim: int, largest: int) -> Array:
-    return x.ravel()[_ordered(x, dim, largest)]
-
-
-def _dim(entropy: Entropy, x: Array) -> Params | None:
-    return {"dim": entropy.below(x.ndim)} if x.ndim and x.size else None
-
-
-def _dim_and_k(entropy: Entropy, x: Array) -> Params | None:
-    if not x.ndim or not x.size:
-        return None
-    dim = entropy.below(x.ndim)
-    return {"dim": dim, "k": 1 + entropy.below(x.shape[dim])}
-
-
 TABLE.add(
     Op(
         "select",
@@ -152,6 +131,14 @@ TABLE.add(
         lambda x, start, step: x[start::step],
         params=_start_and_step,
         **VIEW,
+    ),
+    Op(
+        "index",
+        "{0}[{index}]",
+        Movement(),
+        lambda x, index: x[np.asarray(index, dtype=np.int64)],
+        params=repeats,
+        **MOVE,
     ),
     Op(
         "index_mask",
@@ -200,42 +187,6 @@ TABLE.add(
         Composite(_index_add),
         arity=2,
         params=_rows,
-        exact=True,
-    ),
-    Op(
-        "sort",
-        "torch.sort({0}, dim={dim}).values",
-        Pick(_ordered),
-        lambda x, dim: np.sort(x, dim),
-        params=_dim,
-        domain=clear_order,
-        exact=True,
-    ),
-    Op(
-        "topk",
-        "torch.topk({0}, {k}, dim={dim}).values",
-        Pick(lambda x, dim, k: _ordered(x, dim, k)),
-        lambda x, dim, k: _picked(x, dim, k),
-        params=_dim_and_k,
-        domain=clear_order,
-        exact=True,
-    ),
-    Op(
-        "max_dim",
-        "torch.max({0}, dim={dim}).values",
-        Pick(lambda x, dim: _ordered(x, dim, 1).squeeze(dim)),
-        lambda x, dim: np.max(x, axis=dim),
-        params=_dim,
-        domain=clear_order,
-        exact=True,
-    ),
-    Op(
-        "min_dim",
-        "torch.min({0}, dim={dim}).values",
-        Pick(lambda x, dim: _ordered(x, dim).take(0, axis=dim)),
-        lambda x, dim: np.min(x, axis=dim),
-        params=_dim,
-        domain=clear_order,
         exact=True,
     ),
 )

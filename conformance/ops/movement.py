@@ -1,4 +1,4 @@
-"""Rows of ops that move elements: views, joins, indexing, padding, casts.
+"""Rows of ops that move elements: views, permutations, shifts, repetition, padding.
 
 Their derivative needs no formula: the forward, applied to positions instead of values, says where each
 element came from.
@@ -13,9 +13,14 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.ops.table import TABLE, Cast, Movement, Op, Params, Put
+from gradlaws.conformance.ops.table import TABLE, Movement, Op, Params, Put
+
+INTERNAL = frozenset({"internal"})
+
 
 MOVE: dict[str, Any] = {"exact": True, "dtypes": "fcib"}
+
+
 VIEW: dict[str, Any] = {"alias": "view", **MOVE}
 
 
@@ -73,13 +78,6 @@ def dim_and_range(entropy: Entropy, x: Array) -> Params | None:
     return {"dim": dim, "start": start, "length": 1 + entropy.below(x.shape[dim] - start)}
 
 
-def repeats(entropy: Entropy, x: Array) -> Params | None:
-    """A parameter index: integers into the first dimension, repeats likely."""
-    if not x.size or not x.ndim:
-        return None
-    return {"index": [entropy.below(x.shape[0]) for _ in range(1 + entropy.below(4))]}
-
-
 def _narrow(x: Array, dim: int, start: int, length: int) -> Array:
     return np.asarray(x[(slice(None),) * dim + (slice(start, start + length),)])
 
@@ -88,8 +86,84 @@ def _expand(x: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(x, shape)
 
 
-def _same_shape_pair(e: Entropy, a: Array, b: Array) -> Params | None:
-    return {"dim": e.below(a.ndim)} if a.ndim and a.shape == b.shape else None
+def _take(x: Array, index: Array) -> Array:
+    flat = np.concatenate((np.zeros(1, x.dtype), x.ravel()))
+    return np.asarray(flat[index])
+
+
+def _put(x: Array, index: Array, shape: tuple[int, ...]) -> Array:
+    size = int(np.prod(shape))
+    out = np.zeros(size + 1, dtype=np.result_type(x.dtype, np.float32))
+    np.add.at(out, index.ravel(), x.ravel())
+    return np.asarray(out[1:].reshape(shape).astype(x.dtype, copy=False))
+
+
+def positions(row: Op, xs: tuple[Any, ...], params: Params) -> Any:
+    """Where each output element of a movement comes from; not to be written to.
+
+    Flat 1-based positions into the operands laid end to end; 0 is a constant. A tuple where the op has
+    several results.
+    """
+    if row.name == "take":
+        return params["index"]
+    shapes = tuple([x.shape for x in xs])
+    try:
+        return _positions(row.name, shapes, tuple(params.items()))
+    except TypeError:  # a parameter that cannot be hashed: a list of indices
+        return _positions.__wrapped__(row.name, shapes, tuple(params.items()))
+
+
+@lru_cache(maxsize=4000)
+def _positions(name: str, shapes: tuple[tuple[int, ...], ...], items: tuple[tuple[str, Any], ...]) -> Any:
+    row, params = TABLE[name], dict(items)
+    start = 1
+    numbered = []
+    for shape in shapes:
+        numbered.append(np.arange(start, start + prod(shape)).reshape(shape))
+        start += prod(shape)
+    if "value" in params:
+        params["value"] = 0
+    assert row.forward is not None
+    return row.forward(*numbered, **params)
+
+
+def _two_places(entropy: Entropy, x: Array) -> Params | None:
+    return {"source": entropy.below(x.ndim), "target": entropy.below(x.ndim)} if x.ndim else None
+
+
+def _shift(entropy: Entropy, x: Array) -> Params | None:
+    return {"shift": entropy.below(4) - 1, "dim": entropy.below(x.ndim)} if x.ndim else None
+
+
+def _times(entropy: Entropy, x: Array) -> Params | None:
+    if x.size > 8 or x.ndim > 2:
+        return None
+    return {"times": tuple(1 + entropy.below(2) for _ in range(max(x.ndim, 1)))}
+
+
+def _padding(entropy: Entropy, x: Array) -> Params | None:
+    if not x.ndim:
+        return None
+    return {"pad": (entropy.below(2), 1 + entropy.below(2)), "value": entropy.pick((0.0, 1.0, -0.5))}
+
+
+def _padded(x: Array, pad: tuple[int, int], value: float) -> Array:
+    if not x.ndim:
+        raise ValueError("there is no dimension to pad")  # which np.pad lets pass
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [pad], constant_values=value)
+
+
+def _matrices(entropy: Entropy, x: Array) -> Params | None:
+    return {"diagonal": entropy.below(3) - 1} if x.ndim >= 2 else None
+
+
+def _if_matrix(_: Entropy, x: Array) -> Params | None:
+    return {} if x.ndim == 2 and x.size else None
+
+
+def movement(name: str, spell: str, forward: Any, params: Any, **more: Any) -> Op:
+    """A row for an op that moves elements."""
+    return Op(name, spell, Movement(), forward, params=params, **more)
 
 
 TABLE.add(
@@ -153,104 +227,30 @@ TABLE.add(
         params=lambda e, x: {"dim": e.below(x.ndim)} if x.ndim else None,
         **MOVE,
     ),
-    Op(
-        "index",
-        "{0}[{index}]",
-        Movement(),
-        lambda x, index: x[np.asarray(index, dtype=np.int64)],
-        params=repeats,
-        **MOVE,
-    ),
-    Op(
-        "cat",
-        "torch.cat(({0}, {1}), dim={dim})",
-        Movement(),
-        lambda a, b, dim: np.concatenate((a, b), dim),
-        2,
-        params=_same_shape_pair,
-        **MOVE,
-    ),
-    Op(
-        "stack",
-        "torch.stack(({0}, {1}), dim={dim})",
-        Movement(),
-        lambda a, b, dim: np.stack((a, b), dim),
-        2,
-        params=_same_shape_pair,
-        **MOVE,
-    ),
-    Op(
-        "chunk",
-        "{0}.chunk(2, dim={dim})",
-        Movement(),
-        lambda x, dim: tuple(np.split(x, 2, dim)),
-        params=lambda e, x: next(({"dim": d} for d, n in enumerate(x.shape) if n and n % 2 == 0), None),
-        many=True,
+    movement(
+        "movedim",
+        "torch.movedim({0}, {source}, {target})",
+        lambda x, source, target: np.moveaxis(x, source, target),
+        _two_places,
         **VIEW,
     ),
-    Op(
-        "cast",
-        "{0}.to(torch.{dtype})",
-        Cast(),
-        lambda x, dtype: x.astype(dtype),
-        params=lambda e, x: {"dtype": "float32" if x.dtype == np.float64 else "float64"},
-        ulps=0.5,
+    movement(
+        "roll",
+        "torch.roll({0}, {shift}, {dim})",
+        lambda x, shift, dim: np.roll(x, shift, dim),
+        _shift,
+        **MOVE,
     ),
-    Op(
-        "to_integer",
-        "{0}.to(torch.{dtype})",
-        Cast(),
-        lambda x, dtype: x.astype(dtype),
-        params=lambda e, x: {"dtype": "int64"},
-        tags=frozenset({"integer result"}),
+    movement("repeat", "{0}.repeat({times})", lambda x, times: np.tile(x, times), _times, **MOVE),
+    movement("pad", "torch.nn.functional.pad({0}, {pad}, value={value})", _padded, _padding, exact=True),
+    movement("diagonal", "torch.diagonal({0})", lambda x: np.diagonal(x), _if_matrix, **VIEW),
+    movement(
+        "tril", "torch.tril({0}, {diagonal})", lambda x, diagonal: np.tril(x, diagonal), _matrices, **MOVE
     ),
-)
-
-
-def _take(x: Array, index: Array) -> Array:
-    flat = np.concatenate((np.zeros(1, x.dtype), x.ravel()))
-    return np.asarray(flat[index])
-
-
-def _put(x: Array, index: Array, shape: tuple[int, ...]) -> Array:
-    size = int(np.prod(shape))
-    out = np.zeros(size + 1, dtype=np.result_type(x.dtype, np.float32))
-    np.add.at(out, index.ravel(), x.ravel())
-    return np.asarray(out[1:].reshape(shape).astype(x.dtype, copy=False))
-
-
-INTERNAL = frozenset({"internal"})
-TABLE.add(
+    movement(
+        "triu", "torch.triu({0}, {diagonal})", lambda x, diagonal: np.triu(x, diagonal), _matrices, **MOVE
+    ),
     # flat positions, 1-based; 0 stands for a constant zero
     Op("take", "take({0}, {index})", Movement(), _take, exact=True, dtypes="fcib", tags=INTERNAL),
     Op("put", "put({0}, {index}, {shape})", Put(), _put, exact=True, dtypes="fc", tags=INTERNAL),
 )
-
-
-def positions(row: Op, xs: tuple[Any, ...], params: Params) -> Any:
-    """Where each output element of a movement comes from; not to be written to.
-
-    Flat 1-based positions into the operands laid end to end; 0 is a constant. A tuple where the op has
-    several results.
-    """
-    if row.name == "take":
-        return params["index"]
-    shapes = tuple([x.shape for x in xs])
-    try:
-        return _positions(row.name, shapes, tuple(params.items()))
-    except TypeError:  # a parameter that cannot be hashed: a list of indices
-        return _positions.__wrapped__(row.name, shapes, tuple(params.items()))
-
-
-@lru_cache(maxsize=4000)
-def _positions(name: str, shapes: tuple[tuple[int, ...], ...], items: tuple[tuple[str, Any], ...]) -> Any:
-    row, params = TABLE[name], dict(items)
-    start = 1
-    numbered = []
-    for shape in shapes:
-        numbered.append(np.arange(start, start + prod(shape)).reshape(shape))
-        start += prod(shape)
-    if "value" in params:
-        params["value"] = 0
-    assert row.forward is not None
-    return row.forward(*numbered, **params)

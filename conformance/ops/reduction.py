@@ -1,4 +1,4 @@
-"""Rows of sums, extrema and products: reductions and contractions."""
+"""Rows of sums, means, products and norms over dimensions."""
 
 from __future__ import annotations
 
@@ -7,52 +7,36 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.ops.table import (
-    TABLE,
-    Composite,
-    Constant,
-    Contraction,
-    Op,
-    Params,
-    Total,
-    Weighted,
-    axes,
-)
-
-LETTERS = "abcdefgh"
+from gradlaws.conformance.ops.cumulative import slices
+from gradlaws.conformance.ops.parameters import reduced_dims
+from gradlaws.conformance.ops.table import TABLE, Composite, Op, Params, Total, axes
 
 
-def reduced_dims(entropy: Entropy, x: Array) -> Params:
-    """Parameters dim (an int, a tuple or None for all) and keepdim."""
-    if not x.ndim or entropy.chance(40):
-        return {"dim": None, "keepdim": False}
-    dim: Any = entropy.below(x.ndim) - (x.ndim if entropy.chance(30) else 0)
-    if x.ndim > 1 and entropy.chance(30):
-        dim = (0, x.ndim - 1)
-    return {"dim": dim, "keepdim": entropy.chance(40)}
+def _prod_dim(entropy: Entropy, x: Array) -> Params | None:
+    if not x.ndim or not x.size or max(x.shape) > 4:
+        return None
+    return {"dim": entropy.below(x.ndim), "keepdim": entropy.chance(40)}
 
 
-def one_dim(entropy: Entropy, x: Array) -> Params | None:
-    """A parameter dim; None for 0-d operands."""
-    return {"dim": entropy.below(x.ndim)} if x.ndim else None
+def _prod(F: Any, x: Any, dim: int, keepdim: bool) -> Any:
+    first, *rest = slices(F, x, dim)
+    for part in rest:
+        first = F.mul(first, part)
+    return F.unsqueeze(first, dim=dim) if keepdim else first
 
 
-def _np_axis(dim: Any) -> Any:
+def _prod_all(F: Any, x: Any) -> Any:
+    size = int(np.prod(x.shape))
+    return _prod(F, F.reshape(x, shape=(size,)), 0, False)
+
+
+def numpy_axis(dim: Any) -> Any:
+    """A parameter dim as NumPy takes it."""
     return tuple(dim) if isinstance(dim, list) else dim
 
 
 def _sum(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
-    return np.asarray(x.sum(axis=_np_axis(dim), keepdims=keepdim, dtype=x.dtype))
-
-
-def _extremum(reduce: Any) -> Any:
-    return lambda x, dim, keepdim: np.asarray(reduce(x, axis=_np_axis(dim), keepdims=keepdim))
-
-
-def _even_shares(y: Array, x: Array, dim: Any, keepdim: bool) -> Array:
-    where = axes(dim, x.ndim)
-    hit = x == (y if keepdim else np.expand_dims(y, where))
-    return np.asarray(hit / hit.sum(axis=where, keepdims=True))
+    return np.asarray(x.sum(axis=numpy_axis(dim), keepdims=keepdim, dtype=x.dtype))
 
 
 def _count(x: Any, dim: Any) -> int:
@@ -62,28 +46,23 @@ def _count(x: Any, dim: Any) -> int:
     return count
 
 
-def _nonempty(x: Array, **_: Any) -> bool:
+def nonempty(x: Array, **_: Any) -> bool:
+    """A domain: at least one element."""
     return bool(x.size)
 
 
-def _matmul_spec(a: tuple[int, ...], b: tuple[int, ...]) -> str:
-    if len(a) == 1 and len(b) == 1:
-        return "a,a->"
-    if len(a) == 1:
-        return "a,ab->b"
-    if len(b) == 1:
-        return f"{LETTERS[: len(a)]},{LETTERS[len(a) - 1]}->{LETTERS[: len(a) - 1]}"
-    if len(a) == 2:
-        return "ab,bc->ac"
-    return "abc,acd->abd"
+def _any_dim(entropy: Entropy, x: Array) -> Params | None:
+    return {"dim": entropy.below(x.ndim), "keepdim": entropy.chance(40)} if x.ndim and x.size else None
 
 
-def matmul_shapes(a: Array, b: Array) -> bool:
-    """Whether a @ b is defined here: ranks (1,1), (1,2), (2,1), (2,2), (3,1), (3,3) with matching sizes."""
-    if (a.ndim, b.ndim) not in {(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 3)}:
-        return False
-    inner = b.shape[0] if b.ndim < 3 else b.shape[1]
-    return a.shape[-1] == inner and (b.ndim < 3 or a.shape[0] == b.shape[0])
+def _logsumexp(F: Any, x: Any, dim: int, keepdim: bool) -> Any:
+    high = F.stop(F.amax(x, dim=(dim,), keepdim=True))
+    total = high + F.log(F.sum(F.exp(x - high), dim=dim, keepdim=True))
+    return total if keepdim else F.squeeze(total, dim=dim)
+
+
+def _norm(F: Any, x: Any) -> Any:
+    return F.sqrt(F.sum(F.square(x), dim=None, keepdim=False))
 
 
 TABLE.add(
@@ -101,83 +80,24 @@ TABLE.add(
         "torch.mean({0}, dim={dim}, keepdim={keepdim})",
         Composite(lambda F, x, dim, keepdim: F.sum(x, dim=dim, keepdim=keepdim) * (1 / _count(x, dim))),
         params=reduced_dims,
-        domain=_nonempty,
+        domain=nonempty,
         ulps=2,
     ),
+    Op("prod", "torch.prod({0}, dim={dim}, keepdim={keepdim})", Composite(_prod), params=_prod_dim, ulps=2),
+    Op("prod_all", "torch.prod({0})", Composite(_prod_all), domain=lambda x: 0 < x.size <= 6, ulps=2),
     Op(
-        "amax",
-        "torch.amax({0}, dim={dim}, keepdim={keepdim})",
-        Weighted(_even_shares),
-        _extremum(np.max),
-        params=lambda e, x: {**reduced_dims(e, x), "dim": axes(reduced_dims(e, x)["dim"], x.ndim)},
-        domain=_nonempty,
-        exact=True,
-    ),
-    Op(
-        "amin",
-        "torch.amin({0}, dim={dim}, keepdim={keepdim})",
-        Weighted(_even_shares),
-        _extremum(np.min),
-        params=lambda e, x: {**reduced_dims(e, x), "dim": axes(reduced_dims(e, x)["dim"], x.ndim)},
-        domain=_nonempty,
-        exact=True,
-    ),
-    Op(
-        "argmax",
-        "torch.argmax({0})",
-        Constant(),
-        lambda x: np.asarray(np.argmax(x)),
-        domain=_nonempty,
-        dtypes="fi",
-    ),
-    Op(
-        "einsum",
-        "torch.einsum({spec}, {0}, {1})",
-        Contraction(lambda a, b, spec: spec),
-        lambda a, b, spec: np.einsum(spec, a, b),
-        2,
-        exact=True,
-        dtypes="fc",
-        tags=frozenset({"internal"}),
-    ),
-    Op(
-        "matmul",
-        "{0} @ {1}",
-        Contraction(lambda a, b: _matmul_spec(a, b)),
-        lambda a, b: np.einsum(_matmul_spec(a.shape, b.shape), a, b),
-        2,
-        domain=matmul_shapes,
-        exact=True,
-        saves="operands",
-    ),
-)
-
-
-def _softmax(F: Any, x: Any, dim: int) -> Any:
-    e = F.exp(x - F.stop(F.amax(x, dim=(dim,), keepdim=True)))
-    return e / F.sum(e, dim=dim, keepdim=True)
-
-
-def _log_softmax(F: Any, x: Any, dim: int) -> Any:
-    shifted = x - F.stop(F.amax(x, dim=(dim,), keepdim=True))
-    return shifted - F.log(F.sum(F.exp(shifted), dim=dim, keepdim=True))
-
-
-TABLE.add(
-    Op(
-        "softmax",
-        "torch.softmax({0}, dim={dim})",
-        Composite(_softmax),
-        params=one_dim,
-        domain=_nonempty,
+        "logsumexp",
+        "torch.logsumexp({0}, dim={dim}, keepdim={keepdim})",
+        Composite(_logsumexp),
+        params=_any_dim,
+        domain=lambda x, dim, keepdim: bool(np.abs(x).max() <= 20),
         ulps=4,
     ),
     Op(
-        "log_softmax",
-        "torch.log_softmax({0}, dim={dim})",
-        Composite(_log_softmax),
-        params=one_dim,
-        domain=_nonempty,
+        "vector_norm",
+        "torch.linalg.vector_norm({0})",
+        Composite(_norm),
+        domain=lambda x: bool(x.size) and float(np.square(x).sum()) >= 0.1,
         ulps=4,
     ),
 )

@@ -5,7 +5,7 @@ derivative, where its parameters come from, where it is defined, how accurate an
 Adding an op is adding a row.
 
 A derivative is one of a few *rules*, each of which knows how to push tangents forward and how to pull
-cotangents back (`gradlaws.conformance.reference.linear`). Formulas are written over a namespace `F`, so that
+cotangents back (`gradlaws.conformance.reference.jacobian_products`). Formulas are written over a namespace `F`, so that
 one text serves plain arrays (`RAW`) and recorded nodes of the reference engine, to any order.
 """
 

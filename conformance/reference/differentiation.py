@@ -16,7 +16,7 @@ from operator import attrgetter
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.reference.linear import pull, push
+from gradlaws.conformance.reference.jacobian_products import pull, push
 from gradlaws.conformance.reference.node import Node
 
 Seeded = Sequence[tuple[Node, Node]]

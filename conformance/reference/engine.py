@@ -17,7 +17,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
 from gradlaws.conformance.reference.backprop import Backprop
-from gradlaws.conformance.reference.linear import origins
+from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
 from gradlaws.conformance.reference.outcomes import MayRaise, MustRaise
 from gradlaws.conformance.reference.rounding import Bounds

@@ -30,7 +30,7 @@ from gradlaws.conformance.ops.table import (
     Total,
     Weighted,
 )
-from gradlaws.conformance.reference.linear import origins, partials, rule_of, spec
+from gradlaws.conformance.reference.jacobian_products import origins, partials, rule_of, spec
 from gradlaws.conformance.reference.node import Node
 
 #: An op may be off by this many times its row's allowance: the reference's own error, and another formula.

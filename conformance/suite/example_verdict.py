@@ -8,8 +8,8 @@ from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.judgement.conclusion import Evidence, concluded
 from gradlaws.conformance.judgement.examination import follow
-from gradlaws.conformance.judgement.findings import Failure
-from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.judgement.findings import failure_of
+from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.laws.breach import Broken
 
@@ -21,8 +21,9 @@ def judge_example(
     seen = Evidence(tuple(example.missing(backend)), assertions=example.assertions)
     breaches = [] if seen.missing else _breaches(example, backend)
     if breaches:
-        finding = Finding(example.id, "the example", breaches[0], "as documented")
-        seen.failure, seen.excuse = Failure(Verdict.FAIL, finding, breaches[0]), _excuse(example, known)
+        broken = Broken(example.id, "the example", breaches[0], "as documented")
+        seen.failure = failure_of(broken, example.program, backend)._replace(message=breaches[0])
+        seen.excuse = _excuse(example, known)
     result = concluded(f"{example.id}-{example.name}", backend, seen)
     if seen.excuse is not None:
         result.known = f"{seen.excuse.law}: {result.known}"

@@ -1,110 +1,188 @@
-"""Compares a whole program's trace with what the reference expects, and holds differences against a law.
+"""What an engine shows in a whole program that is not as the reference expects: everything that was looked at.
 
-A difference is yielded by `differences`, left out where it is `unspecified`, named by `blame`, and passed over
-where a list excuses it and what follows is contained (`containment`).
+Nothing is excused here but rounding within the error bounds. What no documentation decides is left out by
+`unspecified`, which law is broken says `blame`.
 """
 
 from __future__ import annotations
 
-from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.exceptions import EngineBroke, described
-from gradlaws.conformance.execution.looks import watch
-from gradlaws.conformance.execution.standard import LENIENT, Standard
-from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.source import statement
-from gradlaws.conformance.language.steps import labelled
-from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.laws.invariants import root_cause
-from gradlaws.conformance.whole_programs.blame import Blame
-from gradlaws.conformance.whole_programs.containment import Containment
+from collections.abc import Iterator
+
+from gradlaws.conformance.engines.exceptions import described
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.execution.looks import Watched, memory_pairs
+from gradlaws.conformance.execution.trace import Moment, Seen
+from gradlaws.conformance.language.source import name, statement
+from gradlaws.conformance.language.steps import Forget, Hook, Var
+from gradlaws.conformance.laws.breach import excess, shown
+from gradlaws.conformance.laws.invariants import apart
 from gradlaws.conformance.whole_programs.difference import FLAGS, Aspect, Difference
-from gradlaws.conformance.whole_programs.differences import differences, in_words
 from gradlaws.conformance.whole_programs.trial import WholeTrial
-from gradlaws.conformance.whole_programs.unspecified import unspecified
 
-#: A look at an unrecorded view is refused once it was written to: law and part of the message.
-_REFUSED_LOOKS = {"MODE-01": "was created in no_grad mode"}
-#: What no shared memory can make wrong.
-_UNSHARED = (".requires_grad", ".is_leaf", ".retains_grad")
+_SHOWN = {Aspect.RETAINS: "retains_grad"}
 
 
-def compare(trial: WholeTrial) -> None:
-    """Check everything; raises `Broken` with the law that is broken, or `EngineBroke` where no law speaks of it."""
-    failed = [m.index for m in trial.got if m.raised is not None]
-    for difference in differences(trial):
-        last = len(trial.program) - 1
-        blame = Blame(trial.program, last if difference.index is None else difference.index, failed)
-        if unspecified(trial, difference, blame):
-            continue
-        error = _named(trial, difference, blame)
-        if not _passed_over(trial, difference, error):
-            raise error
+def differences(trial: WholeTrial) -> Iterator[Difference]:
+    """All differences, in the order in which they show; after an unlawful outcome there are none.
 
-
-def _named(trial: WholeTrial, d: Difference, blame: Blame) -> Broken | EngineBroke:
-    """A difference as the breach of a law."""
-    old = None
-    if d.aspect is Aspect.GRAD and d.index is not None and d.var is not None:
-        before = trial.got.before(d.index, d.var)
-        old = None if before is None else before.grad
-    law = blame.law(d, old, trial.want.law)
-    got, want = in_words(d)
-    if law or d.index is None:
-        return Broken(law, d.thing, got, want, d.index)
-    after = f"after `{statement(trial.program.steps[d.index])}` " if d.aspect is not Aspect.OUTCOME else ""
-    text = f"{after}{d.thing} is {got}, expected {want}"
-    return EngineBroke(text, d.index, (d.aspect, labelled(blame.step)))
-
-
-def _passed_over(trial: WholeTrial, d: Difference, error: Broken | EngineBroke) -> bool:
-    """Whether the list excuses a breach, and what follows from it is contained."""
-    if trial.past is None or not d.contained or not isinstance(error, Broken):
-        return False
-    flag = d.aspect if d.aspect in FLAGS else ""
-    hook = None if d.handle is None else trial.hook(d.handle)
-    if hook is not None and hook.effect == "clear":
-        flag = Aspect.GRAD
-    return trial.past.passes(trial.program, error, d.var, flag)
-
-
-def breach(
-    program: Program, backend: Backend, standard: Standard = LENIENT, past: Containment | None = None
-) -> Exception | None:
-    """What is wrong with a whole program on an engine: `Broken`, `EngineBroke`, or None.
-
-    past: goes past what is listed; a listed breach that ends the program is nothing wrong then.
+    Raises `Broken` where gradients share memory.
     """
-    try:
-        got = watch(program, backend)
-    except Exception as error:
-        wrong: Exception | None = unlooked(error)
+    for got, want in zip(trial.got.moments, trial.want.moments, strict=False):
+        if got.index == trial.want.derailed:
+            yield _outcome(trial, got)
+            return
+        if trial.past is not None:
+            trial.past.follow(trial.program, got.step)
+        if got.mode is not want.mode and got.mode is not None and want.mode is not None:
+            yield Difference(Aspect.MODE, "grad mode", got.mode, want.mode, got.index)
+        if (got.same or want.same) and got.raised is None and "same_object" in trial.backend.capabilities:
+            yield from _identity(got, want)
+        if (got.calls or want.calls) and got.raised is None:
+            yield from _calls(trial, got, want)
+        if got.seen:
+            for var, expected in want.seen.items():
+                observed = got.seen.get(var)
+                if observed is not None and not _alike(observed, expected):
+                    yield from _tensor(trial, got.index, var, observed, expected)
+            trial.assertions += len(want.seen)
+    apart(trial)
+    yield from _memory(trial)
+
+
+def _memory(trial: WholeTrial) -> Iterator[Difference]:
+    """Views and detached tensors share the memory that they are made from; nothing else shares any."""
+    together = trial.got.together if isinstance(trial.got, Watched) else None
+    if together is None:
+        return
+    sizes = {v: s.value.size for m in trial.got for v, s in m.seen.items() if s.value is not None}
+    gone = {step.x for step in trial.program if isinstance(step, Forget)}
+    made = {v for m in trial.got for v in m.step.outs if m.raised is None and not m.skipped}
+    views, own = memory_pairs(trial.program)
+    trial.assertions += 1
+    for pairs, sharing in ((views, True), (own, False)):
+        for a, b in pairs:
+            if ((a, b) in together) is sharing:
+                continue
+            if sharing and not ({a, b} <= made - gone and sizes.get(a, 0)):
+                continue
+            words = ("its own", f"shared with {name(b)}")
+            got, want = words if sharing else words[::-1]
+            yield Difference(Aspect.MEMORY, f"the memory of {name(a)}", got, want, None, a, contained=False)
+
+
+def _alike(got: Seen, want: Seen) -> bool:
+    """Whether two snapshots are the same to the bit: the common case, in as few looks as possible."""
+    a, b = got.value, want.value
+    if a is not b and (
+        a is None or b is None or a.dtype != b.dtype or a.shape != b.shape or a.tobytes() != b.tobytes()
+    ):
+        return False
+    a, b = got.grad, want.grad
+    if a is not b and (
+        a is None or b is None or a.dtype != b.dtype or a.shape != b.shape or a.tobytes() != b.tobytes()
+    ):
+        return False
+    return (
+        got.requires_grad is want.requires_grad
+        and got.is_leaf is want.is_leaf
+        and got.retains is want.retains
+        and got.grad_tracked is want.grad_tracked
+    )
+
+
+def _tensor(trial: WholeTrial, index: int, var: Var, observed: Seen, expected: Seen) -> Iterator[Difference]:
+    """Flags, gradient and contents of one tensor."""
+    label = name(var)
+    for flag in FLAGS:
+        got, want = getattr(observed, flag), getattr(expected, flag)
+        if got is not None and want is not None and got is not want:
+            yield Difference(flag, f"{label}.{_SHOWN.get(flag, flag)}", got, want, index, var)
+    if _gradients_differ(trial, observed, expected):
+        held, want = observed.grad, expected.grad
+        # Of a gradient with a history, the reference goes on from the history; from one of another shape it cannot.
+        like = trial.values.get(var) if want is None else want
+        fits = held is None or like is None or held.shape == like.shape
+        contained = fits and not expected.grad_tracked
+        yield Difference(Aspect.GRAD, f"{label}.grad", held, want, index, var, contained=contained)
+    got, want = observed.grad_tracked, expected.grad_tracked
+    if got is not None and want is not None and got is not want:
+        yield Difference(Aspect.GRAD_TRACKED, f"{label}.grad.requires_grad", got, want, index, var)
+    got, want = observed.value, expected.value
+    if got is not None and want is not None and not trial.within(got, want, expected.value_error):
+        yield Difference(Aspect.VALUE, label, got, want, index, var, contained=False)
+
+
+def _gradients_differ(trial: WholeTrial, observed: Seen, expected: Seen) -> bool:
+    """Whether a gradient is neither what is expected nor what is allowed instead, after a step that raised."""
+    got, want = observed.grad, expected.grad
+    if got is None:
+        return want is not None
+    if expected.also is not None and excess(got, expected.also, expected.also_error) <= 1:
+        return False
+    return want is None or not trial.within(got, want, expected.error)
+
+
+def _outcome(trial: WholeTrial, got: Moment) -> Difference:
+    """The first outcome that is not as it should be."""
+    text = f"`{statement(got.step, trial.backend.spellings)}`"
+    if got.raised is not None:
+        said, expected = f"refused: {described(got.raised)}", "no error"
     else:
-        wrong = verdict(WholeTrial(program, backend, got, standard, past))
-    if past is not None and isinstance(wrong, Broken | EngineBroke) and past.ends(program, wrong):
-        return None
-    return wrong
+        said, expected = "accepted", "an error"
+    return Difference(Aspect.OUTCOME, text, said, expected, got.index, contained=False)
 
 
-def unlooked(error: Exception) -> Exception:
-    """What it means that looking at a tensor raised."""
-    for law, text in _REFUSED_LOOKS.items():
-        if text in str(error):
-            return Broken(law, "a look at a tensor", f"refused: {described(error)}", "no error")
-    return EngineBroke(f"looking at a tensor raised {described(error)}", kind=("look", type(error).__name__))
+def _identity(got: Moment, want: Moment) -> Iterator[Difference]:
+    """Answers to questions about which object is which."""
+    for question, answer in want.same.items():
+        if got.same.get(question, answer) is not answer:
+            thing = f"`{statement(got.step)}`: {question}"
+            yield Difference(Aspect.IDENTITY, thing, not answer, answer, got.index, question=question)
 
 
-def verdict(trial: WholeTrial) -> Exception | None:
-    """What is wrong with a program that ran; shared memory is blamed before all that it leads to."""
-    try:
-        compare(trial)
-    except (Broken, EngineBroke) as error:
-        if isinstance(error, Broken) and error.thing.endswith(_UNSHARED):
-            return error
-        try:
-            root_cause(trial)
-        except Broken as cause:
-            return cause
-        except Exception:  # some looks are refused, and there are more of them there
-            return error
-        return error
-    return None
+def _calls(trial: WholeTrial, got: Moment, want: Moment) -> Iterator[Difference]:
+    """Each hook is called as often, with the same gradients; those on one tensor in the same order."""
+    mine: dict[int, list[Array]] = {}
+    theirs: dict[int, list[Array]] = {}
+    for handle, g in got.calls:
+        mine.setdefault(handle, []).append(g)
+    for handle, g in want.calls:
+        theirs.setdefault(handle, []).append(g)
+    for handle in sorted(mine.keys() | theirs.keys()):
+        a, b = mine.get(handle, []), theirs.get(handle, [])
+        trial.assertions += 1
+        if len(a) == len(b):
+            ratios = [excess(x, y, trial.notes[id(y)][1]) for x, y in zip(a, b, strict=True)]
+            if max(ratios) <= 1:
+                trial.worst = max(trial.worst, *ratios)
+                continue
+        hook = trial.hook(handle)
+        yield Difference(
+            Aspect.CALLS, f"hook h{handle}", a, b, got.index, None if hook is None else hook.x, handle
+        )
+    yield from _order(trial, got, want)
+
+
+def _order(trial: WholeTrial, got: Moment, want: Moment) -> Iterator[Difference]:
+    """Hooks on one tensor, on which nothing was written since, run one after the other as they should."""
+    hooks: dict[Var, set[int]] = {}
+    for step in trial.program.steps[: got.index]:
+        if isinstance(step, Hook):
+            hooks.setdefault(step.x, set()).add(step.handle)
+    for x, handles in hooks.items():
+        orders = [[handle for handle, _ in calls if handle in handles] for calls in (got.calls, want.calls)]
+        if len(handles) > 1 and orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]):
+            names = [", ".join(f"h{handle}" for handle in order) for order in orders]
+            thing = f"the order of the hooks on {name(x)}"
+            yield Difference(Aspect.ORDER, thing, names[0], names[1], got.index, x)
+
+
+def in_words(difference: Difference) -> tuple[str, str]:
+    """(what was observed, what was expected), short enough to read."""
+    if difference.aspect is Aspect.CALLS:
+        return _called(difference.got), _called(difference.want)
+    return shown(difference.got), shown(difference.want)
+
+
+def _called(gradients: list[Array]) -> str:
+    return "calls with " + (", ".join(map(shown, gradients)) or "nothing: none")

@@ -19,7 +19,7 @@ from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.laws.trial import Judge
-from gradlaws.conformance.whole_programs.comparison import breach, compare
+from gradlaws.conformance.whole_programs.judge import breach, compare
 from gradlaws.conformance.whole_programs.soak import Soak, program_of
 
 #: Whole programs for one program of a law.

@@ -22,8 +22,8 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Look
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.reference.outcomes import MustRaise
-from gradlaws.conformance.whole_programs.comparison import breach
 from gradlaws.conformance.whole_programs.containment import Containment
+from gradlaws.conformance.whole_programs.judge import breach
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic, process_time
-from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
@@ -24,13 +23,12 @@ from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.language.steps import Apply, Hook, Leaf, Look, Mode
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.catalogue import promise
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.whole_programs.comparison import unlooked, verdict
 from gradlaws.conformance.whole_programs.containment import Containment
+from gradlaws.conformance.whole_programs.judge import unlooked, verdict
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 from gradlaws.strategies.vocabulary import Vocabulary
@@ -316,12 +314,3 @@ def lines(soak: Soak) -> Iterator[str]:
         f"{part} {100 * s / whole:.0f} %" for part, s in sorted(t.seconds.items(), key=lambda item: -item[1])
     )
     yield f"{len(soak.found)} findings" if soak.found else "no findings"
-
-
-def as_line(found: Found) -> dict[str, Any]:
-    """A finding as a line of the file."""
-    f = found.finding
-    return {
-        "type": "finding", "id": found.id, "number": found.number, "law": f.law, "thing": f.thing, "got": f.got,
-        "expected": f.expected, "step": f.step, "program": f.program, "steps": dumped(f.steps) if f.steps else [],
-    }  # fmt: skip

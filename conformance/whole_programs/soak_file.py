@@ -1,7 +1,7 @@
 """What a soak leaves behind: a file of JSON lines, to which findings and progress are appended as they come.
 
 Line 1 is the header: type `soak`, schema, gradlaws, backend, given, version, seed, strict, least, most. Then
-lines of type `finding` (see `gradlaws.conformance.whole_programs.soak.as_line`), `again` (id and how often it
+lines of type `finding` (see `as_line`), `again` (id and how often it
 came again), and `progress` (the tally). A soak that is resumed goes on after the last line of progress.
 """
 
@@ -17,8 +17,8 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.findings import death_of
 from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.serialization import loaded
-from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally, as_line
+from gradlaws.conformance.language.serialization import dumped, loaded
+from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally
 
 SCHEMA = 1
 
@@ -157,3 +157,12 @@ def found_of(line: dict[str, Any]) -> Found:
     program = loaded(line["steps"]) if line["steps"] else None
     keys = ("law", "thing", "got", "expected", "step", "program")
     return Found(line["id"], Finding(**{key: line[key] for key in keys}, steps=program), line["number"])
+
+
+def as_line(found: Found) -> dict[str, Any]:
+    """A finding as a line of the file."""
+    f = found.finding
+    return {
+        "type": "finding", "id": found.id, "number": found.number, "law": f.law, "thing": f.thing, "got": f.got,
+        "expected": f.expected, "step": f.step, "program": f.program, "steps": dumped(f.steps) if f.steps else [],
+    }  # fmt: skip

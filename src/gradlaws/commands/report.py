@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import outputs
+from gradlaws.commands import gate_output
 from gradlaws.reports.formats import FORMATS, write
 from gradlaws.reports.record_reader import load
 from gradlaws.reports.view import views
@@ -28,12 +28,12 @@ def options(parser: ArgumentParser) -> None:
     add("--format", choices=tuple(FORMATS), default="text", help="what to print (default: text)")
     add("--output", type=Path, metavar="FILE", help="where to put it, instead of printing it")
     add("--partial", action="store_true", help="report what there is of a record that was cut short")
-    outputs.declare(parser)
+    gate_output.declare(parser)
 
 
 def execute(options: Namespace) -> int:
     """Render, write, decide."""
-    before = outputs.baseline(options)
+    before = gate_output.baseline(options)
     shown = views(load(path, options.partial) for path in options.records)
     rendered = FORMATS[options.format][0](shown)
     if options.output is not None:
@@ -41,4 +41,4 @@ def execute(options: Namespace) -> int:
         print(f"written: {options.output}")
     elif options.format in ("text", "laws") or not (options.report or options.github):
         print(rendered, end="" if rendered.endswith("\n") else "\n")
-    return outputs.conclude(shown, before, options)
+    return gate_output.conclude(shown, before, options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import CommandError, driving, outputs
+from gradlaws.commands import CommandError, gate_output, pytest_driver
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
 
 EXAMPLE = """
@@ -19,12 +19,17 @@ gradlaws run --backend torch --level core --laws ACC,RET-13 --max-examples 1000"
 
 def options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    driving.declare(parser)
-    outputs.declare(parser)
+    pytest_driver.declare(parser)
+    gate_output.declare(parser)
     add = parser.add_argument
     add("--level", choices=("core", "full", "torch"), help="the claim to check (default: full)")
     add("--profile", choices=tuple(PROFILES), help=HELP)
-    add("--max-examples", type=driving.count, metavar="N", help="programs a law, instead of the profile's")
+    add(
+        "--max-examples",
+        type=pytest_driver.count,
+        metavar="N",
+        help="programs a law, instead of the profile's",
+    )
     add(
         "--shard", metavar="I/N", help="only every N-th law from the I-th; `gradlaws merge` joins the records"
     )
@@ -39,10 +44,10 @@ def options(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Run the suite, show what came of it, decide."""
-    before = outputs.baseline(options)
+    before = gate_output.baseline(options)
     if options.baseline is not None and options.baseline.resolve() == options.record.resolve():
         raise CommandError(
             f"--baseline {options.baseline} is the file that this run would write; name another by --record"
         )
-    shown = driving.drive(driving.arguments(options), options.record)
-    return shown if isinstance(shown, int) else outputs.conclude(shown, before, options)
+    shown = pytest_driver.drive(pytest_driver.arguments(options), options.record)
+    return shown if isinstance(shown, int) else gate_output.conclude(shown, before, options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import CommandError, Exit, driving
+from gradlaws.commands import CommandError, Exit, pytest_driver
 from gradlaws.reports.gate import decide
 
 EXAMPLE = """
@@ -18,7 +18,7 @@ gradlaws smoke --backend my_adapter:MyBackend"""
 
 def options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    driving.declare(parser)
+    pytest_driver.declare(parser)
     parser.add_argument(
         "--record",
         type=Path,
@@ -36,7 +36,7 @@ def execute(options: Namespace) -> int:
         if not _looked_at(name):
             return Exit.USAGE
     options.profile = "smoke"
-    shown = driving.drive(driving.arguments(options), options.record)
+    shown = pytest_driver.drive(pytest_driver.arguments(options), options.record)
     if isinstance(shown, int):
         return shown
     decision = decide(shown)

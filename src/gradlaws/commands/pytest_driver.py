@@ -26,7 +26,7 @@ from _pytest.terminal import TerminalReporter
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance import plugin
 from gradlaws.conformance.suite.campaign import LINE
-from gradlaws.conformance.suite.introduction import introduction
+from gradlaws.conformance.suite.report_header import introduction
 from gradlaws.reports.record_reader import load, result_of
 from gradlaws.reports.terminal import failure, report
 from gradlaws.reports.view import View, views

@@ -1,0 +1,78 @@
+"""Rows of matrix products, dot and outer products, and einsum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops.table import TABLE, Contraction, Op
+
+
+def _product(name: str, spell: str, spec: str, ranks: tuple[int, int], fits: Any) -> Op:
+    """A row with a fixed einsum specification, for operands of these ranks whose shapes fit."""
+    return Op(
+        name,
+        spell,
+        Contraction(lambda a, b: spec),
+        lambda a, b: np.asarray(np.einsum(spec, a, b)),
+        2,
+        domain=lambda a, b: (a.ndim, b.ndim) == ranks and bool(a.size and b.size) and fits(a.shape, b.shape),
+        exact=True,
+        saves="operands",
+    )
+
+
+LETTERS = "abcdefgh"
+
+
+def _matmul_spec(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    if len(a) == 1 and len(b) == 1:
+        return "a,a->"
+    if len(a) == 1:
+        return "a,ab->b"
+    if len(b) == 1:
+        return f"{LETTERS[: len(a)]},{LETTERS[len(a) - 1]}->{LETTERS[: len(a) - 1]}"
+    if len(a) == 2:
+        return "ab,bc->ac"
+    return "abc,acd->abd"
+
+
+def matmul_shapes(a: Array, b: Array) -> bool:
+    """Whether a @ b is defined here: ranks (1,1), (1,2), (2,1), (2,2), (3,1), (3,3) with matching sizes."""
+    if (a.ndim, b.ndim) not in {(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 3)}:
+        return False
+    inner = b.shape[0] if b.ndim < 3 else b.shape[1]
+    return a.shape[-1] == inner and (b.ndim < 3 or a.shape[0] == b.shape[0])
+
+
+TABLE.add(
+    _product("mm", "torch.mm({0}, {1})", "ab,bc->ac", (2, 2), lambda a, b: a[1] == b[0]),
+    _product("mv", "torch.mv({0}, {1})", "ab,b->a", (2, 1), lambda a, b: a[1] == b[0]),
+    _product("dot", "torch.dot({0}, {1})", "a,a->", (1, 1), lambda a, b: a == b),
+    _product(
+        "bmm", "torch.bmm({0}, {1})", "dab,dbc->dac", (3, 3), lambda a, b: a[0] == b[0] and a[2] == b[1]
+    ),
+    _product("outer", "torch.outer({0}, {1})", "a,b->ab", (1, 1), lambda a, b: True),
+    Op(
+        "einsum",
+        "torch.einsum({spec}, {0}, {1})",
+        Contraction(lambda a, b, spec: spec),
+        lambda a, b, spec: np.einsum(spec, a, b),
+        2,
+        exact=True,
+        dtypes="fc",
+        tags=frozenset({"internal"}),
+    ),
+    Op(
+        "matmul",
+        "{0} @ {1}",
+        Contraction(lambda a, b: _matmul_spec(a, b)),
+        lambda a, b: np.einsum(_matmul_spec(a.shape, b.shape), a, b),
+        2,
+        domain=matmul_shapes,
+        exact=True,
+        saves="operands",
+    ),
+)

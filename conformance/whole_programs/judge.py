@@ -1,0 +1,110 @@
+"""Compares a whole program's trace with what the reference expects, and holds differences against a law.
+
+A difference is yielded by `comparison`, left out where it is `unspecified`, named by `blame`, and passed over
+where a list excuses it and what follows is contained (`containment`).
+"""
+
+from __future__ import annotations
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import EngineBroke, described
+from gradlaws.conformance.execution.looks import watch
+from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.source import statement
+from gradlaws.conformance.language.steps import labelled
+from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.invariants import root_cause
+from gradlaws.conformance.whole_programs.blame import Blame
+from gradlaws.conformance.whole_programs.comparison import differences, in_words
+from gradlaws.conformance.whole_programs.containment import Containment
+from gradlaws.conformance.whole_programs.difference import FLAGS, Aspect, Difference
+from gradlaws.conformance.whole_programs.trial import WholeTrial
+from gradlaws.conformance.whole_programs.unspecified import unspecified
+
+#: A look at an unrecorded view is refused once it was written to: law and part of the message.
+_REFUSED_LOOKS = {"MODE-01": "was created in no_grad mode"}
+#: What no shared memory can make wrong.
+_UNSHARED = (".requires_grad", ".is_leaf", ".retains_grad")
+
+
+def compare(trial: WholeTrial) -> None:
+    """Check everything; raises `Broken` with the law that is broken, or `EngineBroke` where no law speaks of it."""
+    failed = [m.index for m in trial.got if m.raised is not None]
+    for difference in differences(trial):
+        last = len(trial.program) - 1
+        blame = Blame(trial.program, last if difference.index is None else difference.index, failed)
+        if unspecified(trial, difference, blame):
+            continue
+        error = _named(trial, difference, blame)
+        if not _passed_over(trial, difference, error):
+            raise error
+
+
+def _named(trial: WholeTrial, d: Difference, blame: Blame) -> Broken | EngineBroke:
+    """A difference as the breach of a law."""
+    old = None
+    if d.aspect is Aspect.GRAD and d.index is not None and d.var is not None:
+        before = trial.got.before(d.index, d.var)
+        old = None if before is None else before.grad
+    law = blame.law(d, old, trial.want.law)
+    got, want = in_words(d)
+    if law or d.index is None:
+        return Broken(law, d.thing, got, want, d.index)
+    after = f"after `{statement(trial.program.steps[d.index])}` " if d.aspect is not Aspect.OUTCOME else ""
+    text = f"{after}{d.thing} is {got}, expected {want}"
+    return EngineBroke(text, d.index, (d.aspect, labelled(blame.step)))
+
+
+def _passed_over(trial: WholeTrial, d: Difference, error: Broken | EngineBroke) -> bool:
+    """Whether the list excuses a breach, and what follows from it is contained."""
+    if trial.past is None or not d.contained or not isinstance(error, Broken):
+        return False
+    flag = d.aspect if d.aspect in FLAGS else ""
+    hook = None if d.handle is None else trial.hook(d.handle)
+    if hook is not None and hook.effect == "clear":
+        flag = Aspect.GRAD
+    return trial.past.passes(trial.program, error, d.var, flag)
+
+
+def breach(
+    program: Program, backend: Backend, standard: Standard = LENIENT, past: Containment | None = None
+) -> Exception | None:
+    """What is wrong with a whole program on an engine: `Broken`, `EngineBroke`, or None.
+
+    past: goes past what is listed; a listed breach that ends the program is nothing wrong then.
+    """
+    try:
+        got = watch(program, backend)
+    except Exception as error:
+        wrong: Exception | None = unlooked(error)
+    else:
+        wrong = verdict(WholeTrial(program, backend, got, standard, past))
+    if past is not None and isinstance(wrong, Broken | EngineBroke) and past.ends(program, wrong):
+        return None
+    return wrong
+
+
+def unlooked(error: Exception) -> Exception:
+    """What it means that looking at a tensor raised."""
+    for law, text in _REFUSED_LOOKS.items():
+        if text in str(error):
+            return Broken(law, "a look at a tensor", f"refused: {described(error)}", "no error")
+    return EngineBroke(f"looking at a tensor raised {described(error)}", kind=("look", type(error).__name__))
+
+
+def verdict(trial: WholeTrial) -> Exception | None:
+    """What is wrong with a program that ran; shared memory is blamed before all that it leads to."""
+    try:
+        compare(trial)
+    except (Broken, EngineBroke) as error:
+        if isinstance(error, Broken) and error.thing.endswith(_UNSHARED):
+            return error
+        try:
+            root_cause(trial)
+        except Broken as cause:
+            return cause
+        except Exception:  # some looks are refused, and there are more of them there
+            return error
+        return error
+    return None
