@@ -324,3 +324,13 @@ def test_the_plugin_costs_next_to_nothing_to_import() -> None:
     assert done.returncode == 0, done.stderr
     heavy = {"numpy", "torch", "hypothesis.strategies", "gradlaws.conformance.laws"}
     assert heavy & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_the_map_names_what_is_there(page: str) -> None:
+    """Paths in full, or within the wing that was named just before."""
+    named = re.findall(r"`([\w./-]+\.(?:py|md|toml|jinja))`", (ROOT / page).read_text(encoding="utf-8"))
+    there = {path.as_posix() for path in ROOT.rglob("*.*") if ".git" not in path.parts}
+    missing = [name for name in named if not any(path.endswith("/" + name) for path in there)]
+    assert len(named) > 3
+    assert [name for name in missing if not re.search(r"FAMILY|ENGINE", name)] == []
