@@ -80,7 +80,8 @@ def _engine(view: View) -> Iterator[str]:
     yield from _laws(view)
     yield (
         f"<sub>gradlaws {record.gradlaws}, profile {record.profile}: {record.examples} programs a law, seed "
-        f"{record.seed}, Python {record.python} on {record.platform}, {record.started}</sub>"
+        f"{record.seed}, Python {record.python} on {record.platform}, {record.started}"
+        f"{'' if record.sealed else ', not sealed'}</sub>"
     )
     yield ""
 

@@ -4,7 +4,11 @@ Line 1 is a `header` (schema, versions, backend, capabilities, seed, effort), th
 on a backend) and per `example` (a documented example), as they come, and a `footer` with the counts. A record
 without a footer is truncated. Under pytest-xdist the order of results follows completion.
 
-Schema 2 (1 had no ops in its footer, and no conventions, judged and waived), by line type and key:
+The footer is a seal: it carries a digest of all that stands before it, so that a record of which a byte was changed or
+lost is refused. Records of schema 1 and 2 have none; they are read, and said not to be sealed.
+
+Schema 3, by line type and key (2 had no seal; 1 had no ops in its footer either, and no conventions, judged and
+waived):
 
     header:  schema, gradlaws, backends [{name, version, capabilities, ops, conventions {convention: value}}],
              seed, profile, examples, level, judged (by the dialect `declared`, or as `torch`),
@@ -18,18 +22,22 @@ Schema 2 (1 had no ops in its footer, and no conventions, judged and waived), by
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
              steps (data), script (source that stands alone), replay
     footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,
-             ops {op: {programs, dtypes {dtype: programs}}} (of what the op gave; op by op, all backends together)
+             ops {op: {programs, dtypes {dtype: programs}}} (of what the op gave; op by op, all backends together),
+             seal (SHA-256 of all bytes before the footer, and of the footer's line without seal)
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-SCHEMA = 2
+SCHEMA = 3
+#: The first schema with a seal.
+SEALED = 3
 
 
 class RecordError(Exception):
@@ -56,6 +64,42 @@ def footer(
     }
 
 
+class Seal:
+    """Digests the lines of a record, one after the other."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def line(self, line: dict[str, Any]) -> str:
+        """A line as it stands in the file; a footer comes with the seal on all that was before it."""
+        text = written(line)
+        self.add(text)
+        return written({**line, "seal": self._digest.hexdigest()}) if line["type"] == "footer" else text
+
+    def add(self, text: str) -> None:
+        """Whatever stands in the file."""
+        self._digest.update(text.encode())
+
+    def fits(self, footer: dict[str, Any], text: str) -> bool:
+        """Whether a footer, which stands in the file as `text`, is the seal on all that was added."""
+        body = {key: value for key, value in footer.items() if key != "seal"}
+        digest = self._digest.copy()
+        digest.update(written(body).encode())
+        return footer.get("seal") == digest.hexdigest() and written(footer) == text
+
+
+def written(line: dict[str, Any]) -> str:
+    """A line as text, its end included."""
+    text = json.dumps(line, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates as JSON's escapes
+
+
+def sealed(lines: Iterable[dict[str, Any]]) -> str:
+    """The text of a whole record."""
+    seal = Seal()
+    return "".join(seal.line(line) for line in lines)
+
+
 class Recorder:
     """Writes a record line by line."""
 
@@ -65,11 +109,12 @@ class Recorder:
             self._file: IO[str] = path.open("w", encoding="utf-8")
         except OSError as error:
             raise RecordError(f"record {path}: {error.strerror}") from error
+        self._seal = Seal()
         self.add(header)
 
     def add(self, line: dict[str, Any]) -> None:
         """Any line."""
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.write(self._seal.line(line))
         self._file.flush()
 
     def close(self, footer: dict[str, Any]) -> None:
@@ -84,7 +129,7 @@ def read(path: Path, partial: bool = False) -> Iterator[dict[str, Any]]:
     partial: be content with a truncated record; a last line that was cut short is left out.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_bytes().decode("utf-8")
     except OSError as error:
         raise RecordError(f"record {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -92,10 +137,11 @@ def read(path: Path, partial: bool = False) -> Iterator[dict[str, Any]]:
     lines = text.split("\n")
     if not text.strip():
         raise RecordError(f"record {path}: is empty, so the run was cut short before it began")
-    last = ""
+    last, seal, schema = "", Seal(), SCHEMA
     for number, line in enumerate(lines, 1):
         if not line and number == len(lines):
             break
+        before = last
         try:
             data = json.loads(line)
             last = data["type"]
@@ -105,10 +151,19 @@ def read(path: Path, partial: bool = False) -> Iterator[dict[str, Any]]:
                 break
             raise RecordError(f"record {path}: line {number} is not a line of a record") from error
         if number == 1:
-            _first(data, path)
+            schema = _first(data, path)
         elif last == "header":
             raise RecordError(
                 f"record {path}: line {number} is a second header; join records by `gradlaws merge`"
+            )
+        broken = before == "footer" and schema >= SEALED
+        if last != "footer":
+            seal.add(f"{line}\n")
+        elif schema >= SEALED or "seal" in data:
+            broken = broken or number == len(lines) or not seal.fits(data, f"{line}\n")
+        if broken:
+            raise RecordError(
+                f"record {path}: is not what its seal was put on; it was changed, or damaged, since"
             )
         yield data
     if last != "footer" and not partial:
@@ -117,7 +172,7 @@ def read(path: Path, partial: bool = False) -> Iterator[dict[str, Any]]:
         )
 
 
-def _first(data: dict[str, Any], path: Path) -> None:
+def _first(data: dict[str, Any], path: Path) -> int:
     if data["type"] != "header":
         raise RecordError(f"record {path}: does not begin with a header")
     schema = data.get("schema")
@@ -127,3 +182,4 @@ def _first(data: dict[str, Any], path: Path) -> None:
         raise RecordError(
             f"record {path}: schema {schema} is newer than this version reads ({SCHEMA}); update gradlaws"
         )
+    return schema

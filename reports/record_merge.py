@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gradlaws.reports.record import RecordError, footer
+from gradlaws.reports.record import SCHEMA, RecordError, footer, sealed
 from gradlaws.reports.record_reader import Record, parsed
 
 #: What must be the same in all parts, and what is the matter if it is not.
@@ -37,6 +36,7 @@ def merged(records: Sequence[Record]) -> tuple[str, Record]:
     whole = set(tried) == set(first.get("laws", ()))
     head = {
         **first,
+        "schema": SCHEMA,
         "backends": engines,
         "tried": None if whole else tried,
         "python": ", ".join(dict.fromkeys(record.python for record in records)),
@@ -51,8 +51,7 @@ def merged(records: Sequence[Record]) -> tuple[str, Record]:
         summed(r.ops for r in records),
     )
     lines = [head, *body, end]
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    return text, parsed(lines, "the merged record")
+    return sealed(lines), parsed(lines, "the merged record")
 
 
 def _engines(records: Sequence[Record], heads: Sequence[dict[str, Any]]) -> list[Any]:

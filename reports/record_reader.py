@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.reports.record import RecordError, read
+from gradlaws.reports.record import SEALED, RecordError, read
 from gradlaws.reports.record_line import LAW, LEVELS, Line
 
 __all__ = ["LEVELS", "Record", "load", "parsed", "result_of"]
@@ -121,6 +121,11 @@ class Record:
     seconds: float
     ops: Mapping[str, Any]
     lines: tuple[dict[str, Any], ...] = field(repr=False)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether its schema has a seal, which was found unbroken when it was read."""
+        return bool(self.lines[0].get("schema", 0) >= SEALED)
 
     @property
     def name(self) -> str:

@@ -179,6 +179,7 @@ def report(views: Sequence[View]) -> Iterator[str]:
             f"profile {record.profile}: {record.examples} programs a law, seed {record.seed}, gradlaws "
             f"{record.gradlaws}, Python {record.python} on {record.platform}, {record.started}"
             + (f", judged as {record.judged}" if record.judged else "")
+            + ("" if record.sealed else ", not sealed: it was written by an earlier version")
         )
         yield from standing(view)
         yield ""

@@ -17,7 +17,7 @@ from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.law import WHOLE
-from gradlaws.reports.record import Recorder, footer, headed
+from gradlaws.reports.record import Recorder, footer, headed, sealed
 
 PASSING: dict[str, str | Result] = dict.fromkeys([*LAWS, WHOLE.id], "PASS")
 
@@ -101,5 +101,7 @@ def edited(path: Path, number: int, **changes: Any) -> Path:
     text = path.read_text().splitlines()
     line = json.loads(text[number]) | changes
     text[number] = json.dumps({key: value for key, value in line.items() if value is not None})
-    path.write_text("\n".join(text) + "\n")
+    made = [json.loads(line) for line in text]
+    made[-1].pop("seal", None)
+    path.write_text(sealed(made))  # by somebody who knows how: what the seal does not catch
     return path

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_records import Engine, lines, result
+from small_records import Engine, lines, result, written
 
 from gradlaws.reports.formats import FORMATS
 from gradlaws.reports.gate import decide
 from gradlaws.reports.record import RecordError
 from gradlaws.reports.record_difference import as_markdown, as_text, compare
 from gradlaws.reports.record_merge import merged
-from gradlaws.reports.record_reader import LEVELS, parsed
+from gradlaws.reports.record_reader import LEVELS, load, parsed
+from gradlaws.reports.terminal import report
 from gradlaws.reports.view import views
 
 WHOLE = lines(
@@ -90,3 +93,43 @@ def test_a_record_is_refused_or_rendered(path: tuple[Any, ...], value: Any, dele
         merged([record, record])
     except RecordError:
         pass
+
+
+@pytest.fixture(scope="module")
+def sealed_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("sealed") / "r.jsonl", WHOLE)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.data())
+def test_any_byte_that_is_changed_or_lost_is_noticed(sealed_record: Path, data: st.DataObject) -> None:
+    raw = sealed_record.read_bytes()
+    kind = data.draw(st.sampled_from(["flip", "cut", "drop", "insert", "swap lines"]))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    changed = {
+        "flip": raw[:at] + bytes([raw[at] ^ (1 << data.draw(st.integers(0, 7)))]) + raw[at + 1 :],
+        "cut": raw[:at],
+        "drop": raw[:at] + raw[at + 1 + data.draw(st.integers(0, 40)) :],
+        "insert": raw[:at] + data.draw(st.binary(min_size=1, max_size=3)) + raw[at:],
+        "swap lines": b"".join(data.draw(st.permutations(raw.splitlines(keepends=True)))),
+    }[kind]
+    place = sealed_record.with_name("changed.jsonl")
+    place.write_bytes(changed)
+    if changed == raw:
+        load(place)
+        return
+    with pytest.raises(RecordError) as refused:
+        load(place)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_records_without_a_seal_are_read_and_said_to_be_so(tmp_path: Path, schema: int) -> None:
+    old = copy.deepcopy(WHOLE)
+    old[0]["schema"] = schema
+    place = tmp_path / "old.jsonl"
+    place.write_text("".join(json.dumps(line) + "\n" for line in old))
+    record = load(place)
+    assert not record.sealed
+    assert "not sealed" in "\n".join(report(views([record])))
+    assert "not sealed" not in "\n".join(report(views([parsed(WHOLE)])))

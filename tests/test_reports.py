@@ -117,7 +117,7 @@ def glued(path: Path) -> None:
         (emptied, "passes without an assertion"),
         (stripped, "'programs' is missing"),
         (retyped, "'seconds' is 'long'"),
-        (doubled, "2 verdicts on the law"),
+        (doubled, "not what its seal was put on"),
         (glued, "a second header"),
     ],
 )
