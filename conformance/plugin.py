@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
+from gradlaws.conformance.suite.arguments import count, time_limit
 
 if TYPE_CHECKING:
     from gradlaws.conformance.suite.campaign import Campaign
 
 HERE = Path(__file__).resolve().parent
+#: As many worker processes as may die.
+RESTARTS = "10000"
 KEY: pytest.StashKey[Campaign] = pytest.StashKey()
 #: The campaign of this process; a list, because the hook that needs it is not given the config.
 _ACTIVE: list[Campaign] = []
@@ -56,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=HELP,
     )
     group.addoption(
-        "--max-examples", type=_count, metavar="N", help="programs per law, instead of the profile's"
+        "--max-examples", type=count, metavar="N", help="programs per law, instead of the profile's"
     )
     group.addoption(
         "--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records"
@@ -71,7 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--law-timeout",
-        type=float,
+        type=time_limit,
         default=300.0,
         metavar="SECONDS",
         help="with worker processes (-n): a law that takes longer is a TIMEOUT, and its process is ended; 0 for none",
@@ -81,13 +84,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="ID",
         help="run again just the failing program that an earlier run reported under ID",
     )
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
 
 
 def _wanted(config: pytest.Config) -> bool:
@@ -125,6 +121,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is collected."""
     if _wanted(config) and not config.option.help and not config.option.version:
         campaign_of(config)
+        # An engine may kill a process at every law; pytest-xdist would give up after four a worker.
+        if getattr(config.option, "maxworkerrestart", "") is None:
+            config.option.maxworkerrestart = RESTARTS
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -186,11 +186,12 @@ def test_a_wrong_list_is_four_and_left_alone(
 
 
 def test_a_suite_that_breaks_says_so(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "mistake.py").write_text("def boom(*args):\n    raise RuntimeError('a mistake of ours')\n")
     (tmp_path / "breaking.py").write_text(
+        "import mistake\n"
         "from gradlaws.conformance.suite import campaign\n"
         "from gradlaws.conformance.adapters.reference import ReferenceBackend\n"
-        "def boom(*args):\n    raise RuntimeError('a mistake of ours')\n"
-        "campaign.judge_any = boom\n"
+        "campaign.judge_any = mistake.boom\n"
         "class Breaking(ReferenceBackend):\n    name = 'breaking'\n"
     )
     done = command("run", "--backend", "breaking:Breaking", "--laws", "ACC-01", "--workers", "0")

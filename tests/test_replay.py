@@ -70,6 +70,12 @@ def test_a_record_replays_with_or_without_pytest_s_cache(
         assert suite("--backend", "keeping:Keeping", "--replay", key).ret == 1
 
 
+def test_without_cache_and_record_the_law_is_run_again(suite: Suite, keeping: None) -> None:
+    given = ("--backend", "keeping:Keeping", "--dialect", "torch", "-k", "WHOLE-01")
+    result = suite(*given, "-p", "no:cacheprovider")
+    result.stdout.fnmatch_lines(["again:*pytest --backend keeping:Keeping -k WHOLE-01"])
+
+
 def test_there_is_one_id_for_a_failing_program(tmp_path: Path) -> None:
     soak = Soak(KEEPING, seed=2, standard=Standard(dialect="torch"), shrink=0.3)
     file = SoakFile(tmp_path / "soak.jsonl")

@@ -6,13 +6,16 @@ reported with the method's name, all of them at once, and no law is blamed for i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
+from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.exceptions import EngineBroke, described, plain
+from gradlaws.conformance.engines.isolation import contained, listening, place_of
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -36,15 +39,55 @@ class _Wrong(Exception):
 
 def check(backend: Backend) -> list[Problem]:
     """What is wrong with the adapter; empty if nothing is."""
-    problems = list(_claims(backend))
-    has = backend.capabilities
-    with backend.session():
-        for method, needs, probe in _PROBES:
-            if needs <= has:
-                problems += _probed(backend, method, probe)
-            if problems and method == "grad":
-                break  # nothing else can work
+    with listening():
+        problems = [p for about in _ABOUT for p in _probed(backend, about.__name__.strip("_"), about)]
+        if problems:
+            return problems
+        try:
+            with contained(), backend.session():
+                problems += _tried(backend)
+        except Exception as error:
+            problems.append(Problem("session", _raised(error, backend)))
     return problems
+
+
+def _tried(backend: Backend) -> list[Problem]:
+    """What is wrong with the methods."""
+    problems: list[Problem] = []
+    for method, needs, probe in _PROBES:
+        if needs <= backend.capabilities:
+            problems += _probed(backend, method, probe)
+        if problems and method == "grad":
+            break  # nothing else can work
+    return problems
+
+
+def _name(backend: Backend) -> None:
+    if not isinstance(backend.name, str) or not backend.name.isprintable() or len(backend.name) > 60:
+        raise _Wrong(f"is {_short(backend.name)}, expected a printable word of at most 60 characters")
+
+
+def _version(backend: Backend) -> None:
+    version = backend.version()
+    if not isinstance(version, str) or not version or not version.isprintable() or len(version) > 100:
+        raise _Wrong(f"gave {_short(version)}, expected a printable text of at most 100 characters")
+
+
+def _dialect(backend: Backend) -> None:
+    if not isinstance(backend.dialect, Dialect):
+        raise _Wrong(
+            f"is {_short(backend.dialect)}, expected a gradlaws.Dialect, such as Dialect(accumulation='adds')"
+        )
+
+
+def _short(value: Any) -> str:
+    return plain(ascii(value)[:80])
+
+
+def _raised(error: Exception, backend: Backend) -> str:
+    said = str(error) if isinstance(error, EngineBroke) else f"raised {described(error)}"
+    place = place_of(error, backend)
+    return f"{said}, at {place}" if place else said
 
 
 def complaint(backend: Backend) -> str:
@@ -56,44 +99,52 @@ def complaint(backend: Backend) -> str:
     return f"the adapter {backend.name!r} is not right yet; no law was tried. Mend these methods:\n{listed}"
 
 
-def _claims(backend: Backend) -> Iterator[Problem]:
+def _features(backend: Backend) -> None:
     unknown = sorted(set(backend.features) - set(FEATURES))
     if unknown:
-        yield Problem(
-            "features", f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(FEATURES))}"
-        )
+        raise _Wrong(f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(FEATURES))}")
+
+
+def _withheld(backend: Backend) -> None:
     unknown = sorted(set(backend.withheld) - set(CAPABILITIES))
     if unknown:
-        yield Problem("withheld", f"{', '.join(unknown)}: no such capability")
-    try:
-        ops = set(backend.ops())
-    except Exception as error:
-        yield Problem("ops", f"raised {type(error).__name__}: {error}")
-        return
-    unknown = sorted(ops - set(TABLE.names()) - set(INPLACE))
+        raise _Wrong(f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(CAPABILITIES))}")
+
+
+def _capabilities(backend: Backend) -> None:
+    if not isinstance(backend.capabilities, frozenset):
+        raise _Wrong(
+            f"gave {type(backend.capabilities).__name__}, expected frozenset; claim capabilities in `features`"
+        )
+
+
+def _ops(backend: Backend) -> None:
+    ops = set(backend.ops())
+    unknown = sorted(map(str, ops - set(TABLE.names()) - set(INPLACE)))
     if unknown:
-        yield Problem("ops", f"{', '.join(unknown)}: not in the op table; `gradlaws.TABLE.names()` lists it")
+        raise _Wrong(f"{', '.join(unknown)}: not in the op table; `gradlaws.TABLE.names()` lists it")
     needed = sorted({"add", "mul", "sum"} - ops)
     if needed:
-        yield Problem("ops", f"lacks {', '.join(needed)}, which every program is built from")
+        raise _Wrong(f"lacks {', '.join(needed)}, which every program is built from")
+
+
+#: What an adapter says of itself, by attribute.
+_ABOUT = (_name, _version, _dialect, _features, _withheld, _capabilities, _ops)
 
 
 def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> list[Problem]:
     try:
-        probe(backend)
+        with contained():
+            probe(backend)
     except _Wrong as wrong:
         return [Problem(method, str(wrong))]
     except Exception as error:
-        return [
-            Problem(
-                method, f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
-        ]
+        return [Problem(method, _raised(error, backend))]
     return []
 
 
 def _same(got: Any, want: Array, what: str) -> None:
-    if not isinstance(got, np.ndarray):
+    if type(got) is not np.ndarray:  # a subclass may compare as it likes
         raise _Wrong(f"{what} gave {type(got).__name__}, expected numpy.ndarray")
     if got.shape != want.shape:
         raise _Wrong(f"{what} has shape {got.shape}, expected {want.shape}")

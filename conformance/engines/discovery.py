@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import described
+from gradlaws.conformance.engines.isolation import contained
 
 GROUP = "gradlaws.backends"
 _ROOM = "gradlaws.conformance.adapters"
@@ -93,11 +95,10 @@ def _made(name: str, place: str) -> Backend:
             f"Backend, or from TorchLike if its engine's names resemble PyTorch's"
         )
     try:
-        backend = target() if callable(target) and not isinstance(target, Backend) else target
+        with contained():
+            backend = target() if callable(target) and not isinstance(target, Backend) else target
     except Exception as error:
-        raise BackendError(
-            f"backend {given!r}: {attribute}() raised {type(error).__name__}: {error}"
-        ) from error
+        raise BackendError(f"backend {given!r}: {attribute}() raised {described(error)}") from error
     if not isinstance(backend, Backend):
         raise BackendError(
             f"backend {given!r}: {attribute} is {type(backend).__name__}, expected a gradlaws.Backend, a subclass "
@@ -123,7 +124,8 @@ def _module(module: str, given: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an engine's warnings are its own affair, under -W error too
-            return import_module(module)
+            with contained():
+                return import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or module
         if given in EXTRAS:
@@ -140,9 +142,7 @@ def _module(module: str, given: str) -> Any:
             f"backend {given!r}: importing {module} failed, no module named {missing!r}"
         ) from error
     except Exception as error:
-        raise BackendError(
-            f"backend {given!r}: importing {module} raised {type(error).__name__}: {error}"
-        ) from error
+        raise BackendError(f"backend {given!r}: importing {module} raised {described(error)}") from error
 
 
 def _attribute(module: Any, name: str, attribute: str, given: str) -> Any:

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: What is shown of a text that an engine gave.
+LONGEST = 160
+
 
 def described(raised: BaseException) -> str:
-    """An exception in one line."""
-    text = str(raised).strip().splitlines()
-    return f"{type(raised).__name__}: {text[0][:160]}" if text else type(raised).__name__
+    """An exception in one line, whatever it is: its text may raise, span lines, or hold control characters."""
+    try:
+        text = str(raised)
+    except BaseException as error:
+        return f"{type(raised).__name__} (whose text cannot be had: {type(error).__name__})"
+    lines = text.strip().splitlines()
+    return f"{type(raised).__name__}: {plain(lines[0][:LONGEST])}" if lines else type(raised).__name__
+
+
+def plain(text: str) -> str:
+    """A text with whatever cannot be shown as it is (control characters, lone surrogates) written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class EngineBroke(Exception):

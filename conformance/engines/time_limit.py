@@ -1,8 +1,10 @@
-"""Limits to how long an engine may take over one call."""
+"""Limits to how long an engine may take: over one call, or over all programs of a law."""
 
 from __future__ import annotations
 
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,20 +13,31 @@ class Endless(TimeoutError):
     """A call did not end in time; that is never taken for a refusal."""
 
 
+class LawTimeout(BaseException):
+    """A law takes longer than it may; passes everything that handles what an engine raises."""
+
+
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """A block that goes on for longer than `seconds` raises `Endless` from within it.
+def time_limit(seconds: float, late: type[BaseException] = Endless) -> Iterator[None]:
+    """A block that goes on for longer than `seconds` raises `late` from within it; 0 for no limit.
 
-    For adapters of engines that hang: an error costs a program, a hang the law. Main thread, POSIX only.
+    For adapters of engines that hang: an error costs a program, a hang the law. Main thread, POSIX only: elsewhere
+    there is no limit, and what never comes back to Python is not ended. Limits may be nested.
     """
+    if not seconds or threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
-    def late(*_: object) -> None:
-        raise Endless(f"no end after {seconds:g} s")
+    def ring(*_: object) -> None:
+        raise late(f"no end after {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGALRM, ring)
+    start = time.monotonic()
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - start), 1e-3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
+from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.oracle import believe
@@ -68,7 +69,8 @@ def show(law: Law, backend: Backend, data: bytes, tally: Judge, standard: Standa
 def raised_by(law: Law, program: Program, backend: Backend, standard: Standard) -> Exception | None:
     """How the examination of one program ended."""
     try:
-        examine(law, program, backend, Judge(law.id), standard)
+        with contained():
+            examine(law, program, backend, Judge(law.id), standard)
     except Exception as error:
         return error
     return None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.garbage import collected_later
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.op_coverage import Coverage
@@ -146,7 +147,8 @@ class LawRun:
         """The trace of a program, or how running it ended."""
         self.journal(self.law.id, data)
         try:
-            return run(program, self.backend)
+            with contained():
+                return run(program, self.backend)
         except Exception as error:
             return error
 
@@ -164,7 +166,8 @@ class LawRun:
         if isinstance(trial, Exception):
             return trial
         try:
-            ask(self.law, trial, count.tally)
+            with contained():
+                ask(self.law, trial, count.tally)
         except Exception as error:
             return error
         return None
@@ -173,7 +176,8 @@ class LawRun:
         """What the law says of one scene of an exhibit."""
         self.journal(self.law.id, data)
         try:
-            show(self.law, self.backend, data, count.tally, self.effort)
+            with contained():
+                show(self.law, self.backend, data, count.tally, self.effort)
         except Exception as error:
             return error
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.trace import Trace
@@ -46,7 +47,8 @@ def in_domain(program: Program, trace: Trace, ties: bool = True) -> bool:
 def sound(program: Program, backend: Backend, observe: Observe = run) -> bool:
     """Whether a program can be looked at, and asks for nothing that is nowhere defined."""
     try:
-        return in_domain(program, observe(program, backend), "ties" in backend.capabilities)
+        with contained():
+            return in_domain(program, observe(program, backend), "ties" in backend.capabilities)
     except Exception:
         return False
 
@@ -55,7 +57,8 @@ def contents(program: Program, backend: Backend, observe: Observe = run) -> Cont
     """What the tensors of a program hold when made, and whether they require grad; nothing where it cannot be seen."""
     found: Contents = {}
     try:
-        trace = observe(program, backend)
+        with contained():
+            trace = observe(program, backend)
     except Exception:
         return found
     for moment in trace:

@@ -7,15 +7,19 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gradlaws.conformance.engines.exceptions import EngineBroke
+from gradlaws.conformance.engines.isolation import contained, listening, place_of
+from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
 from gradlaws.conformance.judgement.verdict import Result
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
-from gradlaws.conformance.suite.crash import crashed
+from gradlaws.conformance.suite.crash import broke, crashed, timed_out
 from gradlaws.conformance.suite.journal import Journal
 from gradlaws.conformance.suite.options import Options, OptionsError
 from gradlaws.conformance.suite.record_lines import header, result_line
@@ -27,6 +31,8 @@ from gradlaws.reports.record_reader import Record, parsed, result_of
 from gradlaws.reports.terminal import causes, failure, standing, table
 from gradlaws.reports.view import views
 
+#: Seconds after which a worker process is ended in which a law does not end in time, and cannot be ended otherwise.
+GRACE = 2.0
 #: The property of a test report under which its line of the record travels.
 LINE = "gradlaws"
 
@@ -67,26 +73,35 @@ class Campaign:
 
     def judge(self, case: Case) -> Result:
         """The verdict on a law, or in whole programs; just of one program where it is replayed."""
-        options, backend = self.options, case.backend
+        options, backend, law = self.options, case.backend, case.subject
+        assert isinstance(law, Law)
         self.journal.begin(backend)
-        with self._watched():
-            if options.replay is not None:
-                return options.replay.judged(backend)
-            law, known = case.subject, options.known[backend.name]
-            assert isinstance(law, Law)
-            return judge_any(law, backend, options.effort, known, self.journal.write)
+        try:
+            with listening(options.is_worker), self._watched(), contained():
+                if options.replay is not None:
+                    return options.replay.judged(backend)
+                known = options.known[backend.name]
+                return judge_any(law, backend, options.effort, known, self.journal.write)
+        except LawTimeout:
+            return timed_out(case, self.journal.running(law, backend, options.effort.seed), options)
+        except Exception as error:
+            if not isinstance(error, EngineBroke) and not place_of(error, backend):
+                raise  # a mistake of ours
+            return broke(case, error, options)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """End this process if the block takes longer than --law-timeout; in worker processes only."""
-        if not (self.options.is_worker and self.options.timeout):
-            yield
-            return
-        faulthandler.dump_traceback_later(self.options.timeout, exit=True)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+        """End the block if it takes longer than --law-timeout; in worker processes, if need be, with the process."""
+        seconds = self.options.timeout
+        with time_limit(seconds, LawTimeout):
+            if not (self.options.is_worker and seconds):
+                yield
+                return
+            faulthandler.dump_traceback_later(seconds + GRACE, exit=True)
+            try:
+                yield
+            finally:
+                faulthandler.cancel_dump_traceback_later()
 
     def line_of(self, result: Result) -> dict[str, Any]:
         """The record's line about a result; a failing program is remembered for --replay."""
@@ -99,7 +114,12 @@ class Campaign:
 
     def failure(self, line: dict[str, Any]) -> str:
         """What is said of a law that fails; run again from the record where pytest keeps no cache."""
-        return failure(result_of(line), self._record if self.cache is None else None)
+        result = result_of(line)
+        if self.cache is None and self._record is None and result.finding is not None:
+            result = replace(
+                result, finding=replace(result.finding, replay=None)
+            )  # nothing remembers the program
+        return failure(result, self._record if self.cache is None else None)
 
     # -- what came of it --------------------------------------------------------------------------------------
 
@@ -110,7 +130,9 @@ class Campaign:
         if str(report.when) == "???":  # pytest-xdist: the worker is gone
             case = self.cases.at(report.nodeid)
             if case is not None:
-                self._take(self.line_of(crashed(case, self.journal, self.options, str(report.longrepr))))
+                assert isinstance(case.subject, Law)
+                last = self.journal.last_of(case.subject, case.backend, self.options.effort.seed)
+                self._take(self.line_of(crashed(case, last, self.options, str(report.longrepr))))
             return
         for name, value in report.user_properties:
             if name == LINE and report.when == "call":

@@ -1,29 +1,51 @@
-"""What is known of a law whose process died, or did not end in time."""
+"""What is known of a case that came to no verdict: its process died, it did not end in time, its adapter broke."""
 
 from __future__ import annotations
 
+from gradlaws.conformance.engines.exceptions import EngineBroke, described
+from gradlaws.conformance.engines.isolation import place_of
 from gradlaws.conformance.judgement.conclusion import Evidence, concluded
-from gradlaws.conformance.judgement.findings import Failure, death_of
+from gradlaws.conformance.judgement.findings import Failure, death_of, failure_of
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case
-from gradlaws.conformance.suite.journal import Journal
+from gradlaws.conformance.suite.journal import Last
 from gradlaws.conformance.suite.options import Options
 
 
-def crashed(case: Case, journal: Journal, options: Options, said: str) -> Result:
+def crashed(case: Case, last: Last | None, options: Options, said: str) -> Result:
     """The verdict on a case whose worker process is gone; `said`: by pytest-xdist."""
-    law, backend, timeout = case.subject, case.backend, options.timeout
-    assert isinstance(law, Law)
-    last = journal.last_of(law, backend, options.effort.seed)
-    program = None if last is None else last.program
+    if options.timeout and last is not None and last.lasted >= options.timeout:
+        return timed_out(case, last, options)
     first = said.splitlines()
-    verdict, message = Verdict.CRASH, f"the process died; {first[0] if first else ''}"
-    if timeout and last is not None and last.lasted >= timeout:
-        verdict, message = Verdict.TIMEOUT, f"not finished after {timeout:g} s (--law-timeout)"
+    return _ended(case, last, options, Verdict.CRASH, f"the process died; {first[0] if first else ''}")
+
+
+def timed_out(case: Case, last: Last | None, options: Options) -> Result:
+    """The verdict on a case that took longer than it may."""
+    message = f"not finished after {options.timeout:g} s (--law-timeout)"
+    return _ended(case, last, options, Verdict.TIMEOUT, message)
+
+
+def broke(case: Case, error: Exception, options: Options) -> Result:
+    """The verdict on a case of which the adapter raised where nothing was to be observed."""
+    law, place = _law(case), place_of(error, case.backend)
+    said = str(error) if isinstance(error, EngineBroke) else described(error)
+    failure = failure_of(EngineBroke(f"{said}, at {place}" if place else said), None, case.backend, law.id)
+    return concluded(law.id, case.backend, Evidence(failure=failure))
+
+
+def _ended(case: Case, last: Last | None, options: Options, verdict: Verdict, message: str) -> Result:
+    law, backend = _law(case), case.backend
+    program = None if last is None else last.program
     failure = Failure(verdict, death_of(law.id, program, backend), message)
     excuse = options.known[backend.name].excuse(law.id, program)
     result = concluded(law.id, backend, Evidence(failure=failure, excuse=excuse))
     if last is None:
-        result.finding = None  # it died before it was about to run anything
+        result.finding = None  # it ended before it was about to run anything
     return result
+
+
+def _law(case: Case) -> Law:
+    assert isinstance(case.subject, Law)
+    return case.subject

@@ -39,7 +39,7 @@ class Journal:
     def __init__(self, folder: Path | None, is_worker: bool, config: Any) -> None:
         self._folder = folder
         self._map: mmap.mmap | None = None
-        self._backend = b""
+        self._backend = self._latest = b""
         if folder is None:
             return
         if is_worker:
@@ -59,24 +59,33 @@ class Journal:
 
     def write(self, law: str, data: bytes) -> None:
         """Note what runs next."""
+        self._latest = law.encode().ljust(_NAME, b"\0") + self._backend + data.ljust(SIZE, b"\0")
         if self._map is not None:
-            self._map[:_WHOLE] = law.encode().ljust(_NAME, b"\0") + self._backend + data.ljust(SIZE, b"\0")
+            self._map[:_WHOLE] = self._latest
+
+    def running(self, law: Law, backend: Backend, seed: int) -> Last | None:
+        """What this process was about to run for this law on this backend, in a run under this seed."""
+        return self._last(self._latest, law, backend, seed)
 
     def last_of(self, law: Law, backend: Backend, seed: int) -> Last | None:
         """What a dead worker was about to run for this law on this backend, in a run under this seed."""
-        if self._folder is None:
-            return None
-        key = law.id.encode().ljust(_NAME, b"\0") + backend.name.encode()[:_NAME].ljust(_NAME, b"\0")
-        for place in sorted(self._folder.glob("journal-*"), key=lambda p: p.stat().st_mtime):
-            data = place.read_bytes()
-            if data.startswith(key):
-                program = None
-                if law.id == WHOLE.id:
-                    program = program_from(backend, seed, data[_HEAD:])
-                elif law.leaning is not None:
-                    program = drawn(law, Vocabulary.of(backend), data[_HEAD:])
-                return Last(program, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0])
+        places = [] if self._folder is None else self._folder.glob("journal-*")
+        for place in sorted(places, key=lambda p: p.stat().st_mtime):
+            if (last := self._last(place.read_bytes(), law, backend, seed)) is not None:
+                return last
         return None
+
+    @staticmethod
+    def _last(data: bytes, law: Law, backend: Backend, seed: int) -> Last | None:
+        key = law.id.encode().ljust(_NAME, b"\0") + backend.name.encode()[:_NAME].ljust(_NAME, b"\0")
+        if not data.startswith(key):
+            return None
+        program = None
+        if law.id == WHOLE.id:
+            program = program_from(backend, seed, data[_HEAD:])
+        elif law.leaning is not None:
+            program = drawn(law, Vocabulary.of(backend), data[_HEAD:])
+        return Last(program, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0])
 
     def close(self) -> None:
         """Remove this process's journal: it ended in good order."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.conclusion import Evidence, concluded
 from gradlaws.conformance.judgement.findings import failure_of, scripted
@@ -98,7 +99,8 @@ class Replay:
         start = perf_counter()
         with backend.session():
             try:
-                examine_any(self.law, self.program, backend, tally, self.standard)
+                with contained():
+                    examine_any(self.law, self.program, backend, tally, self.standard)
             except Exception as error:
                 seen.failure = failure_of(error, self.program, backend)
                 finding = seen.failure.finding

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from gradlaws.conformance.laws import LAWS, LEVELS, Law
+from gradlaws.conformance.laws.catalogue import PROMISES
 from gradlaws.conformance.whole_programs.law import WHOLE
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ class Selection:
     """Some of the laws of a level.
 
     level: the claim.
-    names: ids and families of laws; all laws if empty.
+    names: ids and families of laws, WHOLE-01 among them; all laws if empty. An id that only whole programs judge
+        stands for these.
     shard: (i, n): every n-th law, counted from the i-th, for runs on several machines.
     """
 
@@ -34,13 +36,16 @@ class Selection:
     def of(cls, level: str, names: str | None, shard: str | None) -> Selection:
         """The selection in the words of the options; raises SelectionError."""
         wanted = frozenset(name.strip().upper() for name in (names or "").split(",") if name.strip())
-        known = {*LAWS, *(law.family for law in LAWS.values())}
+        if names is not None and not wanted:
+            raise SelectionError("--laws: names no law; write ids or families, for example --laws ACC,RET-13")
+        tried = [*LAWS.values(), WHOLE]
+        known = {*(law.id for law in tried), *(law.family for law in tried), *PROMISES}
         for name in sorted(wanted - known):
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise SelectionError(f"--laws {name}: no such law or family; {hint}`gradlaws laws` lists them")
         found = cls(level, wanted, _shard(shard) if shard else (1, 1))
-        if wanted and not found.laws():
+        if wanted and not (found._named(found.of_level()) or found._named(found.wholes_of_level())):
             raise SelectionError(f"--laws {names}: none of these is in the level {level}; try --level torch")
         return found
 
@@ -56,16 +61,24 @@ class Selection:
 
     def laws(self) -> list[Law]:
         """The laws that are tried."""
-        named = [law for law in self.of_level() if not self.names or {law.id, law.family} & self.names]
-        return self.shared(named)
+        return self.shared(self._named(self.of_level()))
 
     def wholes(self) -> list[Law]:
         """What stands for whole programs among the laws that are tried."""
-        return [] if self.names else self.shared(self.wholes_of_level())
+        return self.shared(self._named(self.wholes_of_level()))
 
     def wholes_of_level(self) -> list[Law]:
         """What stands for whole programs, selected or not: they are about more than the core."""
         return [] if self.level == "core" else [WHOLE]
+
+    def _named(self, laws: Sequence[Law]) -> list[Law]:
+        """Those laws that were asked for."""
+        return [law for law in laws if not self.names or self._asks(law)]
+
+    def _asks(self, law: Law) -> bool:
+        return bool({law.id, law.family} & self.names) or (
+            law is WHOLE and not self.names.isdisjoint(PROMISES)
+        )
 
     def shared(self, things: Sequence[T]) -> list[T]:
         """The part of anything that falls to the shard."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, described
+from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.looks import watch
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.language.program import Program
@@ -75,7 +76,8 @@ def breach(
     past: goes past what is listed; a listed breach that ends the program is nothing wrong then.
     """
     try:
-        got = watch(program, backend)
+        with contained():
+            got = watch(program, backend)
     except Exception as error:
         wrong: Exception | None = unlooked(error)
     else:
@@ -87,6 +89,8 @@ def breach(
 
 def unlooked(error: Exception) -> Exception:
     """What it means that looking at a tensor raised."""
+    if isinstance(error, EngineBroke):
+        return error
     for law, text in _REFUSED_LOOKS.items():
         if text in str(error):
             return Broken(law, "a look at a tensor", f"refused: {described(error)}", "no error")
@@ -96,12 +100,14 @@ def unlooked(error: Exception) -> Exception:
 def verdict(trial: WholeTrial) -> Exception | None:
     """What is wrong with a program that ran; shared memory is blamed before all that it leads to."""
     try:
-        compare(trial)
+        with contained():
+            compare(trial)
     except (Broken, EngineBroke) as error:
         if isinstance(error, Broken) and error.thing.endswith(_UNSHARED):
             return error
         try:
-            root_cause(trial)
+            with contained():
+                root_cause(trial)
         except Broken as cause:
             return cause
         except Exception:  # some looks are refused, and there are more of them there

@@ -13,6 +13,7 @@ from time import monotonic, process_time
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
+from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.garbage import collected_later
 from gradlaws.conformance.execution.looks import watch, watchful
 from gradlaws.conformance.execution.standard import LENIENT, Standard
@@ -187,7 +188,8 @@ class Soak:
     def _watch(self, number: int, program: Program) -> Trace | Exception:
         self.journal(number)
         try:
-            return watch(program, self.backend)
+            with contained():
+                return watch(program, self.backend)
         except Exception as error:
             return unlooked(error).with_traceback(None)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.commands.environments import Environment, default_home, load, prepare, shipped, variables
+from gradlaws.conformance.suite.arguments import count
 from gradlaws.reports import record_reader
 from gradlaws.reports.gate import decide
 from gradlaws.reports.record import RecordError
@@ -36,7 +37,7 @@ def options(parser: ArgumentParser) -> None:
     add("--home", type=Path, metavar="DIR", help="where environments are kept (default: in the user's cache)")
     add("--fresh", action="store_true", help="make the environments anew")
     add("--out", type=Path, default=Path("engines"), metavar="DIR", help="for the records (default: engines)")
-    add("--examples", type=int, metavar="N", help="programs a law, instead of each engine's own number")
+    add("--examples", type=count, metavar="N", help="programs a law, instead of each engine's own number")
     add("--seed", type=int, default=0, metavar="N", help="chooses the programs (default: 0)")
     add("--laws", metavar="ID,...", help="only these laws or families")
     add("--level", choices=("core", "full", "torch"), default="full", help="the claim (default: full)")

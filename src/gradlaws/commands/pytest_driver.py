@@ -11,13 +11,12 @@ import os
 import signal
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -25,6 +24,8 @@ from _pytest.terminal import TerminalReporter
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance import plugin
+from gradlaws.conformance.engines.isolation import interrupt
+from gradlaws.conformance.suite.arguments import time_limit
 from gradlaws.conformance.suite.campaign import LINE
 from gradlaws.conformance.suite.report_header import introduction
 from gradlaws.reports.record_reader import load, result_of
@@ -62,7 +63,7 @@ def declare(parser: ArgumentParser) -> None:
     )
     add("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
     add("--known-failures", action="append", type=Path, metavar="FILE", help="what is known to fail (TOML)")
-    add("--law-timeout", type=float, metavar="SECONDS", help="a law that takes longer is a TIMEOUT")
+    add("--law-timeout", type=time_limit, metavar="SECONDS", help="a law that takes longer is a TIMEOUT")
     add(
         "--workers",
         default="auto",
@@ -70,13 +71,6 @@ def declare(parser: ArgumentParser) -> None:
         help="processes, so that a crash ends one law and not the run; 0 for this process, auto (the default) "
         "for as many as there are cores, at most 8",
     )
-
-
-def count(text: str) -> int:
-    """A number of things, one at least."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text} is no number of programs; write 1 or more")
-    return int(text)
 
 
 def arguments(options: Namespace) -> list[str]:
@@ -89,8 +83,7 @@ def arguments(options: Namespace) -> list[str]:
     if options.law_timeout is not None:
         given.append(f"--law-timeout={options.law_timeout}")
     workers = min(os.cpu_count() or 1, 8) if options.workers == "auto" else _number(options.workers)
-    # an engine may kill, or hang, a process at every law: pytest-xdist would give up after four a worker
-    return [*given, f"-n{workers}", "--max-worker-restart=10000"]
+    return [*given, f"-n{workers}"]
 
 
 def _number(text: str) -> int:
@@ -179,10 +172,6 @@ class _Driver:
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """A polite request to end (SIGTERM, as CI sends it) leaves a valid record, as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield

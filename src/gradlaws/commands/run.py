@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError, gate_output, pytest_driver
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
+from gradlaws.conformance.suite.arguments import count
 
 EXAMPLE = """
 gradlaws run --backend my_adapter:MyBackend --record gradlaws.jsonl
@@ -26,7 +27,7 @@ def options(parser: ArgumentParser) -> None:
     add("--profile", choices=tuple(PROFILES), help=HELP)
     add(
         "--max-examples",
-        type=pytest_driver.count,
+        type=count,
         metavar="N",
         help="programs a law, instead of the profile's",
     )

@@ -12,12 +12,12 @@ import signal
 import sys
 import time
 import traceback
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from contextlib import suppress
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 from gradlaws.commands import CommandError, Exit
+from gradlaws.conformance.suite.arguments import count, seconds
 
 EXAMPLE = """
 gradlaws soak --seconds 600
@@ -36,10 +36,10 @@ def options(parser: ArgumentParser) -> None:
     add(
         "--backend", metavar="NAME|module:attribute", help="the engine (default: torch where it is installed)"
     )
-    add("--seconds", type=_seconds, metavar="S", help="stop after so many seconds")
-    add("--programs", type=_count, metavar="N", help="stop at program number N")
+    add("--seconds", type=seconds, metavar="S", help="stop after so many seconds")
+    add("--programs", type=count, metavar="N", help="stop at program number N")
     add("--seed", type=int, default=0, metavar="N", help="chooses the programs (default: 0)")
-    add("--steps", type=_count, nargs=2, default=(20, 40), metavar=("LEAST", "MOST"), help="lengths (20 40)")
+    add("--steps", type=count, nargs=2, default=(20, 40), metavar=("LEAST", "MOST"), help="lengths (20 40)")
     add(
         "--strict",
         action="store_true",
@@ -84,20 +84,6 @@ def execute(options: Namespace) -> int:
         return _supervised(options)
     except SoakFileError as error:
         raise CommandError(str(error)) from error
-
-
-def _seconds(text: str) -> float:
-    with suppress(ValueError):
-        if (value := float(text)) > 0:
-            return value
-    raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-
-
-def _count(text: str) -> int:
-    with suppress(ValueError):
-        if (value := int(text)) > 0:
-            return value
-    raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
 
 
 def _supervised(options: Namespace) -> int:

@@ -1,0 +1,115 @@
+"""Nothing that an engine does breaks or silences the run: it costs verdicts, or one message beforehand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hostile
+import pytest
+
+from gradlaws.reports.record import read
+
+ROOT = Path(__file__).resolve().parent.parent
+WAYS: dict[str, tuple[str, ...]] = {
+    "plain pytest": (
+        "-m",
+        "pytest",
+        "-p",
+        "gradlaws.conformance.plugin",
+        "--pyargs",
+        "gradlaws.conformance",
+        "-q",
+    ),
+    "pytest -n 2": (
+        "-m",
+        "pytest",
+        "-p",
+        "gradlaws.conformance.plugin",
+        "--pyargs",
+        "gradlaws.conformance",
+        "-n2",
+    ),
+    "one process": ("-m", "gradlaws", "run", "--workers", "0"),
+    "two workers": ("-m", "gradlaws", "run", "--workers", "2"),
+}
+#: Few laws; a hostile engine meets most of them.
+LAWS = ("ACC-01", "DET-02", "VAL-17", "WHOLE-01")
+Judged = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Judged:
+    def run(way: str, engine: str, *more: str) -> subprocess.CompletedProcess[str]:
+        engines = [f"--backend=hostile:{name}" for name in engine.split()]
+        given = (*engines, "--laws", ",".join(LAWS), "--max-examples", "4")
+        paths = [str(ROOT / "src"), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+        return subprocess.run(
+            [sys.executable, *WAYS[way], *given, "--record", "it.jsonl", *more],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=300,
+        )
+
+    return run
+
+
+def sound(
+    done: subprocess.CompletedProcess[str], record: Path, engines: int = 1
+) -> dict[tuple[str, str], str]:
+    """The verdicts of a run that came to its end, by engine and law, whatever they are."""
+    said = done.stdout + done.stderr
+    assert done.returncode in (0, 1, 2), said[-3000:]
+    assert "INTERNALERROR" not in said
+    assert "\x1b[2J" not in said, "escape codes of an engine reach the terminal"
+    lines = list(read(record))
+    results = [line for line in lines if line["type"] == "result"]
+    verdicts = {(line["backend"], line["law"]): line["verdict"] for line in results}
+    assert len(verdicts) == engines * len(LAWS), said[-3000:]
+    unkept = {law: v for law, v in verdicts.items() if v not in ("PASS", "DECLARED")}
+    assert (done.returncode == 0) is (not unkept), f"{verdicts}, exit code {done.returncode}"
+    return verdicts
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_is_raised_costs_the_laws_that_met_it(judged: Judged, tmp_path: Path, way: str) -> None:
+    verdicts = sound(judged(way, " ".join(hostile.RAISING)), tmp_path / "it.jsonl", len(hostile.RAISING))
+    for act in hostile.RAISING:
+        mine = {v for (engine, _), v in verdicts.items() if engine == act.replace("_", "-")}
+        assert not mine <= {"PASS"}, f"{act} went unseen: {mine}"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("act", hostile.CHANGING)
+def test_what_is_changed_or_left_behind_ends_no_run(
+    judged: Judged, tmp_path: Path, way: str, act: str
+) -> None:
+    sound(judged(way, act), tmp_path / "it.jsonl")
+
+
+@pytest.mark.parametrize("way", ["pytest -n 2", "two workers"])
+@pytest.mark.parametrize("act", hostile.DEADLY)
+def test_a_process_that_dies_costs_the_law_that_ran(
+    judged: Judged, tmp_path: Path, way: str, act: str
+) -> None:
+    verdicts = sound(judged(way, act, "--law-timeout", "2"), tmp_path / "it.jsonl")
+    assert {"CRASH", "TIMEOUT"} & set(verdicts.values()), verdicts
+
+
+@pytest.mark.parametrize("way", ["plain pytest", "two workers"])
+@pytest.mark.parametrize("engine", hostile.REFUSED)
+def test_what_cannot_be_judged_is_told_in_one_message(
+    judged: Judged, tmp_path: Path, way: str, engine: str
+) -> None:
+    done = judged(way, engine)
+    said = done.stdout + done.stderr
+    assert done.returncode == 4, said[-3000:]
+    assert "Traceback" not in said
+    assert not (tmp_path / "it.jsonl").exists()
