@@ -27,7 +27,7 @@ from gradlaws.conformance.known_failures.entry import Known  # noqa: E402
 from gradlaws.conformance.known_failures.toml_parser import shipped  # noqa: E402
 from gradlaws.conformance.language.source import source  # noqa: E402
 from gradlaws.conformance.laws import LAWS, Law  # noqa: E402
-from gradlaws.conformance.laws.catalogue import PROMISES  # noqa: E402
+from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES  # noqa: E402
 from gradlaws.strategies.builder import DeadEnd, Vocabulary  # noqa: E402
 
 

@@ -25,7 +25,7 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.ops import INPLACE
-from gradlaws.strategies.draft import DeadEnd, Draft, Info, modest
+from gradlaws.strategies.forward_builder import DeadEnd, Draft, Info, modest
 from gradlaws.strategies.vocabulary import Vocabulary
 
 __all__ = ["Builder", "DeadEnd", "Info", "Vocabulary"]

@@ -29,7 +29,8 @@ from gradlaws.strategies.in_place_writes import (
     write_through_view,
     write_unrecorded,
 )
-from gradlaws.strategies.rare_conjunctions import CONJUNCTIONS, mistake
+from gradlaws.strategies.mistakes import mistake
+from gradlaws.strategies.rare_conjunctions import CONJUNCTIONS
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_program_actions import Action, Cast
 

@@ -11,7 +11,7 @@ from small_programs import leaf, on_torch, op
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.discovery import find
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
-from gradlaws.conformance.execution.looks import watchful
+from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import shipped
 from gradlaws.conformance.language.program import Program
@@ -32,8 +32,8 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.whole_programs.containment import Containment
 from gradlaws.conformance.whole_programs.judge import breach
+from gradlaws.conformance.whole_programs.listed_breaches import Containment
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
 from gradlaws.conformance.whole_programs.soak import Soak
 

@@ -19,7 +19,7 @@ from gradlaws.conformance.engines.discovery import EXTRAS, SHIPPED, BackendError
 from gradlaws.conformance.engines.functional import Functional, Traced
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.engines.op_check import troubles
-from gradlaws.conformance.engines.spelling import Spelled, compiled, there
+from gradlaws.conformance.engines.op_spelling import Spelled, compiled, there
 from gradlaws.conformance.engines.torch_like import as_method
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge

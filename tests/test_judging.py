@@ -59,9 +59,7 @@ def test_nor_what_its_error_bounds_raise(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_whole_programs_say_the_same_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "gradlaws.conformance.whole_programs.noting_reference.NotingReference.apply", Breaking.apply
-    )
+    monkeypatch.setattr("gradlaws.conformance.whole_programs.trial.NotingReference.apply", Breaking.apply)
     soak = Soak(ReferenceBackend(), known=LISTED, shrink=0.1)
     soak.run(50)
     assert soak.tally.programs == 50

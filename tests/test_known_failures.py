@@ -19,7 +19,7 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
 from gradlaws.conformance.known_failures.toml_parser import load, parsed, shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.laws.catalogue import promise
+from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.reports.known_failures_writer import added
 from gradlaws.reports.markdown import markdown
 from gradlaws.reports.record_reader import parsed as read_lines

@@ -17,8 +17,8 @@ from gradlaws import strategies
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import VALUES, Entropy
 from gradlaws.conformance.execution.interpreter import run
-from gradlaws.conformance.execution.looks import watch
-from gradlaws.conformance.judgement.soundness import in_domain
+from gradlaws.conformance.execution.whole_program_run import watch
+from gradlaws.conformance.judgement.definedness import in_domain
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Step
 from gradlaws.conformance.ops import TABLE

@@ -10,7 +10,7 @@ import pytest
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Entropy, stretched
-from gradlaws.conformance.execution.looks import watch
+from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,
@@ -34,9 +34,9 @@ from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.soak import program_of
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
+from gradlaws.strategies.mistakes import MISTAKES
 from gradlaws.strategies.rare_conjunctions import (
     CONJUNCTIONS,
-    MISTAKES,
     alias_written_after_backward,
     error_between_leaves,
     failed_then_repeated,

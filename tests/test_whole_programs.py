@@ -14,15 +14,15 @@ import pytest
 from overwriting import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.execution.looks import watch, watchful
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.standalone_script import script
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Look, Mode, literal
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.laws.catalogue import promise
+from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker, WholeSubject
 from gradlaws.conformance.whole_programs.soak import Soak, program_of

@@ -10,7 +10,7 @@ from micrograd.engine import Value
 
 from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.numpy_like import numpy_like
-from gradlaws.conformance.engines.spelling import Spelled
+from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.entropy import Array
 
 #: Without `/`, which is x * y**-1 there, rounds twice, and refuses to divide by zero as Python does.

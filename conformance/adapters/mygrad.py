@@ -11,7 +11,7 @@ import numpy as np
 
 from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.numpy_like import numpy_like
-from gradlaws.conformance.engines.spelling import Spelled
+from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.time_limit import time_limit
 from gradlaws.conformance.entropy import Array
 

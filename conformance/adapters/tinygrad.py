@@ -12,7 +12,7 @@ if which("clang") is None:
 from tinygrad import Tensor
 
 from gradlaws.conformance.engines.dialect import Dialect
-from gradlaws.conformance.engines.spelling import Spelled
+from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.torch_like import methods
 from gradlaws.conformance.entropy import Array
 

@@ -14,7 +14,7 @@ import torch._dynamo
 import torch._functorch.config
 
 from gradlaws.conformance.adapters.torch import TorchBackend
-from gradlaws.conformance.engines.spelling import compiled
+from gradlaws.conformance.engines.op_spelling import compiled
 from gradlaws.conformance.ops import INPLACE, TABLE
 
 # Each op meets many shapes, dtypes and flags; beyond these limits it would silently run uncompiled.

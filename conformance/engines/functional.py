@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.engines.spelling import Spelled
+from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from gradlaws.conformance.engines.spelling import Spelled
+from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 

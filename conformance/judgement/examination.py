@@ -8,7 +8,7 @@ from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.oracle import believe
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Step

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke, described
 from gradlaws.conformance.engines.torch_like import TorchLike
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.judgement.standalone_script import script
 from gradlaws.conformance.judgement.verdict import Finding, Verdict
 from gradlaws.conformance.language.program import Program

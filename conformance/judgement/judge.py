@@ -6,15 +6,15 @@ from dataclasses import replace
 from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.judgement.conclusion import Evidence, concluded
+from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import raised_by
 from gradlaws.conformance.judgement.excuses import Excuses
 from gradlaws.conformance.judgement.findings import Failure, failure_of, scripted
 from gradlaws.conformance.judgement.law_run import Journal, LawRun
 from gradlaws.conformance.judgement.shrinker import Shrinker
-from gradlaws.conformance.judgement.soundness import Contents, contents, sound
 from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program

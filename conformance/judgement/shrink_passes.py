@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.judgement.soundness import Contents
+from gradlaws.conformance.judgement.definedness import Contents
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Literal, Step
 

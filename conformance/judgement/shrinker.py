@@ -13,8 +13,8 @@ from time import monotonic
 from typing import NamedTuple, Protocol
 
 from gradlaws.conformance.engines.exceptions import EngineBroke, described
+from gradlaws.conformance.judgement.definedness import Contents
 from gradlaws.conformance.judgement.shrink_passes import STRUCTURE, Pass
-from gradlaws.conformance.judgement.soundness import Contents
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken
 

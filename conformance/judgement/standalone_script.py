@@ -7,9 +7,9 @@ import re
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.execution.looks import watch
 from gradlaws.conformance.execution.oracle import Expected, believe
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, nested, statement
 from gradlaws.conformance.language.steps import Hook, Look, Mode, Step, Var

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradlaws.conformance.execution.looks import watch
+from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Literal, Look, Mode, Step, Var

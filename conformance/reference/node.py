@@ -10,7 +10,8 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE, Op
-from gradlaws.conformance.ops.table import Composite, Params, promoted
+from gradlaws.conformance.ops.promotion import promoted
+from gradlaws.conformance.ops.table import Composite, Params
 
 _clock = count()
 CLONE = TABLE["clone"]

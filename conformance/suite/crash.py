@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gradlaws.conformance.engines.exceptions import EngineBroke, described
 from gradlaws.conformance.engines.isolation import place_of
-from gradlaws.conformance.judgement.conclusion import Evidence, concluded
 from gradlaws.conformance.judgement.findings import Failure, death_of, failure_of
 from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case
 from gradlaws.conformance.suite.journal import Last

@@ -5,11 +5,11 @@ from __future__ import annotations
 from gradlaws.conformance.documented.script import Example
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.execution.standard import LENIENT, Standard
-from gradlaws.conformance.judgement.conclusion import Evidence, concluded
+from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.judgement.examination import follow
 from gradlaws.conformance.judgement.findings import failure_of
 from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.laws.breach import Broken
 

@@ -16,7 +16,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.language.serialization import dumped
-from gradlaws.conformance.laws.catalogue import promise
+from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.law import law_of
 

@@ -15,10 +15,10 @@ import pytest
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.isolation import contained
-from gradlaws.conformance.execution.standard import Standard
-from gradlaws.conformance.judgement.conclusion import Evidence, concluded
+from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.findings import failure_of, scripted
 from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.laws import Law

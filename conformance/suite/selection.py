@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from gradlaws.conformance.laws import LAWS, LEVELS, Law
-from gradlaws.conformance.laws.catalogue import PROMISES
+from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES
 from gradlaws.conformance.whole_programs.law import WHOLE
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.execution.looks import Watched, memory_pairs
 from gradlaws.conformance.execution.trace import Moment, Seen
+from gradlaws.conformance.execution.whole_program_run import Watched, memory_pairs
 from gradlaws.conformance.language.source import name, statement
 from gradlaws.conformance.language.steps import Forget, Hook, Var
 from gradlaws.conformance.laws.breach import excess, shown

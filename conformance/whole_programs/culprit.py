@@ -1,7 +1,7 @@
 """The step that made a difference, and what was done before it that has to do with it.
 
 The culprit is the last step before the look that showed the difference: programs are looked at after every
-step before anybody is blamed (`gradlaws.conformance.execution.looks.watchful`), unless that hides the
+step before anybody is blamed (`gradlaws.conformance.execution.whole_program_run.watchful`), unless that hides the
 difference. Then it is the last one since the look before that can have made it.
 """
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, described
 from gradlaws.conformance.engines.isolation import contained
-from gradlaws.conformance.execution.looks import watch
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import statement
 from gradlaws.conformance.language.steps import labelled
@@ -18,8 +18,8 @@ from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.invariants import root_cause
 from gradlaws.conformance.whole_programs.blame import Blame
 from gradlaws.conformance.whole_programs.comparison import differences, in_words
-from gradlaws.conformance.whole_programs.containment import Containment
 from gradlaws.conformance.whole_programs.difference import FLAGS, Aspect, Difference
+from gradlaws.conformance.whole_programs.listed_breaches import Containment
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 from gradlaws.conformance.whole_programs.unspecified import unspecified
 

@@ -7,14 +7,14 @@ from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.execution.standard import Standard
-from gradlaws.conformance.judgement.conclusion import Evidence, concluded
+from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import examine
 from gradlaws.conformance.judgement.findings import Failure
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.law_run import Journal
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import LAWS, Law

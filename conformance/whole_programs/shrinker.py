@@ -11,19 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.execution.looks import watch, watchful
 from gradlaws.conformance.execution.oracle import by_itself
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.whole_program_run import watch, watchful
+from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE
 from gradlaws.conformance.judgement.shrinker import Shrinker, same_failure
-from gradlaws.conformance.judgement.soundness import Contents, contents, sound
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Look
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.reference.outcomes import MustRaise
-from gradlaws.conformance.whole_programs.containment import Containment
 from gradlaws.conformance.whole_programs.judge import breach
+from gradlaws.conformance.whole_programs.listed_breaches import Containment
 
 
 @dataclass(frozen=True)

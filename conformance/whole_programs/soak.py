@@ -15,9 +15,9 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.garbage import collected_later
-from gradlaws.conformance.execution.looks import watch, watchful
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.findings import blamed, failure_of
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.verdict import Finding
@@ -26,10 +26,10 @@ from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Hook, Leaf, Look, Mode
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.laws.catalogue import promise
+from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.whole_programs.containment import Containment
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
+from gradlaws.conformance.whole_programs.listed_breaches import Containment
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 from gradlaws.strategies.vocabulary import Vocabulary

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.engines.dialect import Dialect as Dialect
     from gradlaws.conformance.engines.discovery import find as find
     from gradlaws.conformance.engines.functional import Functional as Functional
-    from gradlaws.conformance.engines.spelling import Spelled as Spelled
+    from gradlaws.conformance.engines.op_spelling import Spelled as Spelled
     from gradlaws.conformance.engines.torch_like import TorchLike as TorchLike
     from gradlaws.conformance.execution.interpreter import run as run
     from gradlaws.conformance.judgement.effort import Effort as Effort
@@ -39,7 +39,7 @@ _HOMES = {
     "Backend": "conformance.engines.backend",
     "Dialect": "conformance.engines.dialect",
     "Functional": "conformance.engines.functional",
-    "Spelled": "conformance.engines.spelling",
+    "Spelled": "conformance.engines.op_spelling",
     "Effort": "conformance.judgement.effort",
     "LAWS": "conformance.laws",
     "Program": "conformance.language.program",

@@ -141,10 +141,10 @@ def _child(options: Namespace, number: Any) -> None:
 def _made(options: Namespace) -> Any:
     from gradlaws.conformance.engines.adapter_check import complaint
     from gradlaws.conformance.engines.discovery import BackendError, find
-    from gradlaws.conformance.execution.standard import Standard
+    from gradlaws.conformance.execution.strictness import Standard
     from gradlaws.conformance.known_failures.entry import KnownFailuresError
     from gradlaws.conformance.known_failures.toml_parser import load
-    from gradlaws.conformance.laws.catalogue import LISTABLE
+    from gradlaws.conformance.laws.judged_by_whole_programs import LISTABLE
     from gradlaws.conformance.whole_programs.soak import Soak
 
     try:
