@@ -10,7 +10,7 @@ from typing import Any
 
 from gradlaws.reports.record import read
 
-TIMES = ("seconds", "started")
+TIMES = ("seconds", "started", "seal")
 
 
 def main(paths: list[Path]) -> int:

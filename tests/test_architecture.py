@@ -25,10 +25,11 @@ WINGS: tuple[str, ...] = (
     "conformance.ops",
     "conformance.language",
     "conformance.engines",
-    "conformance.known_failures",
     "conformance.reference",
     "conformance.adapters",
     "conformance.faults",
+    "conformance.deviations",
+    "conformance.known_failures",
     "strategies",
     "conformance.execution",
     "conformance.laws",
@@ -44,7 +45,8 @@ WINGS: tuple[str, ...] = (
 ONLY: dict[str, tuple[str, ...]] = {
     "conformance.judgement.verdict": (),
     "conformance.engines": ("conformance.entropy", "conformance.ops"),
-    "conformance.known_failures": ("conformance.ops", "conformance.language"),
+    "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
+    "conformance.deviations": ("conformance.reference",),
     "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.dialect"),
     "conformance.adapters": (
         "conformance.entropy",

@@ -36,7 +36,7 @@ def test_wrong_usage_is_four(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["--max-examples", "0"], "0 is no number of programs"),
+        (["--max-examples", "0"], "'0' is not a whole number above 0"),
         (["--laws", "ACV"], "did you mean ACC?"),
         (["--shard", "4/3"], "write I/N"),
         (["--workers", "many"], "write a number of processes"),

@@ -145,7 +145,7 @@ def test_a_wrong_backend_gets_one_clear_message(
     [
         (["--backend", "reference", "--backend", "reference"], "given twice"),
         (["--level", "best"], "invalid choice"),
-        (["--max-examples", "0"], "invalid"),
+        (["--max-examples", "0"], "'0' is not a whole number above 0"),
         (["--seed", "many"], "invalid int"),
         (["--replay", "ACC-01-00000000"], "no failure is remembered under this id"),
         (["--replay", "ACC-01-00000000", "--seed", "3"], "--seed can have no effect"),
@@ -208,6 +208,7 @@ def _timeless(path: Path) -> list[str]:
     for line in lines:
         line.pop("seconds", None)
         line.pop("started", None)
+        line.pop("seal", None)
     return sorted(json.dumps(line, sort_keys=True) for line in lines)
 
 

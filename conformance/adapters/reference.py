@@ -20,8 +20,8 @@ class ReferenceBackend(Backend):
     name = "reference"
     features = frozenset(FEATURES)
 
-    def __init__(self, dialect: Dialect = PYTORCH) -> None:
-        self.engine = self.make_engine()
+    def __init__(self, dialect: Dialect = PYTORCH, engine: Engine | None = None) -> None:
+        self.engine = self.make_engine() if engine is None else engine
         self.dialect = self.engine.dialect = dialect
 
     def make_engine(self) -> Engine:

@@ -35,6 +35,8 @@ class EngineBroke(Exception):
 
     #: What stands for a law, in findings and for lists of known failures.
     law = "ENGINE"
+    #: What differed, where that is known as data.
+    difference: object = None
 
     def __init__(self, text: str, index: int | None = None, kind: tuple[str, ...] = ()) -> None:
         super().__init__(text)

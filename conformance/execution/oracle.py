@@ -23,7 +23,7 @@ from gradlaws.conformance.execution.hook_effects import Interruption
 from gradlaws.conformance.execution.interpreter import Interpreter, run
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Backward, Step, Var
+from gradlaws.conformance.language.steps import Backward, Grad, Step, Var
 from gradlaws.conformance.reference.engine import MayRaise, MustRaise
 from gradlaws.conformance.reference.node import Node, untracked
 from gradlaws.conformance.reference.rounding import Bounds
@@ -162,13 +162,16 @@ class _Oracle(Interpreter):
 
     def _alternatives(self, step: Step) -> dict[int, tuple[Array, Callable[[], Array]]]:
         """After a backward that raised, a gradient may also have received its whole contribution."""
-        if not isinstance(step, Backward) or any(v not in self.env for v in step.uses()):
+        if not isinstance(step, Backward | Grad) or any(v not in self.env for v in step.uses()):
             return {}
         roots = [self.env[v] for v in step.roots]
         seeds = None if step.gradients is None else [self._seed(v) for v in step.gradients]
         inputs = None if step.inputs is None else [self.env[v] for v in step.inputs]
         try:
-            found = self.engine.contributions(roots, seeds, inputs, hooked=True)
+            if isinstance(step, Grad):
+                found = self.engine.grad_contributions(roots, seeds, inputs or [])
+            else:
+                found = self.engine.contributions(roots, seeds, inputs, hooked=True)
         except MustRaise:
             return {}
         finally:

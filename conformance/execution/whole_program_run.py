@@ -10,7 +10,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, Backward, Detach, Leaf, Look, SetGrad, Step, Var
+from gradlaws.conformance.language.steps import Apply, Backward, Detach, Grad, Leaf, Look, SetGrad, Step, Var
 from gradlaws.conformance.ops import TABLE
 
 
@@ -51,8 +51,8 @@ def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Va
 class Watcher(Interpreter):
     """Looks at everything after a `Look`, and at nothing elsewhere but outcomes, hook calls and grad mode.
 
-    After a backward that failed, gradients are looked at: each may have received its contribution or not, and
-    nobody can tell what comes next without knowing.
+    After a backward that failed, or an `autograd.grad`, gradients are looked at: each may have received its
+    contribution or not, and nobody can tell what comes next without knowing.
     """
 
     def _observe(self, moment: Moment) -> None:
@@ -60,7 +60,7 @@ class Watcher(Interpreter):
         if isinstance(moment.step, Look):
             for var, x in self.env.items():
                 moment.seen[var] = self.look(x)
-        elif moment.raised is not None and isinstance(moment.step, Backward):
+        elif moment.raised is not None and isinstance(moment.step, Backward | Grad):
             for var, x in self.env.items():
                 moment.seen[var] = self.look(x, value=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
 from gradlaws.conformance.engines.isolation import contained
@@ -16,11 +18,23 @@ from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.invariants import lawful, root_cause, stand
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Judge, Stage, Trial
+from gradlaws.conformance.reference.engine import Engine
 
 
-def trial_of(law: str, program: Program, backend: Backend, got: Trace, standard: Standard = LENIENT) -> Trial:
-    """A program that ran, beside what the reference expects of it; raises ReferenceBroke."""
-    want = believe(program, got, standard.strict, standard.conventions(backend))
+def trial_of(
+    law: str,
+    program: Program,
+    backend: Backend,
+    got: Trace,
+    standard: Standard = LENIENT,
+    engine: Engine | None = None,
+) -> Trial:
+    """A program that ran, beside what the reference expects of it; raises ReferenceBroke.
+
+    engine: the reference engine, where it is one that deviates.
+    """
+    reference = None if engine is None else ReferenceBackend(standard.conventions(backend), engine)
+    want = believe(program, got, standard.strict, standard.conventions(backend), reference)
     return Trial(law, program, backend, got, want, standard)
 
 
@@ -45,6 +59,19 @@ def ask(law: Law, trial: Trial, tally: Judge) -> None:
 def examine(law: Law, program: Program, backend: Backend, tally: Judge, standard: Standard = LENIENT) -> None:
     """Run one program and ask the law; raises `Broken` or `EngineBroke`."""
     ask(law, trial_of(law.id, program, backend, run(program, backend), standard), tally)
+
+
+def explained(
+    law: Law, program: Program, backend: Backend, standard: Standard, deviations: frozenset[str]
+) -> bool:
+    """Whether the law holds if the reference deviates so: the engine did what the deviations do."""
+    try:
+        with contained():
+            trial = trial_of(law.id, program, backend, run(program, backend), standard, deviant(deviations))
+            ask(law, trial, Judge(law.id))
+    except Exception:
+        return False
+    return True
 
 
 def follow(program: Program, backend: Backend) -> None:

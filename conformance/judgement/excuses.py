@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
+from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke
+from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.judgement.examination import explained
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.registry import Law
 
 
 class Excuses:
@@ -18,9 +23,10 @@ class Excuses:
     entries: how many programs each entry excused, by its label.
     """
 
-    def __init__(self, law: str, known: KnownFailures) -> None:
-        self.law = law
+    def __init__(self, law: Law, backend: Backend, standard: Standard, known: KnownFailures) -> None:
+        self.law = law.id
         self.known = known
+        self._explained = partial(explained, law, backend=backend, standard=standard)
         self.shown: dict[Known, None] = {}
         self.excused, self.entries = Counter[str](), Counter[str]()
 
@@ -29,8 +35,14 @@ class Excuses:
         if isinstance(error, ReferenceBroke):
             return self.law, None
         blamed = error.law if isinstance(error, Broken) else self.law
-        found = ((law, self.known.excuse(law, program)) for law in (blamed, self.law))
-        return next((pair for pair in found if pair[1] is not None), (blamed, None))
+        for law in (blamed, self.law):
+            if (entry := self.known.excuse(law, program)) is not None:
+                return law, entry
+        if program is None or not self.known.deviations:
+            return blamed, None
+        did = lambda names: self._explained(program, deviations=names)  # noqa: E731
+        entry = self.known.excuse(blamed, program, did)
+        return (blamed if entry is None else entry.law), entry
 
     def cover(self, program: Program | None, error: Exception) -> bool:
         """Whether a failure is listed; it is counted then."""

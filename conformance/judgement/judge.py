@@ -98,7 +98,7 @@ class LawSubject:
         self.law = law
         self.backend = backend
         self.effort = effort
-        self._excuses = Excuses(law.id, known)
+        self._excuses = Excuses(law, backend, effort, known)
 
     def error(self, program: Program) -> Exception | None:
         """What the law says of a program, past what is listed."""

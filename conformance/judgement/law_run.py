@@ -74,7 +74,7 @@ class LawRun:
         self.unstable = False
 
     def _nothing(self) -> Count:
-        return Count(Judge(self.law.id), Excuses(self.law.id, self.known))
+        return Count(Judge(self.law.id), Excuses(self.law, self.backend, self.effort, self.known))
 
     def go(self) -> None:
         """Judge program after program, until the effort is spent or one fails."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from typing import Protocol
 
 from packaging.specifiers import SpecifierSet  # what pytest needs, too
@@ -16,6 +16,8 @@ from gradlaws.conformance.known_failures.conditions import MARKS
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Leaf, Mode
 
+#: Whether an engine did what the reference with these deviations does.
+Explained = Callable[[frozenset[str]], bool]
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
 ANY = "*"
 
@@ -35,6 +37,8 @@ class Known:
     capabilities:       if given, the entry is only about an adapter that claims all of these.
     versions: if given, the entry is only about releases of the engine that this specifier admits, as in `<0.14`.
     until:  the last day on which the entry excuses anything.
+    deviation: what the engine does instead, by the name of a deviation of the reference engine. The entry excuses,
+        of whatever law, what the engine does as the reference with all listed deviations does, and nothing else.
     script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone.
     inherited: it stands in the list of an engine that this one is built on.
     """
@@ -52,6 +56,7 @@ class Known:
     also: frozenset[str] = frozenset()
     versions: str = ""
     inherited: bool = False
+    deviation: str = ""
 
     @property
     def laws(self) -> frozenset[str]:
@@ -138,10 +143,23 @@ class KnownFailures:
             entry for entry in self.entries if entry.capabilities <= capabilities and entry.admits(version)
         )
 
-    def excuse(self, law: str, program: Program | None) -> Known | None:
-        """The entry that covers this breach, or None."""
+    @cached_property
+    def deviations(self) -> frozenset[str]:
+        """The deviations of the reference engine that are listed."""
+        return frozenset(entry.deviation for entry in self.entries if entry.deviation and not entry.expired)
+
+    def excuse(self, law: str, program: Program | None, explained: Explained | None = None) -> Known | None:
+        """The entry that covers this breach, or None.
+
+        explained: whether the engine did what the reference with these deviations does; None where that is unknown.
+        """
         about = (entry for entry in self.entries if law in entry.laws or ANY in entry.also)
-        return next((entry for entry in about if entry.covers(program)), None)
+        found = next((entry for entry in about if not entry.deviation and entry.covers(program)), None)
+        if found is not None or explained is None or not self.deviations or not explained(self.deviations):
+            return found
+        listed = [entry for entry in self.entries if entry.deviation in self.deviations]
+        alone = (entry for entry in listed if explained(frozenset({entry.deviation})))
+        return next(alone, next((entry for entry in listed if law in entry.laws), listed[0]))
 
 
 class Engine(Protocol):

@@ -13,6 +13,7 @@
     capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
     versions = "<0.14"               # optional: only for releases of the engine that this specifier admits
     until = 2027-01-31               # optional: the last day on which it is excused
+    deviation = "grad-writes-retained"  # optional, instead of these: what the engine does, executable (`deviations`)
     script = '''...'''               # optional: a few lines that raise AssertionError while the defect is there
 
 The list must say what is true today. An entry with a script stands as long as the script shows the defect, however
@@ -39,6 +40,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
 
+from gradlaws.conformance.deviations import DEVIATIONS
 from gradlaws.conformance.known_failures.conditions import MARKS
 from gradlaws.conformance.known_failures.entry import ANY, Engine, Known, KnownFailures, KnownFailuresError
 from gradlaws.conformance.language.steps import KINDS
@@ -57,6 +59,7 @@ FIELDS: dict[str, type] = {
     "versions": str,
     "until": date,
     "script": str,
+    "deviation": str,
 }
 
 
@@ -171,6 +174,16 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
             f"known failures {where}: {name}: `also` names any law only where `ops` are named, "
             f"or among `steps` one of {', '.join(MARKS)}"
         )
+    if (deviation := entry.get("deviation", "")) and deviation not in DEVIATIONS:
+        near = get_close_matches(deviation, DEVIATIONS, 1) or list(DEVIATIONS)
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: no deviation {deviation!r} is known; there is {', '.join(near)}"
+        )
+    if deviation and any(entry.get(key) for key in ("ops", "modes", "steps", "dtypes", "also")):
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: `deviation` says what is excused: leave out ops, modes, steps, "
+            f"dtypes and also"
+        )
     try:
         SpecifierSet(entry.get("versions", ""))
     except InvalidSpecifier as error:
@@ -190,4 +203,5 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         entry.get("until"),
         frozenset(entry.get("also", ())),
         entry.get("versions", ""),
+        deviation=entry.get("deviation", ""),
     )

@@ -14,6 +14,9 @@ from gradlaws.conformance.entropy import Array
 class Broken(AssertionError):
     """A law does not hold: what was looked at, what came, what was expected, after which step."""
 
+    #: What differed, where that is known as data.
+    difference: object = None
+
     def __init__(self, law: str, thing: str, got: str, expected: str, index: int | None = None) -> None:
         super().__init__(f"{thing} is {got}, expected {expected}")
         self.law = law

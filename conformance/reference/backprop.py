@@ -106,6 +106,12 @@ class Backprop(Obligations):
         arrived = backward(seeded, path, [node for node, _ in receivers], visit)
         return [(t, value) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
 
+    def grad_contributions(
+        self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None, inputs: Sequence[Tensor]
+    ) -> list[tuple[Tensor, Node]]:
+        """What an `autograd.grad` that fails may have added to which tensors: nothing."""
+        return []
+
     def grad(
         self,
         roots: Sequence[Tensor],

@@ -53,3 +53,8 @@ class Difference:
     handle: int | None = None
     question: str = ""
     contained: bool = True
+
+    def like(self, other: Difference) -> bool:
+        """Whether two differences are about the same thing, at the same time."""
+        mine, theirs = ((d.aspect, d.index, d.var, d.handle, d.question) for d in (self, other))
+        return mine == theirs

@@ -6,11 +6,14 @@ where a list excuses it and what follows is contained (`containment`).
 
 from __future__ import annotations
 
+from functools import partial
+
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, described
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch
+from gradlaws.conformance.known_failures.entry import Explained
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import statement
 from gradlaws.conformance.language.steps import labelled
@@ -39,6 +42,7 @@ def compare(trial: WholeTrial) -> None:
             continue
         error = _named(trial, difference, blame)
         if not _passed_over(trial, difference, error):
+            error.difference = difference
             raise error
 
 
@@ -65,7 +69,19 @@ def _passed_over(trial: WholeTrial, d: Difference, error: Broken | EngineBroke) 
     hook = None if d.handle is None else trial.hook(d.handle)
     if hook is not None and hook.effect == "clear":
         flag = Aspect.GRAD
-    return trial.past.passes(trial.program, error, d.var, flag)
+    return trial.past.passes(trial.program, error, d.var, flag, partial(_explained, trial, d))
+
+
+def _explained(trial: WholeTrial, d: Difference, deviations: frozenset[str]) -> bool:
+    """Whether a reference that deviates so shows no such difference."""
+    other = trial.under(deviations)
+    early = other.want.derailed
+    if early is not None and (d.index is None or early < d.index):
+        return False
+    try:
+        return not any(e.like(d) for e in differences(other))
+    except Broken:  # memory is shared in the end, which is another matter
+        return d.aspect is not Aspect.MEMORY
 
 
 def breach(
@@ -80,11 +96,16 @@ def breach(
             got = watch(program, backend)
     except Exception as error:
         wrong: Exception | None = unlooked(error)
+        trial = None
     else:
-        wrong = verdict(WholeTrial(program, backend, got, standard, past))
-    if past is not None and isinstance(wrong, Broken | EngineBroke) and past.ends(program, wrong):
-        return None
-    return wrong
+        trial = WholeTrial(program, backend, got, standard, past)
+        wrong = verdict(trial)
+    if past is None or not isinstance(wrong, Broken | EngineBroke):
+        return wrong
+    explained: Explained | None = None
+    if trial is not None and isinstance(wrong.difference, Difference):
+        explained = partial(_explained, trial, wrong.difference)
+    return None if past.ends(program, wrong, explained) else wrong
 
 
 def unlooked(error: Exception) -> Exception:

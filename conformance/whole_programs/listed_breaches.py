@@ -9,7 +9,7 @@ that is, memory that is shared.
 from __future__ import annotations
 
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.entry import Explained, KnownFailures
 from gradlaws.conformance.language.aliasing import neighbours
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.program_slice import COMPUTING, relevant
@@ -38,18 +38,31 @@ class Containment:
         #: By tensor: what was assigned to its .grad, which may be what is read from there, or a copy.
         self._assigned: dict[Var, set[Var]] = {}
 
-    def covers(self, program: Program, error: Broken | EngineBroke, var: Var | None = None) -> bool:
-        """Whether a breach is listed, judged by the steps that have to do with it."""
+    def covers(
+        self,
+        program: Program,
+        error: Broken | EngineBroke,
+        var: Var | None = None,
+        explained: Explained | None = None,
+    ) -> bool:
+        """Whether a breach is listed, judged by the steps that have to do with it, or by what the engine did."""
         last = len(program) - 1
         steps = program if error.index is None else relevant(program, min(error.index, last), var)
-        return self.known.excuse(error.law, steps) is not None
+        return self.known.excuse(error.law, steps, explained) is not None
 
-    def passes(self, program: Program, error: Broken, var: Var | None = None, flag: str = "") -> bool:
+    def passes(
+        self,
+        program: Program,
+        error: Broken,
+        var: Var | None = None,
+        flag: str = "",
+        explained: Explained | None = None,
+    ) -> bool:
         """Whether a breach is listed, and contained; it is noted then.
 
         var, flag: of which tensor what flag is not as it should be, or else what depends on that: `grad`.
         """
-        if not self.covers(program, error, var):
+        if not self.covers(program, error, var, explained):
             return False
         self.laws.append(error.law)
         if var is not None and flag in _SPREADING:
@@ -58,9 +71,9 @@ class Containment:
             (self._gradients if flag else self._adopted).add(var)
         return True
 
-    def ends(self, program: Program, error: Broken | EngineBroke) -> bool:
+    def ends(self, program: Program, error: Broken | EngineBroke, explained: Explained | None = None) -> bool:
         """Whether a breach is listed that ends the program; it is noted then."""
-        if not self.covers(program, error):
+        if not self.covers(program, error, None, explained):
             return False
         self.laws.append(error.law)
         self.ended = True

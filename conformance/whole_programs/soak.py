@@ -226,7 +226,12 @@ class Soak:
             located = error
             end = error.index if isinstance(error, Broken) else None
             start = program if end is None else Program(program.steps[: end + 1])
-            if not isinstance(error, ReferenceBroke) and self.known.excuse(blamed(error), start) is not None:
+            passed = Containment(self.known)
+            if isinstance(error, ReferenceBroke):
+                pass
+            elif self.shrinker.error(program, passed) is None and passed.laws:
+                past, located = passed, None
+            elif self.known.excuse(blamed(error), start) is not None:
                 past.laws, past.ended, located = [blamed(error)], True, None
         if located is None:
             self.tally.excused.update(dict.fromkeys(past.laws, 1))
@@ -245,7 +250,8 @@ class Soak:
     def _audit(self, number: int, program: Program, error: Exception) -> None:
         """Make a program small of which all breaches are listed, to see whether what is left is."""
         small = self.auditor.reduce(program, error)
-        if self.known.excuse(blamed(small.error), small.program) is None:
+        listed = self.known.excuse(blamed(small.error), small.program) is not None
+        if not listed and self.shrinker.error(small.program) is not None:
             self.keep(number, small.program, small.error)
 
     def keep(self, number: int, program: Program, error: Exception) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
@@ -21,7 +22,7 @@ from gradlaws.conformance.language.steps import Hook, Var
 from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.laws.invariants import held
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.reference.engine import Handle
+from gradlaws.conformance.reference.engine import Engine, Handle
 from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
@@ -33,7 +34,8 @@ WHOLE = "WHOLE"
 class WholeTrial(Trial):
     """A whole program that ran on one engine; raises ReferenceBroke where nothing can be expected of it.
 
-    past: goes past what is listed; without, the first breach is the end.
+    past:   goes past what is listed; without, the first breach is the end.
+    engine: the reference engine, where it is one that deviates.
     """
 
     def __init__(
@@ -43,12 +45,22 @@ class WholeTrial(Trial):
         got: Trace,
         standard: Standard = LENIENT,
         past: Containment | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        reference = NotingReference(standard.conventions(backend))
+        reference = NotingReference(standard.conventions(backend), engine)
         want = believe(program, got, standard.strict, reference=reference)
         super().__init__(WHOLE, program, backend, got, want, standard)
         self.notes, self.unchanged = reference.notes, reference.unchanged
         self.past = past
+        self._under: dict[frozenset[str], WholeTrial] = {}
+
+    def under(self, deviations: frozenset[str]) -> WholeTrial:
+        """What the same run looks like beside a reference that deviates so; raises ReferenceBroke."""
+        if deviations not in self._under:
+            self._under[deviations] = WholeTrial(
+                self.program, self.backend, self.got, self.standard, engine=deviant(deviations)
+            )
+        return self._under[deviations]
 
     @cached_property
     def held(self) -> set[Var]:
@@ -76,8 +88,8 @@ class WholeTrial(Trial):
 class NotingReference(ReferenceBackend):
     """The reference, noting the error bounds of gradients that hooks are shown, and which of them did not change."""
 
-    def __init__(self, dialect: Dialect = PYTORCH) -> None:
-        super().__init__(dialect)
+    def __init__(self, dialect: Dialect = PYTORCH, engine: Engine | None = None) -> None:
+        super().__init__(dialect, engine)
         #: By the id of an array that a hook was shown: the array, and what computes its bound.
         self.notes: dict[int, tuple[Array, Callable[[], Array] | None]] = {}
         #: Ids of the arrays that post-accumulate hooks were shown after zeros had been added.

@@ -1,0 +1,33 @@
+"""What a deviation is, and the registry of all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TypeVar
+
+from gradlaws.conformance.reference.engine import Engine
+
+T = TypeVar("T", bound=type[Engine])
+#: By name: the reference engine with one thing done otherwise.
+DEVIATIONS: dict[str, type[Engine]] = {}
+
+
+def deviation(made: T) -> T:
+    """Register a reference engine that does one thing otherwise; its docstring says what."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", made.__name__).lower()
+    if name in DEVIATIONS:
+        raise ValueError(f"deviation {name} is registered twice")
+    DEVIATIONS[name] = made
+    return made
+
+
+def deviant(names: Iterable[str]) -> Engine:
+    """A reference engine with all of these deviations at once."""
+    return _composed(tuple(sorted(names)))()
+
+
+@lru_cache(maxsize=64)
+def _composed(names: tuple[str, ...]) -> type[Engine]:
+    return type("Deviant", tuple(DEVIATIONS[name] for name in names) or (Engine,), {})

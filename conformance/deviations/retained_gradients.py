@@ -1,0 +1,85 @@
+"""Who writes to the .grad of tensors that retain theirs, and who begins to retain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradlaws.conformance.deviations.registry import deviation
+from gradlaws.conformance.reference.differentiation import ORDER, ancestors, backward, between
+from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.tensor import Tensor
+
+
+@deviation
+class ListedInputRetains(Engine):
+    """A non-leaf that is listed in inputs= retains its gradient from then on."""
+
+    def backward(
+        self,
+        roots: Sequence[Tensor],
+        gradients: Sequence[Tensor | None] | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> Sequence[Tensor] | None:
+        for x in inputs or ():
+            if x.requires_grad and not x.is_leaf:
+                self.retain_grad(x)
+        return super().backward(roots, gradients, retain_graph, create_graph, inputs)
+
+
+@deviation
+class InputsLeaveRetained(Engine):
+    """A backward with inputs= also adds to the .grad of those on its way, roots included, that retain theirs."""
+
+    def _plan(self, roots: Any, gradients: Any, inputs: Any) -> Any:
+        seeded, path, receivers = super()._plan(roots, gradients, inputs)
+        if inputs is None:
+            return seeded, path, receivers
+        nodes = {id(node): node for node in (*path, *(root for root, _ in seeded))}
+        listed = {id(x) for _, x in receivers}
+        more = [x for x in self._retaining if id(x.anchor) in nodes and id(x) not in listed]
+        receivers += [(nodes[id(x.anchor)], x) for x in more]
+        return seeded, sorted(nodes.values(), key=ORDER), receivers
+
+
+@deviation
+class GradWritesRetained(Engine):
+    """autograd.grad adds to the .grad of those on its way, roots included, that retain theirs; failing, it may have."""
+
+    _functional = False
+
+    def grad(
+        self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any
+    ) -> tuple[Tensor | None, ...]:
+        self._functional = True
+        try:
+            return super().grad(roots, inputs, *args, **options)
+        finally:
+            self._functional = False
+
+    def _products(self, seeded: Any, path: list[Node], targets: list[Node], create_graph: bool) -> list[Any]:
+        if not self._functional:
+            return super()._products(seeded, path, targets, create_graph)
+        path, more = self._on_the_way(seeded, path)
+        found = super()._products(seeded, path, [*targets, *(x.anchor for x in more)], create_graph)
+        for x, (value, error) in zip(more, found[len(targets) :], strict=True):
+            if value is not None:
+                self._accumulate(x, value, error, create_graph)
+        return found[: len(targets)]
+
+    def _on_the_way(self, seeded: Any, path: list[Node]) -> tuple[list[Node], list[Tensor]]:
+        """The path with the roots, and who retains its gradient there."""
+        nodes = {id(node): node for node in (*path, *(root for root, _ in seeded))}
+        return sorted(nodes.values(), key=ORDER), [x for x in self._retaining if id(x.anchor) in nodes]
+
+    def grad_contributions(
+        self, roots: Sequence[Tensor], gradients: Any, inputs: Sequence[Tensor]
+    ) -> list[tuple[Tensor, Node]]:
+        seeded = self._seeded(roots, gradients)
+        nodes = ancestors(root for root, _ in seeded)
+        path, more = self._on_the_way(seeded, between(nodes, [x.anchor for x in inputs]))
+        arrived = backward(seeded, path, [x.anchor for x in more], self._tried)
+        return [(x, value) for x, value in zip(more, arrived, strict=True) if value is not None]

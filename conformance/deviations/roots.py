@@ -1,0 +1,20 @@
+"""Which lists of roots and gradient arguments are accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradlaws.conformance.deviations.registry import deviation
+from gradlaws.conformance.reference.differentiation import Seeded
+from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.tensor import Tensor
+
+
+@deviation
+class MoreGradientsThanRoots(Engine):
+    """One root with a longer list of gradients takes the first, and the others are dropped."""
+
+    def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
+        if gradients is not None and len(roots) == 1 < len(gradients):
+            gradients = gradients[:1]
+        return super()._seeded(roots, gradients)

@@ -1,0 +1,170 @@
+"""A list of known failures hides nothing but what it lists: total breaches of listed laws are found past the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from small_programs import leaf, op
+
+from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.deviations import DEVIATIONS, deviant
+from gradlaws.conformance.execution.whole_program_run import watchful
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.toml_parser import parsed, shipped
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Backward, Grad, Hook, RequireGrad, RetainGrad, Step
+from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.whole_programs.judge import breach
+from gradlaws.conformance.whole_programs.listed_breaches import Containment
+from gradlaws.conformance.whole_programs.soak import Soak
+
+torch = pytest.importorskip("torch")
+
+from gradlaws.conformance.adapters.torch import TorchBackend  # noqa: E402 - imports torch
+
+
+class SilentHooks(TorchBackend):
+    """Hooks are never called in `autograd.grad`."""
+
+    silent = False
+
+    def register_hook(self, x: Any, hook: Callable[[Any], Any]) -> Any:
+        return super().register_hook(x, lambda g: None if self.silent else hook(g))
+
+    def autograd_grad(self, *args: Any, **options: Any) -> Sequence[Any]:
+        self.silent = True
+        try:
+            return super().autograd_grad(*args, **options)
+        finally:
+            self.silent = False
+
+
+class GradClears(TorchBackend):
+    """`autograd.grad` takes away the .grad of its roots and inputs."""
+
+    def autograd_grad(self, roots: Any, inputs: Any, *args: Any, **options: Any) -> Sequence[Any]:
+        found = super().autograd_grad(roots, inputs, *args, **options)
+        for x in (*roots, *inputs):
+            x.grad = None
+        return found
+
+
+class InputsClear(TorchBackend):
+    """A backward with inputs= takes away the .grad of a root that retains it."""
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        done = super().backward(root, gradient, **options)
+        if "inputs" in options and all(root is not x for x in options["inputs"]):
+            root.grad = None
+        return done
+
+
+class Retaining(TorchBackend):
+    """Whatever a backward starts from says that it retains its gradient."""
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        if root.requires_grad and not root.is_leaf:
+            root.retain_grad()
+        return super().backward(root, gradient, **options)
+
+
+class CallsBackTwice(TorchBackend):
+    """Post-accumulate hooks run twice."""
+
+    def register_post_accumulate_hook(self, x: Any, hook: Callable[[Any], None]) -> Any:
+        def twice(p: Any) -> None:
+            hook(p)
+            hook(p)
+
+        return super().register_post_accumulate_hook(x, twice)
+
+
+class AnyLists(TorchBackend):
+    """Roots and gradients are cut to the shorter list."""
+
+    def backward_many(self, roots: Sequence[Any], gradients: Any = None, **options: Any) -> Any:
+        if gradients is not None:
+            both = list(zip(roots, gradients, strict=False))
+            roots, gradients = [r for r, _ in both], [g for _, g in both]
+        return super().backward_many(roots, gradients, **options)
+
+
+BREACHES = (SilentHooks, GradClears, InputsClear, Retaining, CallsBackTwice)
+
+
+@pytest.mark.parametrize("engine", BREACHES)
+def test_a_total_breach_of_a_listed_law_is_found_past_the_list(engine: type[TorchBackend]) -> None:
+    backend = engine()
+    soak = Soak(backend, seed=3, known=shipped("torch"), shrink=0.3)
+    soak.run(3000, enough=1)
+    assert soak.found, f"{engine.__doc__} The list of PyTorch hides it"
+
+
+def test_lists_of_any_length_are_no_listed_defect() -> None:
+    result = judge(LAWS["ROOT-09"], AnyLists(), Effort(200, shrink=0.3), shipped("torch"))
+    assert result.verdict is Verdict.FAIL
+
+
+def listed(name: str) -> KnownFailures:
+    return KnownFailures([Known("ACC-01", "for a test", "https://example.org", deviation=name)])
+
+
+@pytest.mark.parametrize("name", DEVIATIONS)
+def test_an_engine_that_deviates_so_is_excused(name: str) -> None:
+    soak = Soak(ReferenceBackend(engine=deviant([name])), seed=5, known=listed(name), shrink=0.3)
+    soak.run(700)
+    assert soak.found == {}, next(iter(soak.found.values())).finding
+
+
+X = leaf(0)
+Y = op(1, "mul_scalar", 0, value=2.0)
+#: By deviation: a few steps that show it.
+SHOWN: dict[str, tuple[Step, ...]] = {
+    "listed-input-retains": (X, Y, Backward((1,), inputs=(1,))),
+    "inputs-leave-retained": (X, Y, RetainGrad(1), Backward((1,), inputs=(0,))),
+    "grad-writes-retained": (X, Y, RetainGrad(1), Grad((1,), (0,), outs=(2,))),
+    "asked-before-its-hooks": (X, Y, Hook(1, 0, effect="double"), Grad((1,), (0, 1), outs=(2, 3))),
+    "frozen-leaf-calls-back": (
+        X,
+        Y,
+        Hook(0, 0, "post_accumulate"),
+        Backward((1,), retain_graph=True),
+        RequireGrad(0, False),
+        Backward((1,)),
+    ),
+    "more-gradients-than-roots": (
+        X,
+        Y,
+        leaf(2, tracked=False),
+        leaf(3, tracked=False),
+        Backward((1,), (2, 3)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEVIATIONS)
+def test_a_deviation_is_a_breach_that_its_entry_excuses_and_no_other_does(name: str) -> None:
+    program, engine = watchful(Program(SHOWN[name])), ReferenceBackend(engine=deviant([name]))
+    assert isinstance(breach(program, engine), Broken)
+    for other in DEVIATIONS:
+        excused = breach(program, engine, past=Containment(listed(other))) is None
+        assert excused is (other == name), other
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ('deviation = "no-such"', "no deviation 'no-such' is known"),
+        ('deviation = "listed-input-retain"', "there is listed-input-retains"),
+        ('deviation = "listed-input-retains"\nsteps = ["Backward"]', "leave out ops, modes, steps"),
+    ],
+)
+def test_a_deviation_is_checked_when_the_list_is_read(fields: str, says: str) -> None:
+    with pytest.raises(KnownFailuresError, match=says):
+        parsed(f'[[known]]\nlaw = "RET-09"\nreason = "so"\nlink = "https://x.y"\n{fields}', "a list")
