@@ -77,7 +77,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=time_limit,
         default=300.0,
         metavar="SECONDS",
-        help="with worker processes (-n): a law that takes longer is a TIMEOUT, and its process is ended; 0 for none",
+        help="a law that takes longer is a TIMEOUT, and the run goes on; with worker processes (-n) its process is "
+        "ended where nothing else helps; 0 for none",
     )
     group.addoption(
         "--replay",

@@ -12,9 +12,9 @@ from gradlaws.conformance.reference.tensor import Tensor
 
 @deviation
 class MoreGradientsThanRoots(Engine):
-    """One root with a longer list of gradients takes the first, and the others are dropped."""
+    """Roots with a longer list of gradients take the first of them, and the others are dropped."""
 
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
-        if gradients is not None and len(roots) == 1 < len(gradients):
-            gradients = gradients[:1]
+        if gradients is not None and len(gradients) > len(roots):
+            gradients = gradients[: len(roots)]
         return super()._seeded(roots, gradients)

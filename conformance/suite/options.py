@@ -33,7 +33,7 @@ class Options:
     known:     what each engine is known to break, by its name.
     profile:   its name.
     replay:    the one program that is run instead of all.
-    timeout:   seconds that a law may take in a worker process; 0 for as long as it likes.
+    timeout:   seconds that a law may take; 0 for as long as it likes.
     is_worker: whether this is a worker process of pytest-xdist.
     """
 

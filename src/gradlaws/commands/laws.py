@@ -32,6 +32,7 @@ def options(parser: ArgumentParser) -> None:
 def execute(options: Namespace) -> int:
     """Print what was asked for."""
     from gradlaws.conformance.laws import LAWS, LEVELS, Law
+    from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES, promise
 
     wanted = (options.law or "").upper()
     included = LEVELS[: LEVELS.index(options.level) + 1] if options.level else LEVELS
@@ -40,6 +41,12 @@ def execute(options: Namespace) -> int:
         for law in LAWS.values()
         if law.level in included and (not wanted or wanted in (law.id, law.family))
     ]
+    if not found and wanted in PROMISES:
+        sentence, source = promise(wanted)
+        print(
+            f"{wanted}  {sentence}\nsource: {source}\nJudged by whole programs only: --laws {wanted} tries these."
+        )
+        return Exit.CONFORMS
     if not found:
         names = [*LAWS, *dict.fromkeys(law.family for law in LAWS.values())]
         near = get_close_matches(wanted, names, 1)
