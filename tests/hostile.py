@@ -110,22 +110,25 @@ RAISING: dict[str, Callable[[], Any]] = {
     "assertion": raising(lambda: AssertionError("mine")),
     "os_exit": lambda: os._exit(0),
 }
-#: What is changed, left behind or said in `apply`, by name.
+#: What is changed in `apply`, by name, of what a process shares.
 CHANGING: dict[str, Callable[[], Any]] = {
     "numpy_raises": lambda: np.seterr(all="raise"),
     "reseeds": lambda: (random.seed(0), np.random.seed(0)),
     "moves_away": lambda: os.chdir("/"),
+    "warns": lambda: warnings.warn("careful", stacklevel=1),
+    "filters_warnings": lambda: warnings.simplefilter("error"),
+    "collects_nothing": gc.disable,
+    "opens_files": _many_file_descriptors,
+    "traces": lambda: sys.settrace(lambda *_: None),
+}
+#: What is taken away or left behind, so that it takes a process of its own to tell whose doing it is.
+LASTING: dict[str, Callable[[], Any]] = {
     "silences_output": lambda: setattr(sys, "stdout", None),
     "steals_alarms": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
     "steals_interrupts": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     "low_recursion_limit": lambda: sys.setrecursionlimit(400),
-    "warns": lambda: warnings.warn("careful", stacklevel=1),
-    "filters_warnings": lambda: warnings.simplefilter("error"),
-    "collects_nothing": gc.disable,
     "leaves_threads": _thread,
     "leaves_children": _fork,
-    "opens_files": _many_file_descriptors,
-    "traces": lambda: sys.settrace(lambda *_: None),
 }
 #: What ends the process, or never comes back; only where another process watches.
 DEADLY: dict[str, Callable[[], Any]] = {
@@ -154,7 +157,7 @@ def hostile(act: Callable[[], Any], name: str) -> type[ReferenceBackend]:
 
 
 def __getattr__(name: str) -> Any:
-    act = {**RAISING, **CHANGING, **DEADLY}.get(name)
+    act = {**RAISING, **CHANGING, **LASTING, **DEADLY}.get(name)
     if act is None:
         raise AttributeError(name)
     return hostile(act, name)

