@@ -53,7 +53,12 @@ def guarded() -> Iterator[None]:
     """A block in which the reference is asked: whatever it raises is its own fault, never the engine's."""
     try:
         yield
-    except ReferenceBroke:
-        raise
     except Exception as error:
-        raise ReferenceBroke(f"the reference itself broke: {described(error)}") from error
+        raise reference_broke(error) from error
+
+
+def reference_broke(error: Exception) -> ReferenceBroke:
+    """What an exception of the reference means."""
+    if isinstance(error, ReferenceBroke):
+        return error
+    return ReferenceBroke(f"the reference itself broke: {described(error)}")

@@ -36,19 +36,28 @@ def interrupt(number: int = 0, frame: FrameType | None = None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def contained() -> Iterator[None]:
-    """A block in which an engine is called; raises `EngineBroke` for whatever would end the run."""
-    try:
-        yield
-    except (Exception, LawTimeout):
-        raise
-    except KeyboardInterrupt as error:
-        if _asked_to_end or not _listening:
-            raise
-        raise EngineBroke(_escaped(error), kind=("KeyboardInterrupt",)) from None
-    except BaseException as error:
+class _Contained:
+    """See `contained`; a class, since a generator would cost as much as a small op, several times a program."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is None or isinstance(error, Exception | LawTimeout):
+            return
+        if isinstance(error, KeyboardInterrupt) and (_asked_to_end or not _listening):
+            return
         raise EngineBroke(_escaped(error), kind=(type(error).__name__,)) from None
+
+
+_CONTAINED = _Contained()
+
+
+def contained() -> _Contained:
+    """A block in which an engine is called; raises `EngineBroke` for whatever would end the run."""
+    return _CONTAINED
 
 
 def _escaped(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.engines.exceptions import guarded
+from gradlaws.conformance.engines.exceptions import reference_broke
 from gradlaws.conformance.entropy import Array
 
 
@@ -50,8 +50,10 @@ def excess(got: Array, want: Array | np.generic, bound: Callable[[], Array] | No
         return 0.0
     if bound is None or got.dtype.kind not in "fc":
         return np.inf
-    with guarded():
+    try:
         limit = np.broadcast_to(bound(), want.shape)
+    except Exception as error:
+        raise reference_broke(error) from error
     with np.errstate(all="ignore"):
         same = (got == want) | (np.isnan(got) & np.isnan(want)) | np.isinf(limit)
         ratio = np.where(same, 0.0, np.abs(got - want) / limit)
