@@ -107,11 +107,11 @@ def campaign_of(config: pytest.Config) -> Campaign:
     """What this run is about; made when first needed. Raises pytest.UsageError for wrong options."""
     if KEY not in config.stash:
         from gradlaws.conformance.suite.campaign import Campaign
-        from gradlaws.conformance.suite.options import OptionsError
+        from gradlaws.conformance.suite.settings import SettingsError
 
         try:
             config.stash[KEY] = Campaign.of(config)
-        except OptionsError as error:
+        except SettingsError as error:
             raise pytest.UsageError(str(error)) from error
         _ACTIVE.append(config.stash[KEY])
     return config.stash[KEY]

@@ -12,7 +12,7 @@ from typing import Protocol
 from packaging.specifiers import SpecifierSet  # what pytest needs, too
 from packaging.version import InvalidVersion, Version
 
-from gradlaws.conformance.known_failures.conditions import MARKS
+from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Leaf, Mode
 

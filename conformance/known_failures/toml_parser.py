@@ -7,7 +7,7 @@
     also = ["ACC-01", "RET-12"]      # optional, with a script: further laws whose programs show the same defect
     ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
     steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds, or what stands for
-                                     # several (`create_graph`, `alias_write`, `repeated_op`; see `conditions`)
+                                     # several (`create_graph`, `alias_write`, `repeated_op`; see `program_marks`)
     dtypes = ["float32"]             # optional: only programs with a tensor of one of these
     modes = ["no_grad"]              # optional: only programs that enter one of these grad modes
     capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
@@ -41,8 +41,8 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
 
 from gradlaws.conformance.deviations import DEVIATIONS
-from gradlaws.conformance.known_failures.conditions import MARKS
 from gradlaws.conformance.known_failures.entry import ANY, Engine, Known, KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.language.steps import KINDS
 from gradlaws.conformance.ops import INPLACE, TABLE
 

@@ -21,9 +21,9 @@ from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
 from gradlaws.conformance.suite.crash import broke, crashed, timed_out
 from gradlaws.conformance.suite.journal import Journal
-from gradlaws.conformance.suite.options import Options, OptionsError
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.replay import remember
+from gradlaws.conformance.suite.settings import Settings, SettingsError
 from gradlaws.conformance.whole_programs.law import judge_any
 from gradlaws.reports.record import Recorder, RecordError, footer, headed
 from gradlaws.reports.record_merge import summed
@@ -40,7 +40,7 @@ LINE = "gradlaws"
 class Campaign:
     """A run: its options, its cases, and the lines of its record so far."""
 
-    def __init__(self, config: pytest.Config, options: Options) -> None:
+    def __init__(self, config: pytest.Config, options: Settings) -> None:
         """Begin the record; raises RecordError."""
         self.options = options
         self.cases = Cases(options)
@@ -63,11 +63,11 @@ class Campaign:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Campaign:
-        """The campaign that the options describe; raises OptionsError."""
+        """The campaign that the options describe; raises SettingsError."""
         try:
-            return cls(config, Options.of(config))
+            return cls(config, Settings.of(config))
         except RecordError as error:
-            raise OptionsError(str(error)) from error
+            raise SettingsError(str(error)) from error
 
     # -- judging ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from gradlaws.conformance.documented.examples import EXAMPLES
 from gradlaws.conformance.documented.script import Example
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.laws import Law
-from gradlaws.conformance.suite.options import Options
+from gradlaws.conformance.suite.settings import Settings
 from gradlaws.conformance.whole_programs.law import WHOLE
 
 
@@ -34,7 +34,7 @@ class Cases:
     examples: the documented examples.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Settings) -> None:
         selection, replay = options.selection, options.replay
         examples: list[Example] = []
         if replay is None:

@@ -10,10 +10,10 @@ from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case
 from gradlaws.conformance.suite.journal import Last
-from gradlaws.conformance.suite.options import Options
+from gradlaws.conformance.suite.settings import Settings
 
 
-def crashed(case: Case, last: Last | None, options: Options, said: str) -> Result:
+def crashed(case: Case, last: Last | None, options: Settings, said: str) -> Result:
     """The verdict on a case whose worker process is gone; `said`: by pytest-xdist."""
     if options.timeout and last is not None and last.lasted >= options.timeout:
         return timed_out(case, last, options)
@@ -21,13 +21,13 @@ def crashed(case: Case, last: Last | None, options: Options, said: str) -> Resul
     return _ended(case, last, options, Verdict.CRASH, f"the process died; {first[0] if first else ''}")
 
 
-def timed_out(case: Case, last: Last | None, options: Options) -> Result:
+def timed_out(case: Case, last: Last | None, options: Settings) -> Result:
     """The verdict on a case that took longer than it may."""
     message = f"not finished after {options.timeout:g} s (--law-timeout)"
     return _ended(case, last, options, Verdict.TIMEOUT, message)
 
 
-def broke(case: Case, error: Exception, options: Options) -> Result:
+def broke(case: Case, error: Exception, options: Settings) -> Result:
     """The verdict on a case of which the adapter raised where nothing was to be observed."""
     law, place = _law(case), place_of(error, case.backend)
     said = str(error) if isinstance(error, EngineBroke) else described(error)
@@ -35,7 +35,7 @@ def broke(case: Case, error: Exception, options: Options) -> Result:
     return concluded(law.id, case.backend, Evidence(failure=failure))
 
 
-def _ended(case: Case, last: Last | None, options: Options, verdict: Verdict, message: str) -> Result:
+def _ended(case: Case, last: Last | None, options: Settings, verdict: Verdict, message: str) -> Result:
     law, backend = _law(case), case.backend
     program = None if last is None else last.program
     failure = Failure(verdict, death_of(law.id, program, backend), message)

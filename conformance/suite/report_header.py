@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from gradlaws.conformance.engines.backend import CAPABILITIES, Backend
 from gradlaws.conformance.judgement.profiles import PROFILES
 from gradlaws.conformance.suite.cases import Cases
-from gradlaws.conformance.suite.options import Options
+from gradlaws.conformance.suite.settings import Settings
 
 
-def introduction(options: Options, cases: Cases) -> Iterator[str]:
+def introduction(options: Settings, cases: Cases) -> Iterator[str]:
     """Lines for the top of a run."""
     for backend in options.backends:
         yield from _engine(backend, options)
@@ -24,7 +24,7 @@ def introduction(options: Options, cases: Cases) -> Iterator[str]:
     )
 
 
-def _engine(backend: Backend, options: Options) -> Iterator[str]:
+def _engine(backend: Backend, options: Settings) -> Iterator[str]:
     lacking = sorted(set(CAPABILITIES) - backend.capabilities)
     has, listed = len(CAPABILITIES) - len(lacking), len(options.known[backend.name])
     yield (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradlaws.conformance.known_failures.conditions import MARKS
 from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.toml_parser import parsed
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, InPlace, Leaf, Step, literal

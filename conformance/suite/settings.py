@@ -22,12 +22,12 @@ from gradlaws.conformance.suite.selection import Selection, SelectionError
 CHOOSING = ("level", "laws", "shard", "dialect", "profile", "max_examples", "seed", "known_failures")
 
 
-class OptionsError(Exception):
+class SettingsError(Exception):
     """The options make no sense; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class Options:
+class Settings:
     """What a run is about.
 
     known:     what each engine is known to break, by its name.
@@ -47,8 +47,8 @@ class Options:
     is_worker: bool
 
     @classmethod
-    def of(cls, config: pytest.Config) -> Options:
-        """What the options of pytest say; raises OptionsError."""
+    def of(cls, config: pytest.Config) -> Settings:
+        """What the options of pytest say; raises SettingsError."""
         option = config.option
         try:
             names = option.backend or [default()]
@@ -56,7 +56,7 @@ class Options:
             backends = [find(name) for name in names]
             for backend in backends:
                 if wrong := complaint(backend):
-                    raise OptionsError(wrong)
+                    raise SettingsError(wrong)
             level, profile = option.level or "full", option.profile or USUAL
             worker = getattr(config, "workerinput", None)
             return cls(
@@ -75,7 +75,7 @@ class Options:
                 worker is not None,
             )
         except (BackendError, KnownFailuresError, ReplayError, SelectionError) as error:
-            raise OptionsError(str(error)) from error
+            raise SettingsError(str(error)) from error
 
 
 def _seed(config: pytest.Config, profile: str) -> int:
@@ -88,15 +88,15 @@ def _seed(config: pytest.Config, profile: str) -> int:
 def _consistent(config: pytest.Config, names: list[str]) -> None:
     option = config.option
     if len(set(names)) < len(names):
-        raise OptionsError(f"--backend {max(names, key=names.count)} is given twice")
+        raise SettingsError(f"--backend {max(names, key=names.count)} is given twice")
     if option.replay:
         idle = ["--" + name.replace("_", "-") for name in CHOOSING if getattr(option, name) is not None]
         if idle:
-            raise OptionsError(
+            raise SettingsError(
                 f"--replay runs one remembered program, so {', '.join(idle)} can have no effect: leave it out"
             )
         if len(names) > 1:
-            raise OptionsError("--replay runs on one backend; give --backend once")
+            raise SettingsError("--replay runs on one backend; give --backend once")
 
 
 def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:
@@ -104,7 +104,7 @@ def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFai
     if not paths:
         return {backend.name: about(backend) for backend in backends}
     if len(paths) > 1 and len(backends) != len(paths):
-        raise OptionsError(
+        raise SettingsError(
             f"{len(backends)} backends and {len(paths)} files of known failures: give one file a backend, in order"
         )
     found = [load(path, LISTABLE) for path in paths]
