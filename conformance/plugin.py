@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gradlaws.conformance.suite.campaign import Campaign
 
 HERE = Path(__file__).resolve().parent
-#: As many worker processes as may die.
-RESTARTS = "10000"
 KEY: pytest.StashKey[Campaign] = pytest.StashKey()
 #: The campaign of this process; a list, because the hook that needs it is not given the config.
 _ACTIVE: list[Campaign] = []
@@ -121,10 +119,11 @@ def campaign_of(config: pytest.Config) -> Campaign:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is collected."""
     if _wanted(config) and not config.option.help and not config.option.version:
-        campaign_of(config)
-        # An engine may kill a process at every law; pytest-xdist would give up after four a worker.
+        campaign = campaign_of(config)
+        # An engine may kill a process at every law, and pytest-xdist would give up after four a worker; one that
+        # dies before any law runs would be started for ever.
         if getattr(config.option, "maxworkerrestart", "") is None:
-            config.option.maxworkerrestart = RESTARTS
+            config.option.maxworkerrestart = str(len(campaign.cases) + 2)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -148,8 +148,9 @@ def drive(given: list[str], record: Path) -> list[View] | int:
     progress.end()
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-            print("error: there is nothing to judge; the record has no result", file=sys.stderr)
-        elif code != pytest.ExitCode.USAGE_ERROR:  # of which pytest has told
+            print("error: nothing was judged; the record has no result", file=sys.stderr)
+            return Exit.UNKNOWN
+        if code != pytest.ExitCode.USAGE_ERROR:  # of which pytest has told
             print(aside.getvalue(), file=sys.stderr)
         return code
     for broken in driver.broken:
