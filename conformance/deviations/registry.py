@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeVar
 
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.variants import variant_name
 
 T = TypeVar("T", bound=type[Engine])
 #: By name: the reference engine with one thing done otherwise.
@@ -16,7 +16,7 @@ DEVIATIONS: dict[str, type[Engine]] = {}
 
 def deviation(made: T) -> T:
     """Register a reference engine that does one thing otherwise; its docstring says what."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", made.__name__).lower()
+    name = variant_name(made)
     if name in DEVIATIONS:
         raise ValueError(f"deviation {name} is registered twice")
     DEVIATIONS[name] = made

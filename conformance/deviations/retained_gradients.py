@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradlaws.conformance.deviations.registry import deviation
-from gradlaws.conformance.reference.differentiation import ORDER, ancestors, backward, between
+from gradlaws.conformance.reference.differentiation import ORDER, Seeded, ancestors, backward, between
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
+
+
+def _on_the_way(engine: Engine, seeded: Seeded, path: list[Node]) -> tuple[list[Node], list[Tensor]]:
+    """The path with the roots, and who retains its gradient there."""
+    nodes = {id(node): node for node in (*path, *(root for root, _ in seeded))}
+    return sorted(nodes.values(), key=ORDER), [x for x in engine._retaining if id(x.anchor) in nodes]
 
 
 @deviation
@@ -38,11 +44,9 @@ class InputsLeaveRetained(Engine):
         seeded, path, receivers = super()._plan(roots, gradients, inputs)
         if inputs is None:
             return seeded, path, receivers
-        nodes = {id(node): node for node in (*path, *(root for root, _ in seeded))}
+        path, more = _on_the_way(self, seeded, path)
         listed = {id(x) for _, x in receivers}
-        more = [x for x in self._retaining if id(x.anchor) in nodes and id(x) not in listed]
-        receivers += [(nodes[id(x.anchor)], x) for x in more]
-        return seeded, sorted(nodes.values(), key=ORDER), receivers
+        return seeded, path, receivers + [(x.anchor, x) for x in more if id(x) not in listed]
 
 
 @deviation
@@ -63,23 +67,18 @@ class GradWritesRetained(Engine):
     def _products(self, seeded: Any, path: list[Node], targets: list[Node], create_graph: bool) -> list[Any]:
         if not self._functional:
             return super()._products(seeded, path, targets, create_graph)
-        path, more = self._on_the_way(seeded, path)
+        path, more = _on_the_way(self, seeded, path)
         found = super()._products(seeded, path, [*targets, *(x.anchor for x in more)], create_graph)
         for x, (value, error) in zip(more, found[len(targets) :], strict=True):
             if value is not None:
                 self._accumulate(x, value, error, create_graph)
         return found[: len(targets)]
 
-    def _on_the_way(self, seeded: Any, path: list[Node]) -> tuple[list[Node], list[Tensor]]:
-        """The path with the roots, and who retains its gradient there."""
-        nodes = {id(node): node for node in (*path, *(root for root, _ in seeded))}
-        return sorted(nodes.values(), key=ORDER), [x for x in self._retaining if id(x.anchor) in nodes]
-
     def grad_contributions(
         self, roots: Sequence[Tensor], gradients: Any, inputs: Sequence[Tensor]
     ) -> list[tuple[Tensor, Node]]:
         seeded = self._seeded(roots, gradients)
         nodes = ancestors(root for root, _ in seeded)
-        path, more = self._on_the_way(seeded, between(nodes, [x.anchor for x in inputs]))
+        path, more = _on_the_way(self, seeded, between(nodes, [x.anchor for x in inputs]))
         arrived = backward(seeded, path, [x.anchor for x in more], self._tried)
         return [(x, value) for x, value in zip(more, arrived, strict=True) if value is not None]

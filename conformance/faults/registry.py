@@ -6,13 +6,13 @@ law against each of its faults, and print the whole matrix.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.variants import variant_name
 
 T = TypeVar("T", bound=type[ReferenceBackend] | type[Engine])
 
@@ -42,7 +42,7 @@ def fault(*breaks: str, strict: bool = False) -> Callable[[T], T]:
     """Register a faulty engine (or backend) as a fault that these laws must catch; its docstring says what is wrong."""
 
     def register(made: T) -> T:
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", made.__name__).lower()
+        name = variant_name(made)
         if name in FAULTS:
             raise ValueError(f"fault {name} is registered twice")
         sentence = " ".join((made.__doc__ or "").split())

@@ -223,16 +223,8 @@ class Soak:
         located = self.shrinker.error(watchful(program), past)
         if located is None and not past.laws:
             # Looked at after every step, the program shows nothing.
-            located = error
-            end = error.index if isinstance(error, Broken) else None
-            start = program if end is None else Program(program.steps[: end + 1])
-            passed = Containment(self.known)
-            if isinstance(error, ReferenceBroke):
-                pass
-            elif self.shrinker.error(program, passed) is None and passed.laws:
-                past, located = passed, None
-            elif self.known.excuse(blamed(error), start) is not None:
-                past.laws, past.ended, located = [blamed(error)], True, None
+            past = self._unlocated(program, error)
+            located = None if past.laws else error
         if located is None:
             self.tally.excused.update(dict.fromkeys(past.laws, 1))
             self.tally.listed += 1
@@ -246,6 +238,18 @@ class Soak:
             return
         small = self.shrinker.reduce(program, located)
         self.keep(number, small.program, small.error)
+
+    def _unlocated(self, program: Program, error: Exception) -> Containment:
+        """What is listed of a breach that shows only where the program itself looks."""
+        past = Containment(self.known)
+        if isinstance(error, ReferenceBroke) or (self.shrinker.error(program, past) is None and past.laws):
+            return past
+        past = Containment(self.known)
+        end = error.index if isinstance(error, Broken) else None
+        start = program if end is None else Program(program.steps[: end + 1])
+        if self.known.excuse(blamed(error), start) is not None:
+            past.laws, past.ended = [blamed(error)], True
+        return past
 
     def _audit(self, number: int, program: Program, error: Exception) -> None:
         """Make a program small of which all breaches are listed, to see whether what is left is."""
