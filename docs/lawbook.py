@@ -170,7 +170,7 @@ def filled(text: str) -> str:
 
 
 def _values() -> dict[str, str]:
-    from gradlaws.commands import COMMANDS
+    from gradlaws.commands.parser import COMMANDS
 
     examples = ROOT / "examples"
     return {

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.entropy import VALUES, Array, Entropy
+from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Literal, Step, Var
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import Constant, Elementwise, Params, Weighted
+from gradlaws.conformance.tensor_contents import VALUES
 from gradlaws.strategies.vocabulary import Vocabulary
 
 #: Results larger than this are not used: they would soon overflow the range where arithmetic is exact.

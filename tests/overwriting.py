@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.reference.differentiation import ancestors
+from gradlaws.conformance.reference.graph_traversal import ancestors
 
 
 class Overwriting(ReferenceBackend):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gradlaws.commands import COMMANDS
+from gradlaws.commands.parser import COMMANDS
 from gradlaws.reports.record import read
 
 SRC = Path(__file__).resolve().parent.parent / "src"

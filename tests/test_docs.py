@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from gradlaws.commands import COMMANDS
+from gradlaws.commands.parser import COMMANDS
 from gradlaws.conformance.engines.backend import CAPABILITIES
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.verdict import Verdict

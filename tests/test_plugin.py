@@ -26,7 +26,7 @@ class Toy(ReferenceBackend):
 class Overwriting(Toy):
     name = "overwriting"
     def backward(self, root, gradient=None, **options):
-        from gradlaws.conformance.reference.differentiation import ancestors
+        from gradlaws.conformance.reference.graph_traversal import ancestors
         if root.requires_grad:
             for node in ancestors([root.node]):
                 if node.owner is not None:

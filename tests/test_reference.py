@@ -13,8 +13,8 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.reference.differentiation import ancestors, backward, between, forward
 from gradlaws.conformance.reference.engine import Engine, MustRaise
+from gradlaws.conformance.reference.graph_traversal import ancestors, backward, between, forward
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradlaws.conformance.deviations.registry import deviation
-from gradlaws.conformance.reference.differentiation import ORDER, Seeded, ancestors, backward, between
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.graph_traversal import ORDER, Seeded, ancestors, backward, between
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.deviations.registry import deviation
-from gradlaws.conformance.reference.differentiation import Seeded
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.graph_traversal import Seeded
 from gradlaws.conformance.reference.tensor import Tensor
 
 

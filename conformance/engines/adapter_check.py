@@ -19,6 +19,8 @@ from gradlaws.conformance.engines.isolation import contained, listening, place_o
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
+#: What every adapter defines; all else is a capability.
+REQUIRED = ("tensor", "numpy", "apply", "backward", "grad")
 _VALUES = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]])
 
 
@@ -35,6 +37,15 @@ class Problem:
 
 class _Wrong(Exception):
     pass
+
+
+def lacking(adapter: type[Backend]) -> str:
+    """What an adapter must define and does not, in words for whoever wrote it; empty if it defines all."""
+    missing = [m for m in REQUIRED if getattr(adapter, m) is getattr(Backend, m)]
+    if not missing:
+        return ""
+    listed = "\n".join(f"    {m}: {(getattr(Backend, m).__doc__ or '').splitlines()[0]}" for m in missing)
+    return f"{adapter.__name__} lacks the required method{'s' * (len(missing) > 1)} {', '.join(missing)}:\n{listed}"
 
 
 def check(backend: Backend) -> list[Problem]:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from gradlaws.conformance.engines.adapter_check import lacking
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.engines.isolation import contained
@@ -43,7 +44,6 @@ EXTRAS = {
     "paddle": "pip install paddlepaddle",
     "tinygrad": "pip install tinygrad",
 }
-REQUIRED = ("tensor", "numpy", "apply", "backward", "grad")
 
 
 class BackendError(Exception):
@@ -104,13 +104,8 @@ def _made(name: str, place: str) -> Backend:
             f"backend {given!r}: {attribute} is {type(backend).__name__}, expected a gradlaws.Backend, a subclass "
             f"of it or a function that returns one"
         )
-    missing = [m for m in REQUIRED if getattr(type(backend), m) is getattr(Backend, m)]
-    if missing:
-        raise BackendError(
-            f"backend {given!r}: {type(backend).__name__} lacks the required method{'s' * (len(missing) > 1)} "
-            f"{', '.join(missing)}:\n"
-            + "\n".join(f"    {m}: {(getattr(Backend, m).__doc__ or '').splitlines()[0]}" for m in missing)
-        )
+    if complaint := lacking(type(backend)):
+        raise BackendError(f"backend {given!r}: {complaint}")
     if not backend.name:
         backend.name = name
     backend.given = given

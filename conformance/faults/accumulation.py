@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.faults.tape import TapeEngine
-from gradlaws.conformance.reference.differentiation import Seeded
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.graph_traversal import Seeded
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 

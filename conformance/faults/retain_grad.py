@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.reference.differentiation import ancestors
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.graph_traversal import ancestors
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.reference.differentiation import Seeded
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.graph_traversal import Seeded
 from gradlaws.conformance.reference.jacobian_products import pull
 from gradlaws.conformance.reference.node import Node
 

@@ -10,8 +10,8 @@ import numpy as np
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.faults.tape import Product, TapeEngine, scattered
 from gradlaws.conformance.ops.movement import positions
-from gradlaws.conformance.reference.differentiation import Seeded
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.graph_traversal import Seeded
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor

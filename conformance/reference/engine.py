@@ -1,6 +1,6 @@
 """The reference engine: what the documentation promises of `.grad`, executable.
 
-How a call can end is said in `gradlaws.conformance.reference.outcomes`, what backward does in `backprop`. The
+How a call can end is said in `gradlaws.conformance.reference.outcomes`, what backward does in `backward`. The
 engine keeps immutable values, so it always knows the right gradient.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
-from gradlaws.conformance.reference.backprop import Backprop
+from gradlaws.conformance.reference.backward import Backprop
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
 from gradlaws.conformance.reference.outcomes import MayRaise, MustRaise

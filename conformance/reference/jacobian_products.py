@@ -27,6 +27,7 @@ from gradlaws.conformance.ops.table import (
     Weighted,
     axes,
 )
+from gradlaws.conformance.reference.broadcasting import summed_to
 from gradlaws.conformance.reference.node import RECORDED, Node, constant, one, record
 
 
@@ -147,18 +148,6 @@ def _push_elementwise(node: Node, tangents: tuple[Array | None, ...], directions
     spread = np.empty(shape, total.dtype)
     spread[...] = total
     return spread
-
-
-def summed_to(g: Node, shape: tuple[int, ...]) -> Node:
-    """The cotangent g of a broadcast operand, summed to the operand's own shape."""
-    if g.shape == shape:
-        return g
-    extra = len(g.shape) - len(shape)
-    dims = tuple(range(extra)) + tuple(
-        d + extra for d, n in enumerate(shape) if n == 1 and g.shape[d + extra] != 1
-    )
-    g = record(TABLE["sum"], (g,), {"dim": dims, "keepdim": False}) if dims else g
-    return g if g.shape == shape else one(TABLE["reshape"], (g,), {"shape": shape})
 
 
 def pull(node: Node, g: Node) -> tuple[Node | None, ...]:

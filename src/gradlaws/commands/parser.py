@@ -8,11 +8,26 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from gradlaws.commands import COMMANDS, CommandError, Exit
+from gradlaws.commands import CommandError, Exit
 from gradlaws.reports.record import RecordError
 
 CODES = """\
 exit codes: 0 conforms, 1 does not, 2 unknown or incomplete, 3 the suite broke, 4 wrong usage or input"""
+
+
+#: Subcommands, in the order in which people need them, with what each does. Dashes become underscores in modules.
+COMMANDS = {
+    "smoke": "look at an adapter step by step, then judge every law on a few programs",
+    "run": "judge an engine by all laws, and write the record",
+    "replay": "run just the program that an earlier failure was reported with",
+    "report": "render a record, or several side by side, and decide on a release",
+    "diff": "compare two records law by law",
+    "merge": "join the records of a run that was split over several machines",
+    "known-failures": "write a list of known failures from a record, or check one",
+    "soak": "run random whole programs until the time is up, and tell each finding once",
+    "engines": "judge a set of engines, each in its own virtual environment, and show a table of all",
+    "laws": "list the laws, or show one with its source",
+}
 
 
 class Parser(argparse.ArgumentParser):

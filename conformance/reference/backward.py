@@ -11,19 +11,12 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.reference.differentiation import Seeded, ancestors, backward, between, forward
+from gradlaws.conformance.reference.broadcasting import broadcasts
+from gradlaws.conformance.reference.graph_traversal import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
 from gradlaws.conformance.reference.rounding import Bounds, Doubt, doubt, settled, unrounded
 from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, fresh
-
-
-def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    """Whether an array of one shape can be expanded to another."""
-    try:
-        return np.broadcast_shapes(shape, to) == to
-    except ValueError:
-        return False
 
 
 def _cut(node: Node) -> None:
