@@ -6,20 +6,21 @@ from collections.abc import Iterator, Sequence
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.finding_script import script
-from gradlaws.reports.terminal import again, some
-from gradlaws.reports.view import BREAKS, View, plural
+from gradlaws.reports.gate import Decision
+from gradlaws.reports.terminal import again
+from gradlaws.reports.view import BREAKS, View
+from gradlaws.reports.wording import plural, some
 
 
-def annotated(views: Sequence[View]) -> str:
+def annotated(views: Sequence[View], decision: Decision | None = None) -> str:
     """The commands, a line each. GitHub shows ten errors and ten warnings a step."""
     return "".join(f"{line}\n" for view in views for line in _lines(view))
 
 
 def _lines(view: View) -> Iterator[str]:
     for cause in view.causes:
-        others = [law for law in cause.laws if law != cause.law]
         parts = [cause.sentence, cause.shown.message]
-        parts += [f"Explains {some(others)} too."] if others else []
+        parts += [f"Explains {some(cause.others)} too."] if cause.others else []
         parts += [script(cause.finding, view.name)] if cause.finding and cause.finding.program else []
         parts += [f"Again: {again(cause.shown, view.record.path)}"]
         yield _command("error", f"{cause.shown.verdict} {cause.law} on {view.name}", "\n\n".join(parts))

@@ -1,37 +1,35 @@
-"""The level reached as an endpoint file of shields.io: https://shields.io/badges/endpoint-badge."""
+"""The level reached, in the colour of the gate's decision, as an endpoint file of shields.io: https://shields.io/badges/endpoint-badge."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from gradlaws.reports.view import View, plural
+from gradlaws.reports.gate import UNKNOWN, Decision, decide
+from gradlaws.reports.view import BREAKS, View
+from gradlaws.reports.wording import plural
 
 
-def badge(views: Sequence[View]) -> str:
-    """The JSON; of several engines the badge shows each, and the colour of the worst."""
-    said = [_one(view) for view in views]
-    several = len(views) > 1
-    texts = [
-        f"{view.engine.name} {text}" if several else text for view, (text, _) in zip(views, said, strict=True)
-    ]
-    order = ("red", "lightgrey", "orange", "yellow", "green")
-    colour = min((colour for _, colour in said), key=order.index, default="lightgrey")
+def badge(views: Sequence[View], decision: Decision | None = None) -> str:
+    """The JSON; of several engines the badge shows each. Colours are told in `gradlaws.reports.gate`."""
+    decision = decision or decide(views)
+    texts = [f"{view.engine.name} {_one(view)}" if len(views) > 1 else _one(view) for view in views]
+    if decision.code == UNKNOWN and "unknown" not in texts:
+        texts.append("not all is known")
     return json.dumps(
-        {"schemaVersion": 1, "label": ".grad laws", "message": " | ".join(texts), "color": colour},
+        {"schemaVersion": 1, "label": ".grad laws", "message": " | ".join(texts), "color": decision.colour},
         ensure_ascii=False,
     )
 
 
-def _one(view: View) -> tuple[str, str]:
+def _one(view: View) -> str:
     best = view.reached
     if not view.record.finished or not view.total.assertions:
-        return "unknown", "lightgrey"
+        return "unknown"
     declared = f", {plural(len(view.engine.conventions), 'deviation')}" if view.engine.conventions else ""
+    broken = sum(view.total.verdicts[verdict] for verdict in BREAKS)
+    failing = f", {plural(broken, 'law fails', 'laws fail')}" if broken else ""
     if best is None:
-        broken = sum(len(cause.laws) for cause in view.causes)
-        kept = f"{view.total.kept} of {len(view.total.results)}"
-        return f"{kept} kept{declared}", "red" if broken else "orange"
-    if best.known:
-        return f"{best.level}, {plural(len(best.known), 'known failure')}{declared}", "yellow"
-    return f"{best.level}{declared}", "yellow" if declared else "green"
+        return f"{view.total.kept} of {len(view.total.results)} kept{declared}"
+    known = f", {plural(len(best.known), 'known failure')}" if best.known else ""
+    return f"{best.level}{failing}{known}{declared}"

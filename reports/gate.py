@@ -1,4 +1,10 @@
-"""The decision on a release, from its record: one exit code, and the reasons for it."""
+"""The decision on a release, from its record: one exit code, the reasons for it, and what stands beside it.
+
+Every form of the report begins with it. Its colour, on a badge as anywhere: green where the release conforms and a
+level is reached with nothing counted beside it; yellow where it conforms but for known failures, declared deviations,
+failures that the baseline has too, or without reaching a level, and where nothing fails but something is not known;
+red where it does not conform, a stale entry included.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +12,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.reports.record_difference import Difference
-from gradlaws.reports.terminal import some
-from gradlaws.reports.view import BREAKS, State, View, plural
+from gradlaws.reports.record_difference import Change, Difference
+from gradlaws.reports.view import BREAKS, State, View
+from gradlaws.reports.wording import plural, some
 
 CONFORMS, FAILS, UNKNOWN = 0, 1, 2
+WORDS = {CONFORMS: "conforms", FAILS: "does not conform", UNKNOWN: "unknown"}
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Exit code and reasons; no reason with code 0."""
+    """Exit code and reasons; no reason with code 0.
+
+    differences: against a baseline, where there is one.
+    beside:      what a reader of "conforms" should know, in a line each: known deaths of the process.
+    colour:      green, yellow or red.
+    """
 
     code: int
     reasons: tuple[str, ...]
+    differences: tuple[Difference, ...] = ()
+    beside: tuple[str, ...] = ()
+    colour: str = "green"
+
+    @property
+    def word(self) -> str:
+        """The decision in a word or two."""
+        return WORDS[self.code]
+
+    @property
+    def headline(self) -> str:
+        """The decision in a line."""
+        return f"gate: {self.word} (exit code {self.code})"
 
     @property
     def sentence(self) -> str:
-        """The decision in words, a line a reason."""
-        word = {CONFORMS: "conforms", FAILS: "does not conform", UNKNOWN: "unknown"}[self.code]
-        return "\n".join(
-            [f"gate: {word} (exit code {self.code})", *(f"    {reason}" for reason in self.reasons)]
-        )
+        """The decision in words, a line a reason, and a line each for what stands beside it."""
+        return "\n".join([self.headline, *(f"    {line}" for line in (*self.reasons, *self.beside))])
 
 
 def decide(
-    views: Sequence[View], level: str | None = None, differences: Sequence[Difference] | None = None
+    views: Sequence[View],
+    level: str | None = None,
+    differences: Sequence[Difference] | None = None,
+    baseline: Sequence[Difference] = (),
 ) -> Decision:
     """What the records say about a release.
 
     level:       this claim has to hold.
     differences: against a baseline; if given, only what has become worse counts as failed.
+    baseline:    differences that are told beside the decision, and do not change it.
     """
     failed, open_ = [], []
     for view in views:
@@ -48,18 +74,37 @@ def decide(
                     f"{view.name}: --require-level {level}: {claim.sentence}"
                 )
     for difference in differences or ():
-        worse = [c for c in difference.regressed if c.new is not Verdict.KNOWN]
-        if worse:
-            laws = ", ".join(f"{c.law} ({c.old} to {c.new})" for c in worse)
+        if worse := regressed(difference):
+            laws = some([f"{c.name} ({c.old} to {c.new})" for c in worse])
             failed.append(f"{difference.new.name}: {plural(len(worse), 'law')} regressed: {laws}")
     code = FAILS if failed else UNKNOWN if open_ else CONFORMS
-    return Decision(code, (*failed, *open_))
+    beside = tuple(line for view in views for line in _beside(view))
+    return Decision(code, (*failed, *open_), tuple(differences or baseline), beside, _colour(code, views))
+
+
+def regressed(difference: Difference) -> list[Change]:
+    """What has become worse, and is not listed."""
+    return [change for change in difference.regressed if change.new is not Verdict.KNOWN]
+
+
+def _colour(code: int, views: Sequence[View]) -> str:
+    if code == FAILS:
+        return "red"
+    clean = all(view.reached and not view.reached.but and not view.causes for view in views)
+    return "green" if code == CONFORMS and clean and views else "yellow"
+
+
+def _beside(view: View) -> list[str]:
+    return [
+        f"{view.name}: the process can die or hang, as listed: {result.law}: {result.known or result.message}"
+        for result in view.known_deaths
+    ]
 
 
 def _broken(view: View) -> list[str]:
     reasons = []
     for verdict in Verdict:
-        laws = [r.law for r in view.ordered if r.verdict is verdict]
+        laws = [r.name for r in view.ordered if r.verdict is verdict]
         laws += [e.name for e in view.documented if e.verdict is verdict]
         if verdict in BREAKS and laws:
             reasons.append(f"{view.name}: {len(laws)} {verdict}: {some(laws)}")

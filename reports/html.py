@@ -11,9 +11,11 @@ from markupsafe import Markup
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.finding_script import script
+from gradlaws.reports.gate import Decision, decide, regressed
 from gradlaws.reports.record_reader import LawResult
-from gradlaws.reports.terminal import again, covered, ratio
-from gradlaws.reports.view import BREAKS, Cause, Family, State, View, plural
+from gradlaws.reports.terminal import again, covered
+from gradlaws.reports.view import BREAKS, Cause, Family, State, View, worst_of
+from gradlaws.reports.wording import plural, ratio
 
 #: Verdicts as a cell of the matrix names them, worst first.
 KINDS = {
@@ -46,19 +48,22 @@ class Row:
         return tuple(dict.fromkeys(str(result.verdict) if result else "untried" for result in self.results))
 
 
-def html(views: Sequence[View]) -> str:
+def html(views: Sequence[View], decision: Decision | None = None) -> str:
     """The page."""
+    decision = decision or decide(views)
     page = files("gradlaws.reports") / "page"
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.filters.update(ratio=ratio, shown=_shown, link=_link)
-    environment.globals.update(plural=plural, again=again, covered=covered)
+    environment.filters.update(ratio=ratio, shown=_shown, link=_link, worst_of=worst_of)
+    environment.globals.update(plural=plural, again=again, covered=covered, regressed=regressed)
     rows = _rows(views)
     return environment.from_string((page / "page.html.jinja").read_text("utf-8")).render(
         style=Markup((page / "page.css").read_text("utf-8")),
         behaviour=Markup((page / "page.js").read_text("utf-8")),
         views=views,
+        decision=decision,
+        kind={"green": "kept", "yellow": "known", "red": "broken"}[decision.colour],
         several=len(views) > 1,
         rows=rows,
         families=sorted({row.family for row in rows}),

@@ -1,4 +1,4 @@
-"""The report as JUnit XML, as ordinary CI servers read it: a suite an engine, a case a law."""
+"""The report as JUnit XML, as ordinary CI servers read it: the decision, then a suite an engine, a case a law."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.gate import CONFORMS, FAILS, Decision, decide
 from gradlaws.reports.record_reader import LawResult
-from gradlaws.reports.terminal import failure
+from gradlaws.reports.terminal import failure, head
 from gradlaws.reports.view import View
 
 #: What XML cannot hold, not even escaped.
@@ -17,15 +18,37 @@ FAILED = frozenset({Verdict.FAIL, Verdict.STALE, Verdict.UNKNOWN})
 ERRORS = frozenset({Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT})
 
 
-def junit(views: Sequence[View]) -> str:
+def junit(views: Sequence[View], decision: Decision | None = None) -> str:
     """The XML. KNOWN, DECLARED and UNSUPPORTED are skipped cases; UNKNOWN is a failure, for nothing was shown."""
+    decision = decision or decide(views)
     root = ElementTree.Element("testsuites", name="gradlaws")
+    _gate(root, views, decision)
     for view in views:
         _suite(root, view)
     for total in ("tests", "failures", "errors", "skipped"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _gate(root: ElementTree.Element, views: Sequence[View], decision: Decision) -> None:
+    """The decision as a case; its text is what every report begins with."""
+    suite = ElementTree.SubElement(root, "testsuite", name="gradlaws gate")
+    case = _case(suite, "gradlaws.gate", "decision", 0.0)
+    text = _clean("\n".join(head(views, decision)))
+    if decision.code == CONFORMS:
+        ElementTree.SubElement(case, "system-out").text = text
+    else:
+        message = _clean("; ".join([decision.headline, *decision.reasons]))
+        tag = "failure" if decision.code == FAILS else "error"
+        ElementTree.SubElement(case, tag, message=message, type="GATE").text = text
+    _totals(suite)
+
+
+def _totals(suite: ElementTree.Element) -> None:
+    suite.set("tests", str(len(suite)))
+    for tag, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
 
 
 def _suite(root: ElementTree.Element, view: View) -> None:
@@ -40,9 +63,7 @@ def _suite(root: ElementTree.Element, view: View) -> None:
         case = _case(suite, f"{view.engine.name}.run", "complete", 0.0)
         text = f"the run was cut short; not tried: {', '.join(view.untried)}"
         ElementTree.SubElement(case, "error", message=text, type="INCOMPLETE")
-    suite.set("tests", str(len(suite)))
-    for tag, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
-        suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
+    _totals(suite)
     suite.set("time", f"{view.total.seconds:.3f}")
     suite.set("timestamp", view.record.started.removesuffix("Z"))
 
@@ -62,7 +83,8 @@ def _said(case: ElementTree.Element, verdict: Verdict, message: str, text: str) 
 
 def _message(result: LawResult) -> str:
     needs = f"needs {', '.join(result.missing)}" if result.missing else ""
-    return result.message or result.known or needs
+    blamed = f"{result.broken}: " if result.broken != result.law else ""
+    return f"{blamed}{result.message}" if result.message else result.known or needs
 
 
 def _text(result: LawResult, view: View) -> str:

@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from gradlaws.reports.finding_script import script
-from gradlaws.reports.terminal import again, cell, covered, ratio, short, some
-from gradlaws.reports.view import BREAKS, Cause, State, View, plural
+from gradlaws.reports.gate import CONFORMS, FAILS, UNKNOWN, Decision, decide, regressed
+from gradlaws.reports.terminal import again, cell, covered
+from gradlaws.reports.view import BREAKS, Cause, State, View, worst_of
+from gradlaws.reports.wording import plural, ratio, short, some
 
 #: Step summaries hold a mebibyte; a person reads less.
 CAUSES = 25
 SIGNS = {State.HOLDS: "✅", State.BROKEN: "❌", State.PARTIAL: "🟡", State.OPEN: "❔"}
+GATE = {CONFORMS: "✅", FAILS: "❌", UNKNOWN: "❔"}
 
 
-def markdown(views: Sequence[View]) -> str:
-    """The report on one engine, or on several side by side."""
-    return "\n".join(_lines(views)) + "\n"
+def markdown(views: Sequence[View], decision: Decision | None = None) -> str:
+    """The report on one engine, or on several side by side; decision and root causes first."""
+    return "\n".join(_lines(views, decision or decide(views))) + "\n"
 
 
-def _lines(views: Sequence[View]) -> Iterator[str]:
-    yield "## gradlaws: gradient access (.grad)"
+def _head(views: Sequence[View], decision: Decision) -> Iterator[str]:
+    """What whoever is asked to release looks for."""
+    yield f"## {GATE[decision.code]} gradlaws: {decision.word} (exit code {decision.code})"
     yield ""
-    yield from _row(["", *(view.name for view in views)])
+    yield from (f"- {_escaped(line)}" for line in (*decision.reasons, *decision.beside))
+    for difference in decision.differences:
+        yield f"- baseline {_escaped(f'{difference.old.name}, {difference.old.record.name}: {difference.counts}')}"
+        if worse := regressed(difference):
+            yield f"  - regressed: {', '.join(f'**{c.name}** ({c.old} → {c.new})' for c in worse)}"
+    for view in views:
+        yield f"- verdicts{f' on {_escaped(view.name)}' * (len(views) > 1)}: {view.counts or 'none'}"
+    yield ""
+    for view in views:
+        for cause in view.causes[:CAUSES]:
+            yield from _cause(cause, view, len(views) > 1)
+        if len(view.causes) > CAUSES:
+            yield f"and {len(view.causes) - CAUSES} more root causes; the HTML report has them all."
+            yield ""
+
+
+def _lines(views: Sequence[View], decision: Decision) -> Iterator[str]:
+    yield from _head(views, decision)
+    yield "## Gradient access (.grad), law by law"
+    yield ""
+    yield from _row(["", *(_escaped(view.name) for view in views)])
     yield "|" + "---|" * (len(views) + 1)
     yield from _row(["**level reached**", *(_level(view) for view in views)])
     for name in sorted({family.name for view in views for family in view.families}):
@@ -48,7 +73,7 @@ def _family(view: View, name: str) -> str:
 
 def _engine(view: View) -> Iterator[str]:
     record = view.record
-    yield f"### {view.name}"
+    yield f"### {_escaped(view.name)}"
     yield ""
     if not record.finished:
         yield f"> **Incomplete**: the run was cut short; {plural(len(view.untried), 'law')} not tried."
@@ -63,11 +88,6 @@ def _engine(view: View) -> Iterator[str]:
     if coverage := covered(view):
         yield f"- {coverage}"
     yield ""
-    for cause in view.causes[:CAUSES]:
-        yield from _cause(cause, view)
-    if len(view.causes) > CAUSES:
-        yield f"and {len(view.causes) - CAUSES} more root causes; the HTML report has them all."
-        yield ""
     yield from _listed("Known failures", [(r.law, r.known) for r in view.known])
     excused = [
         (f"{plural(programs, 'program')} of {some(laws)}", label)
@@ -86,25 +106,26 @@ def _engine(view: View) -> Iterator[str]:
     yield ""
 
 
-def _cause(cause: Cause, view: View) -> Iterator[str]:
-    yield f"#### ❌ {cause.law}: {cause.sentence}"
+def _cause(cause: Cause, view: View, several: bool) -> Iterator[str]:
+    yield f"#### ❌ {_escaped(cause.title)}{f' (on {_escaped(view.name)})' * several}"
     yield ""
     finding = cause.finding
-    step = f"After `{finding.step}`: " if finding and finding.step else ""
+    step = f"After {_code(finding.step)}: " if finding and finding.step else ""
     yield f"{step}{_escaped(short(cause.shown.message, 400))} ([source]({cause.source}))"
     yield ""
-    if others := [law for law in cause.laws if law != cause.law]:
-        yield f"Explains {some(others)} too."
+    if cause.others:
+        yield f"Explains {some(cause.others)} too."
         yield ""
     if finding is not None and (text := script(finding, view.name)):
         yield "<details open><summary>Minimal program</summary>"
-        yield from ("", "```python", text.rstrip(), "```", "", "</details>", "")
-    yield f"Again: `{again(cause.shown, view.record.path)}`"
+        fence = _fence(text, 3)
+        yield from ("", f"{fence}python", text.rstrip(), fence, "", "</details>", "")
+    yield f"Again: {_code(again(cause.shown, view.record.path))}"
     yield ""
 
 
 def _laws(view: View) -> Iterator[str]:
-    yield f"<details><summary>All laws of {view.name}</summary>"
+    yield f"<details><summary>All laws of {_escaped(view.name)}</summary>"
     yield from (
         "",
         "| law | verdict | promise | programs | assertions | worst | s |",
@@ -118,7 +139,7 @@ def _laws(view: View) -> Iterator[str]:
                 result.sentence,
                 f"{result.programs:,}",
                 f"{result.assertions:,}",
-                ratio(result.worst),
+                ratio(worst_of(result)),
                 f"{result.seconds:.2f}",
             ]
         )
@@ -134,8 +155,26 @@ def _listed(title: str, entries: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _row(cells: Sequence[str]) -> Iterator[str]:
-    yield "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"
+    yield "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\|", _line(text)) for text in cells) + " |"
 
 
 def _escaped(text: str) -> str:
-    return text.replace("<", "&lt;").replace("[", "\\[").replace("*", "\\*")
+    """A text of somebody else's, in which nothing is markup."""
+    text = _line(text).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    """A text as a code span, whatever it holds."""
+    line, fence = _line(text), _fence(text, 1)
+    pad = " " * ("`" in line)
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    """More backticks than there are in a row in a text."""
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record import RecordError
-from gradlaws.reports.view import View, plural
+from gradlaws.reports.view import View
+from gradlaws.reports.wording import plural
 
 #: How good a verdict is for an engine. Listing a failure, or taking one off the list, does not change an engine.
 RANKS = {
@@ -27,12 +28,16 @@ RANKS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One law or documented example in both records; None where it is not in one of them."""
+    """One law or documented example in both records; None where it is not in one of them.
+
+    name: what to call it: the law that is broken, where the programs of another show it.
+    """
 
     law: str
     old: Verdict | None
     new: Verdict | None
     why: str
+    name: str
 
     @property
     def step(self) -> int:
@@ -48,7 +53,7 @@ class Difference:
         before, after = _verdicts(old), _verdicts(new)
         laws = sorted({*before, *after})
         self.changes = tuple(
-            Change(law, before.get(law, (None, ""))[0], *after.get(law, (None, ""))) for law in laws
+            Change(law, before.get(law, (None, "", ""))[0], *after.get(law, (None, "", law))) for law in laws
         )
 
     @cached_property
@@ -119,7 +124,7 @@ def as_text(differences: Sequence[Difference]) -> Iterator[str]:
         yield from (f"note: {note}" for note in difference.notes)
         for title, changes in _groups(difference):
             for change in changes:
-                yield f"{title:10} {change.law:10} {_said(change)}"
+                yield f"{title:10} {change.name:10} {_said(change)}"
         yield difference.counts
 
 
@@ -134,7 +139,7 @@ def as_markdown(differences: Sequence[Difference]) -> Iterator[str]:
         rows = [(title, change) for title, changes in _groups(difference) for change in changes]
         if rows:
             yield from ("", "| | law | verdict |", "|---|---|---|")
-            yield from (f"| {title} | {change.law} | {_said(change)} |" for title, change in rows)
+            yield from (f"| {title} | {change.name} | {_said(change)} |" for title, change in rows)
         yield ""
 
 
@@ -152,6 +157,6 @@ def _said(change: Change) -> str:
     return f"{verdicts}: {why}" if why else verdicts
 
 
-def _verdicts(view: View) -> dict[str, tuple[Verdict, str]]:
-    laws = {r.law: (r.verdict, r.message or ", ".join(r.missing)) for r in view.results}
-    return laws | {e.name: (e.verdict, e.message) for e in view.documented}
+def _verdicts(view: View) -> dict[str, tuple[Verdict, str, str]]:
+    laws = {r.law: (r.verdict, r.message or ", ".join(r.missing), r.name) for r in view.results}
+    return laws | {e.name: (e.verdict, e.message, e.name) for e in view.documented}

@@ -1,10 +1,15 @@
-"""One line of a record, whose keys are checked when they are read."""
+"""One line of a record, whose keys are checked when they are read.
+
+Texts in it may be an engine's: what cannot be shown as it is (escape codes, control characters, surrogates) comes as
+escapes, so that no form of the report, and no terminal, does with it what it says.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any, NoReturn
 
+from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record import RecordError
 
@@ -31,7 +36,7 @@ class Line:
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
             self.refuse(key)
-        return value
+        return _plain(value) if isinstance(value, str) else value
 
     def refuse(self, key: str) -> NoReturn:
         """What is under a key is not what a run writes."""
@@ -44,14 +49,14 @@ class Line:
         found = self.get(key, list, default)
         if not all(isinstance(name, str) for name in found):
             self.refuse(key)
-        return tuple(found)
+        return tuple(map(_plain, found))
 
     def counts(self, key: str, default: Any = _REQUIRED) -> dict[str, int]:
         """An object of numbers."""
         found: dict[str, int] = self.get(key, dict, default)
         if not all(type(number) is int for number in found.values()):
             self.refuse(key)
-        return found
+        return {_plain(name): number for name, number in found.items()}
 
     def law(self, key: str = "law") -> str:
         """The id of a law."""
@@ -73,3 +78,8 @@ class Line:
         if text not in _VERDICTS:
             raise RecordError(f"{self.where}: {text!r} is no verdict; there are {', '.join(Verdict)}")
         return Verdict(text)
+
+
+def _plain(text: str) -> str:
+    """A text with its line ends, but no other control characters."""
+    return "\n".join(map(plain, text.split("\n")))

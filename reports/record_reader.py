@@ -80,6 +80,16 @@ class LawResult:
     waived: tuple[str, ...]
     finding: Finding | None
 
+    @property
+    def broken(self) -> str:
+        """The law that is broken: the one that is blamed, where the programs of another show it."""
+        return self.law if self.finding is None else self.finding.law
+
+    @property
+    def name(self) -> str:
+        """What to call it in a list of failures."""
+        return self.law if self.broken == self.law else f"{self.broken} (in {self.law})"
+
 
 @dataclass(frozen=True)
 class ExampleResult:

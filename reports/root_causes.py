@@ -27,6 +27,16 @@ class Cause:
     laws: tuple[str, ...]
 
     @property
+    def title(self) -> str:
+        """What is wrong, in a line."""
+        return f"{self.law}: {self.sentence.rstrip('.')}"
+
+    @property
+    def others(self) -> list[str]:
+        """The laws that fail because of it, but for the one that it is named by."""
+        return [law for law in self.laws if law != self.law]
+
+    @property
     def finding(self) -> Finding | None:
         """What was seen."""
         return self.shown.finding

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.gate import Decision, regressed
 from gradlaws.reports.record_reader import LawResult
-from gradlaws.reports.view import BREAKS, Family, State, View, plural
+from gradlaws.reports.view import BREAKS, Family, State, View, worst_of
+from gradlaws.reports.wording import plural, ratio, short, some
 
 #: Verdicts by column of the table, in order; the rest is `other`.
 COLUMNS = (Verdict.PASS, Verdict.DECLARED, Verdict.FAIL, Verdict.KNOWN, Verdict.UNSUPPORTED, Verdict.UNKNOWN)
@@ -18,16 +20,14 @@ HEAD = (
 )
 #: How many engines stand beside each other; more stand below each other.
 ABREAST = 3
-#: How many names a line of the terminal lists.
-FEW = 12
 
 
 def failure(result: LawResult, record: Path | None = None) -> str:
     """One failing law: what was seen, the sentence and its source, the program, and how to run just that."""
     finding = result.finding
-    parts = [f"{result.verdict} {result.law} on {result.backend}"]
-    if finding is not None and finding.law != result.law:
-        parts[0] += f": its programs break {finding.law}"
+    parts = [f"{result.verdict} {result.broken} on {result.backend}"]
+    if result.broken != result.law:
+        parts[0] += f", shown by the programs of {result.law}"
     seen = result.message
     if finding is not None and finding.step and f"`{finding.step}`" not in seen:
         seen = f"after `{finding.step}`: {seen}"
@@ -86,11 +86,6 @@ def _row(family: Family) -> tuple[str, ...]:
     )
 
 
-def ratio(worst: float) -> str:
-    """A ratio of error to error bound."""
-    return f"{worst:.2g}" if worst else "exact"
-
-
 def standing(view: View) -> Iterator[str]:
     """The level reached, what stands in the way of the next, and what is declared and listed."""
     best = view.reached
@@ -131,7 +126,7 @@ def laws(view: View) -> Iterator[str]:
             str(result.verdict),
             f"{result.programs:,}",
             f"{result.assertions:,}",
-            ratio(result.worst),
+            ratio(worst_of(result)),
             f"{result.seconds:.2f}",
         )
         for result in view.ordered
@@ -157,9 +152,11 @@ def causes(view: View) -> Iterator[str]:
         failing = sum(len(cause.laws) for cause in view.causes)
         yield f"{plural(failing, 'law fails', 'laws fail')} from {plural(len(view.causes), 'root cause')}:"
     for cause in view.causes:
-        yield f"    {cause.law}: {cause.sentence}"
-        if others := [law for law in cause.laws if law != cause.law]:
-            yield f"        explains {', '.join(others)} too"
+        yield f"    {cause.title}"
+        if cause.shown.message:
+            yield f"        {short(cause.shown.message, 160)}"
+        if cause.others:
+            yield f"        explains {', '.join(cause.others)} too"
     for result in view.stale:
         yield f"    {result.law} STALE: {result.message}"
     for example in view.documented:
@@ -167,8 +164,26 @@ def causes(view: View) -> Iterator[str]:
             yield f"    {example.name}: {example.message}"
 
 
-def report(views: Sequence[View]) -> Iterator[str]:
-    """Everything about one engine, or several side by side."""
+def head(views: Sequence[View], decision: Decision) -> Iterator[str]:
+    """What stands first for whoever is asked to release: decision, baseline, verdicts, root causes."""
+    yield from decision.sentence.splitlines()
+    for difference in decision.differences:
+        yield f"baseline: {difference.old.name}, {difference.old.record.name}: {difference.counts}"
+        if worse := regressed(difference):
+            yield f"    regressed: {', '.join(f'{c.name} ({c.old} to {c.new})' for c in worse)}"
+    for view in views:
+        yield f"verdicts{f' on {view.name}' * (len(views) > 1)}: {view.counts or 'none'}"
+        yield from causes(view)
+    yield ""
+
+
+def report(views: Sequence[View], decision: Decision | None = None) -> Iterator[str]:
+    """Everything about one engine, or several side by side.
+
+    decision: on these; it and the root causes come first. Without, root causes come last, as a terminal wants it.
+    """
+    if decision is not None:
+        yield from head(views, decision)
     if len(views) > 1:
         yield from columns(side_by_side(views))
         yield ""
@@ -184,7 +199,8 @@ def report(views: Sequence[View]) -> Iterator[str]:
         yield from standing(view)
         yield ""
         yield from table(view)
-        if view.causes or view.stale or view.total.broken:
+        yield f"verdicts: {view.counts or 'none'}"
+        if decision is None and (view.causes or view.stale or view.total.broken):
             yield ""
             yield from causes(view)
         yield ""
@@ -224,14 +240,3 @@ def cell(family: Family) -> str:
             *(f"{count} {name}" for name, count in rest.items() if count),
         ]
     )
-
-
-def some(names: Sequence[str]) -> str:
-    """A few names, and how many more there are."""
-    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
-
-
-def short(text: str, width: int = 100) -> str:
-    """The first line of a text, cut to a width."""
-    line = text.splitlines()[0] if text else ""
-    return line if len(line) <= width else line[: width - 1] + "…"

@@ -15,12 +15,16 @@ from gradlaws.conformance.engines.dialect import MEANING
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record_reader import LEVELS, Engine, ExampleResult, LawResult, Record
 from gradlaws.reports.root_causes import BREAKS, Cause, causes_of
+from gradlaws.reports.wording import plural
 
-__all__ = ["BREAKS", "Cause", "Claim", "Family", "State", "View", "plural", "views"]
+__all__ = ["BREAKS", "Cause", "Claim", "Family", "State", "View", "views", "worst_of"]
 
 #: Verdicts with which a claim holds. A stale entry is an error in the list, not in the engine.
 KEPT = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.STALE})
 
+
+#: How the message of a listed failure begins at which the process died or did not end.
+DEATHS = tuple(f"{verdict}:" for verdict in (Verdict.CRASH, Verdict.TIMEOUT))
 
 #: What stands in the way of a claim where a law has no verdict.
 UNTRIED = "not tried"
@@ -126,9 +130,12 @@ class Family:
         return sum(result.assertions for result in self._laws)
 
     @property
-    def worst(self) -> float:
-        """The worst ratio of error to error bound."""
-        return max((result.worst for result in self._laws), default=0.0)
+    def worst(self) -> float | None:
+        """The worst ratio of error to error bound of the laws that hold; None where that says nothing.
+
+        Of a law that fails only what came before its failure is known, so "exact" is not said beside it.
+        """
+        return _worst(self._laws)
 
     @property
     def seconds(self) -> float:
@@ -175,6 +182,16 @@ class View:
         """Laws that were to be tried, and were not: the run ended before."""
         seen = {result.law for result in self.results}
         return tuple(law for law in self.record.tried if law not in seen)
+
+    @property
+    def counts(self) -> str:
+        """How many laws and examples have which verdict, in a line."""
+        return ", ".join(f"{n:,} {v}" for v in Verdict if (n := self.total.verdicts[v]))
+
+    @property
+    def known_deaths(self) -> tuple[LawResult, ...]:
+        """Listed failures at which the process died, or did not come to an end."""
+        return tuple(r for r in self.known if r.message.startswith(DEATHS))
 
     @property
     def known(self) -> tuple[LawResult, ...]:
@@ -263,9 +280,16 @@ def views(records: Iterable[Record]) -> list[View]:
     return [View(record, engine) for record in records for engine in record.engines]
 
 
-def plural(count: int, noun: str, nouns: str = "") -> str:
-    """`1 law`, `2 laws`."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+def worst_of(result: LawResult) -> float | None:
+    """The worst ratio of error to error bound of one law; None where it fails, or asserted nothing."""
+    return _worst([result])
+
+
+def _worst(results: Iterable[LawResult]) -> float | None:
+    asserting = [result for result in results if result.assertions]
+    worst = max((result.worst for result in asserting), default=0.0)
+    failing = any(result.verdict in BREAKS | {Verdict.KNOWN} for result in asserting)
+    return worst or (None if failing or not asserting else 0.0)
 
 
 def _why(result: LawResult) -> str:

@@ -78,6 +78,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.language",
         "conformance.known_failures",
         "conformance.engines.dialect",
+        "conformance.engines.exceptions",
     ),
 }
 #: Who may import what belongs to others.

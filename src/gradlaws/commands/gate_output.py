@@ -11,7 +11,7 @@ from pathlib import Path
 from gradlaws.commands import CommandError
 from gradlaws.reports.annotations import annotated
 from gradlaws.reports.formats import write_all
-from gradlaws.reports.gate import decide
+from gradlaws.reports.gate import Decision, decide
 from gradlaws.reports.markdown import markdown
 from gradlaws.reports.record import RecordError
 from gradlaws.reports.record_difference import Difference, as_markdown, as_text, compare
@@ -57,18 +57,25 @@ def _writable(folder: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK)
 
 
+def decided(shown: Sequence[View], before: Sequence[View], options: Namespace) -> Decision:
+    """What the gate decides by its options; raises RecordError where the baseline judges another engine."""
+    differences: list[Difference] | None = compare(before, shown) if before else None
+    if options.fail_on == "regressed":
+        return decide(shown, options.require_level, differences)
+    return decide(shown, options.require_level, baseline=differences or [])
+
+
 def conclude(shown: Sequence[View], before: Sequence[View], options: Namespace) -> int:
     """Write the reports, say what the gate decides; the exit code."""
-    differences: list[Difference] | None = compare(before, shown) if before else None
-    if differences:
-        print("\n".join(as_text(differences)))
+    decision = decided(shown, before, options)
+    if decision.differences:
+        print("\n".join(as_text(decision.differences)))
     if options.report is not None:
-        made = write_all(options.report, shown)
+        made = write_all(options.report, shown, decision)
         print(f"reports: {', '.join(str(path) for path in made)}")
     if options.github:
-        print(annotated(shown), end="")
-        _summarise(markdown(shown) + "\n".join(as_markdown(differences or [])))
-    decision = decide(shown, options.require_level, differences if options.fail_on == "regressed" else None)
+        print(annotated(shown, decision), end="")
+        _summarise(markdown(shown, decision) + "\n".join(as_markdown(decision.differences)))
     print(decision.sentence)
     sys.stdout.flush()
     return decision.code

@@ -13,7 +13,8 @@ from pathlib import Path
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
 from gradlaws.reports.record_reader import load as load_record
-from gradlaws.reports.view import View, plural, views
+from gradlaws.reports.view import View, views
+from gradlaws.reports.wording import plural
 
 EXAMPLE = """
 gradlaws known-failures write gradlaws.jsonl --output known-failures.toml

@@ -13,7 +13,7 @@ from gradlaws.commands import CommandError, Exit
 from gradlaws.reports.formats import write
 from gradlaws.reports.record_merge import merged
 from gradlaws.reports.record_reader import load
-from gradlaws.reports.view import plural
+from gradlaws.reports.wording import plural
 
 EXAMPLE = """
 gradlaws merge 1.jsonl 2.jsonl --output gradlaws.jsonl

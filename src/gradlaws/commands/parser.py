@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from gradlaws.commands import CommandError, Exit
+from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.reports.record import RecordError
 
 CODES = """\
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(module.execute(inner.parse_args(given[1:])))
     except (CommandError, RecordError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(str(error))}", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.reports.record_reader import result_of
 from gradlaws.reports.terminal import failure
 
@@ -34,7 +35,7 @@ class Progress:
             shown = (
                 failure(result_of(line), self.record)
                 if line["type"] == "result"
-                else f"FAIL {line['name']}\n{line['message']}"
+                else f"FAIL {line['name']}\n{plain(line['message'])}"
             )
             print(f"\n{shown}\n", file=self.out)
         now = time.perf_counter()

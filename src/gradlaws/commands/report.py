@@ -35,7 +35,7 @@ def execute(options: Namespace) -> int:
     """Render, write, decide."""
     before = gate_output.baseline(options)
     shown = views(load(path, options.partial) for path in options.records)
-    rendered = FORMATS[options.format][0](shown)
+    rendered = FORMATS[options.format][0](shown, gate_output.decided(shown, before, options))
     if options.output is not None:
         write(options.output, rendered)
         print(f"written: {options.output}")
