@@ -20,7 +20,8 @@ waived):
              [convention], after, finding
     example: name, backend, verdict, message, waived
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
-             steps (data), script (source that stands alone), replay
+             steps (data), script (source that stands alone), replay, recurrence {seen, tries, fresh_seen,
+             fresh_tries} (how often it failed when it was run again; null, or left out by earlier versions)
     footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,
              ops {op: {programs, dtypes {dtype: programs}}} (of what the op gave; op by op, all backends together),
              seal (SHA-256 of all bytes before the footer, and of the footer's line without seal)

@@ -101,3 +101,13 @@ def raised_by(law: Law, program: Program, backend: Backend, standard: Standard) 
     except Exception as error:
         return error
     return None
+
+
+def shown_by(law: Law, data: bytes, backend: Backend, standard: Standard) -> Exception | None:
+    """How a scene of an exhibit ended."""
+    try:
+        with contained():
+            show(law, backend, data, Judge(law.id), standard)
+    except Exception as error:
+        return error
+    return None

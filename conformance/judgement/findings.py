@@ -10,7 +10,7 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke,
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.judgement.standalone_script import script
-from gradlaws.conformance.judgement.verdict import Finding, Verdict
+from gradlaws.conformance.judgement.verdict import Finding, Recurrence, Verdict
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import source, statement
 from gradlaws.conformance.language.steps import Look
@@ -45,6 +45,15 @@ def failure_of(
     broke = "the reference" if isinstance(error, ReferenceBroke) else "the engine"
     finding = Finding(law, broke, said, "no error")
     return Failure(Verdict.ERROR, _with_program(finding, program, backend), said)
+
+
+def recurring(failure: Failure, recurrence: Recurrence | None) -> Failure:
+    """The failure with how often it was seen; what does not always recur is said in its message."""
+    failure.finding.recurrence = recurrence
+    if recurrence is not None and not recurrence.likely:
+        failure.finding.script = ""  # it would rather end well
+    told = "" if recurrence is None else recurrence.told
+    return failure._replace(message=f"{failure.message}; {told}") if told else failure
 
 
 def death_of(law: str, program: Program | None, backend: Backend, said: str = "dead") -> Finding:

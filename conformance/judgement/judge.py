@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.effort import Effort
-from gradlaws.conformance.judgement.examination import raised_by
+from gradlaws.conformance.judgement.examination import raised_by, shown_by
 from gradlaws.conformance.judgement.excuses import Excuses
-from gradlaws.conformance.judgement.findings import Failure, failure_of, scripted
-from gradlaws.conformance.judgement.law_run import Journal, LawRun
-from gradlaws.conformance.judgement.shrinker import Shrinker
+from gradlaws.conformance.judgement.findings import Failure, failure_of, recurring, scripted
+from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject
+from gradlaws.conformance.judgement.law_run import Failing, Journal, LawRun
+from gradlaws.conformance.judgement.recurrence import Reduction, Steadily, reduced, repeated
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import KnownFailures
@@ -27,11 +29,13 @@ def judge(
     effort: Effort | None = None,
     known: KnownFailures | None = None,
     journal: Journal | None = None,
+    fresh: FreshProcesses | None = None,
 ) -> Result:
     """The verdict on one law.
 
     known:   the breaches that are listed; by default those shipped for an engine of this name.
     journal: called with each law id and draw before it runs, so that a crash can be traced.
+    fresh:   where a failing program is run again, too; None for nowhere else than here.
     """
     effort = effort or Effort()
     if missing := lacking(law, backend, effort):
@@ -39,7 +43,7 @@ def judge(
     known = about(backend, known)
     start = perf_counter()
     with backend.session():
-        result = concluded(law.id, backend, evidence(law, backend, effort, known, journal))
+        result = concluded(law.id, backend, evidence(law, backend, effort, known, journal, fresh))
         touching = backend.dialect.touching(law.id) if effort.dialect == "declared" else ()
         if touching and result.verdict is Verdict.PASS:
             as_torch = replace(effort, dialect="torch", shrink=0.0)
@@ -60,7 +64,12 @@ def lacking(law: Law, backend: Backend, effort: Effort) -> tuple[str, ...]:
 
 
 def evidence(
-    law: Law, backend: Backend, effort: Effort, known: KnownFailures, journal: Journal | None = None
+    law: Law,
+    backend: Backend,
+    effort: Effort,
+    known: KnownFailures,
+    journal: Journal | None = None,
+    fresh: FreshProcesses | None = None,
 ) -> Evidence:
     """What the programs of the law show; the first that fails is made small."""
     run = LawRun(law, backend, effort, known, journal)
@@ -69,26 +78,39 @@ def evidence(
     return Evidence(
         (), count.programs, count.discarded, count.tally.assertions, count.tally.worst,
         count.coverage.covered(), count.excuses.excused, count.excuses.entries,
-        failure=_small(run) if run.failure is not None else None,
+        failure=_small(run, run.failure, fresh) if run.failure is not None else None,
         standing=known.of(law.id), shown=list(count.excuses.shown),
     )  # fmt: skip
 
 
-def _small(run: LawRun) -> Failure:
+def _small(run: LawRun, found: Failing, fresh: FreshProcesses | None) -> Failure:
     """The failure of a run with the smallest program that shows it."""
-    assert run.failure is not None
-    program, error = run.failure
-    subject = LawSubject(run.law, run.backend, run.effort, run.known)
-    if program is not None:
-        program = Shrinker(subject, run.effort.shrink).shrink(program, error).program
-        error = raised_by(run.law, program, run.backend, run.effort) or error
-    failure = failure_of(error, program, run.backend, run.law.id)
-    failure.finding.script = scripted(failure.finding, error, run.backend, run.effort)
-    message = f"{'not the same when run again; ' * run.unstable}{failure.message}"
-    over = [entry.until for entry in run.known.of(run.law.id) if entry.expired]
+    law, backend, effort, program = run.law, run.backend, run.effort, found.program
+    if program is None:
+        failure = failure_of(found.error, None, backend, law.id)
+        failure = recurring(failure, repeated(partial(shown_by, law, found.data, backend, effort)))
+    else:
+        subject = LawSubject(law, backend, effort, run.known)
+        elsewhere = None
+        if fresh is not None and fresh.usable:
+            elsewhere = FreshSubject(law.id, backend, effort, fresh, subject.listed)
+        small = reduced(
+            program,
+            found.error,
+            Reduction(subject, effort.shrink),
+            Reduction(Steadily(subject), effort.shrink),
+            None if elsewhere is None else Reduction(elsewhere, effort.shrink),
+        )
+        failure = failure_of(small.error, small.program, backend, law.id)
+        failure.finding.script = scripted(failure.finding, small.error, backend, effort)
+        failure = recurring(failure, small.recurrence)
+    over = [entry.until for entry in run.known.of(law.id) if entry.expired]
     if over:
-        message += f"; its entry in the list of known failures excuses nothing after {over[0]}"
-    return failure._replace(message=message)
+        message = (
+            f"{failure.message}; its entry in the list of known failures excuses nothing after {over[0]}"
+        )
+        return failure._replace(message=message)
+    return failure
 
 
 class LawSubject:
@@ -103,7 +125,11 @@ class LawSubject:
     def error(self, program: Program) -> Exception | None:
         """What the law says of a program, past what is listed."""
         error = raised_by(self.law, program, self.backend, self.effort)
-        return None if error is None or self._excuses.covering(program, error)[1] is not None else error
+        return None if error is None or self.listed(program, error) else error
+
+    def listed(self, program: Program, error: Exception) -> bool:
+        """Whether a failure is on the list."""
+        return self._excuses.covering(program, error)[1] is not None
 
     def sound(self, program: Program) -> bool:
         """Whether a program asks for nothing that is nowhere defined."""

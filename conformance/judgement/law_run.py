@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import HypothesisException
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.isolation import contained
@@ -36,6 +36,14 @@ Drawn = tuple[bytes, Program]
 Journal = Callable[[str, bytes], None]
 
 
+class Failing(NamedTuple):
+    """A program, or a scene of an exhibit (without program), that fails, what it was drawn from, and how it fails."""
+
+    program: Program | None
+    data: bytes
+    error: Exception
+
+
 @dataclass
 class Count:
     """How far the programs of a law have come.
@@ -55,8 +63,7 @@ class LawRun:
     """All programs of one law on one engine.
 
     count:    how far they have come.
-    failure:  the first program (None for an exhibit) that fails and is not listed, and how.
-    unstable: whether it did not fail when it was run again.
+    failure:  what fails first and is not listed.
     """
 
     def __init__(
@@ -70,8 +77,7 @@ class LawRun:
         self.vocabulary = Vocabulary.of(backend)
         self.start = start_of(law.id, effort.seed)
         self.count = self._nothing()
-        self.failure: tuple[Program | None, Exception] | None = None
-        self.unstable = False
+        self.failure: Failing | None = None
 
     def _nothing(self) -> Count:
         return Count(Judge(self.law.id), Excuses(self.law, self.backend, self.effort, self.known))
@@ -91,10 +97,9 @@ class LawRun:
         )(test)
         try:
             test()
-        except Exception as error:
+        except Exception:  # what Hypothesis thinks of a case that does not fail twice included
             if self.failure is None:
                 raise
-            self.unstable = isinstance(error, HypothesisException)
 
     def batch(self, data: bytes) -> None:
         """One test case of Hypothesis: several programs."""
@@ -106,7 +111,8 @@ class LawRun:
         with collected_later():
             if self.law.leaning is None:
                 for number in range(wanted):
-                    self._settle(None, self._shown(draw(data, self.start, number), count), count)
+                    bits = draw(data, self.start, number)
+                    self._settle(None, bits, self._shown(bits, count), count)
                 return
             numbers, few = iter(range(3 * BATCH)), min(FEW, wanted)
             for some in (few, wanted - few):  # what fails often need not wait for all of them
@@ -130,7 +136,7 @@ class LawRun:
         while programs:  # each is let go of while it is at hand
             (data, program), trial = programs.pop(0), trials.pop(0)
             self.journal(self.law.id, data)  # a law may run its program again
-            self._settle(program, self._asked(trial, count), count)
+            self._settle(program, data, self._asked(trial, count), count)
 
     def _drawn(self, data: bytes, numbers: Iterator[int], wanted: int, count: Count) -> list[Drawn]:
         """The next programs of a batch."""
@@ -182,9 +188,9 @@ class LawRun:
             return error
         return None
 
-    def _settle(self, program: Program | None, error: Exception | None, count: Count) -> None:
+    def _settle(self, program: Program | None, data: bytes, error: Exception | None, count: Count) -> None:
         """Count the program; raise what is neither lawful nor listed."""
         count.programs += 1
         if error is not None and not count.excuses.cover(program, error):
-            self.failure = (program, error)
+            self.failure = self.failure or Failing(program, data, error)
             raise error

@@ -23,6 +23,7 @@ class Evidence:
     excuse:   the entry of the list that covers the failure; none where listed failures are passed over beforehand.
     standing: the entries of the list that say that the law fails.
     shown:    those of them that programs have shown.
+    unsettled: why nothing follows from it that programs kept the law; empty where it is kept.
     """
 
     missing: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Evidence:
     excuse: Known | None = None
     standing: Sequence[Known] = ()
     shown: Sequence[Known] = ()
+    unsettled: str = ""
 
 
 def concluded(law: str, backend: Backend, seen: Evidence) -> Result:
@@ -57,6 +59,8 @@ def concluded(law: str, backend: Backend, seen: Evidence) -> Result:
     elif entries:
         result.known = told(entries)
         result.verdict, result.message = _standing(entries, seen.shown)
+    elif seen.unsettled:
+        result.message = seen.unsettled
     elif seen.assertions:
         result.verdict = Verdict.PASS
     else:

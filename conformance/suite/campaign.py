@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.engines.isolation import contained, listening, place_of
 from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
+from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.verdict import Result
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
@@ -33,6 +35,7 @@ from gradlaws.reports.view import views
 
 #: Seconds after which a worker process is ended in which a law does not end in time, and cannot be ended otherwise.
 GRACE = 2.0
+FORK_SERVER = "gradlaws.conformance.suite.fork_server"
 #: The property of a test report under which its line of the record travels.
 LINE = "gradlaws"
 
@@ -52,6 +55,7 @@ class Campaign:
         #: Called with each line as it comes; for those who show progress.
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
+        self._elsewhere: dict[str, FreshProcesses] = {}
         self._start = time.perf_counter()
         self.header_line = headed(
             header(options.backends, options.selection, options.effort, options.profile)
@@ -81,13 +85,20 @@ class Campaign:
                 if options.replay is not None:
                     return options.replay.judged(backend)
                 known = options.known[backend.name]
-                return judge_any(law, backend, options.effort, known, self.journal.write)
+                fresh = self._fresh(backend)
+                return judge_any(law, backend, options.effort, known, self.journal.write, fresh)
         except LawTimeout:
             return timed_out(case, self.journal.running(law, backend, options.effort.seed), options)
         except Exception as error:
             if not isinstance(error, EngineBroke) and not place_of(error, backend):
                 raise  # a mistake of ours
             return broke(case, error, options)
+
+    def _fresh(self, backend: Backend) -> FreshProcesses:
+        """Where failing programs are run in processes of their own."""
+        if backend.name not in self._elsewhere:
+            self._elsewhere[backend.name] = FreshProcesses(backend.given, FORK_SERVER)
+        return self._elsewhere[backend.name]
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -108,8 +119,8 @@ class Campaign:
         backend = next(b for b in self.options.backends if b.name == result.backend)
         line = result_line(result, backend)
         if result.finding is not None and result.finding.steps is not None:
-            key, program = line["finding"]["replay"], result.finding.steps
-            remember(self.cache, key, result.law, program, self.options.effort)
+            key = line["finding"]["replay"]
+            remember(self.cache, key, result.law, result.finding, self.options.effort)
         return line
 
     def failure(self, line: dict[str, Any]) -> str:
@@ -166,5 +177,7 @@ class Campaign:
     def close(self) -> None:
         """Complete the record."""
         self.journal.close()
+        for processes in self._elsewhere.values():
+            processes.close()
         if self._recorder is not None:
             self._recorder.close(self._footer())

@@ -6,7 +6,7 @@ cache, from a record, or from the file of a soak.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,8 +16,8 @@ import pytest
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.strictness import Standard
-from gradlaws.conformance.judgement.findings import failure_of, scripted
-from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.judgement.findings import failure_of, recurring, scripted
+from gradlaws.conformance.judgement.verdict import Finding, Recurrence, Result
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
@@ -27,6 +27,9 @@ from gradlaws.conformance.whole_programs.law import WHOLE, examine_any, law_of
 from gradlaws.conformance.whole_programs.soak_file import found_of
 from gradlaws.conformance.whole_programs.soak_file import read as read_soak
 from gradlaws.reports.record import read
+
+#: How often a program is replayed: so often, and where it did not always fail until it does, for so many seconds.
+FEW, OFTEN, SECONDS = 3, 200, 10.0
 
 
 class ReplayError(Exception):
@@ -38,12 +41,14 @@ class Replay:
     """A program that failed, the law that it was drawn for, and by what standard it was judged.
 
     given: how the engine was asked for, where that is known.
+    recurrence: how often the program failed then, where that is known.
     """
 
     law: Law
     program: Program
     standard: Standard
     given: str = ""
+    recurrence: Recurrence | None = None
 
     @classmethod
     def of(cls, key: str, cache: pytest.Cache | None) -> Replay:
@@ -70,6 +75,7 @@ class Replay:
             known.append(finding["replay"])
             if finding["replay"] == key:
                 data = {"law": line["law"], "steps": finding["steps"], "given": line["given"]}
+                data["recurrence"] = finding.get("recurrence")
                 return cls._made(data, standard, str(path))
         listed = f"it has {', '.join(known)}" if known else "no failure in it has a program"
         raise ReplayError(f"{path}: no failure has the id {key}; {listed}")
@@ -81,39 +87,65 @@ class Replay:
         findings = {line["id"]: line for line in lines if line["type"] == "finding"}
         if key not in findings:
             raise ReplayError(f"{path} has no finding {key}; it has: {', '.join(findings) or 'none'}")
-        program = found_of(findings[key]).finding.steps
-        if program is None:
+        finding = found_of(findings[key]).finding
+        if finding.steps is None:
             raise ReplayError(f"{path}: the finding {key} has no program")
-        return cls(WHOLE, program, Standard(strict=head["strict"]), head["given"] or head["backend"])
+        standard, given = Standard(strict=head["strict"]), head["given"] or head["backend"]
+        return cls(WHOLE, finding.steps, standard, given, finding.recurrence)
 
     @classmethod
     def _made(cls, data: dict[str, Any], standard: Standard, where: str) -> Replay:
         law = law_of(data["law"])
         if law is None:
             raise ReplayError(f"{where}: there is no law {data['law']} in this version")
-        return cls(law, loaded(data["steps"]), standard, data.get("given", ""))
+        again = data.get("recurrence")
+        recurrence = Recurrence(**again) if again else None
+        return cls(law, loaded(data["steps"]), standard, data.get("given", ""), recurrence)
 
     def judged(self, backend: Backend) -> Result:
-        """The verdict on just this program."""
-        tally, seen = Judge(self.law.id), Evidence(programs=1)
+        """The verdict on just this program: a failure if it fails once; UNKNOWN if it does not, and did not always."""
+        tally, seen = Judge(self.law.id), Evidence()
         start = perf_counter()
+        errors: list[Exception] = []
         with backend.session():
-            try:
-                with contained():
-                    examine_any(self.law, self.program, backend, tally, self.standard)
-            except Exception as error:
-                seen.failure = failure_of(error, self.program, backend)
+            while seen.programs < OFTEN and (seen.programs < FEW or perf_counter() - start < SECONDS):
+                seen.programs += 1
+                try:
+                    with contained():
+                        examine_any(self.law, self.program, backend, tally, self.standard)
+                except Exception as error:
+                    errors.append(error)
+                if seen.programs == len(errors) == FEW or (
+                    seen.programs == FEW and self._steady and not errors
+                ):
+                    break  # it fails, or holds, as it always did
+            if errors:
+                seen.failure = failure_of(errors[0], self.program, backend)
                 finding = seen.failure.finding
-                finding.script = scripted(finding, error, backend, self.standard)
+                finding.script = scripted(finding, errors[0], backend, self.standard)
+                seen.failure = recurring(seen.failure, Recurrence(len(errors), seen.programs))
+            elif not self._steady and self.recurrence is not None:
+                again = f"not seen again in {seen.programs} tries"
+                seen.unsettled = f"{again}; that settles nothing, since in the run {self.recurrence.told}"
         seen.assertions, seen.worst = tally.assertions, tally.worst
         result = concluded(self.law.id, backend, seen)
         result.seconds = perf_counter() - start
         return result
 
+    @property
+    def _steady(self) -> bool:
+        return self.recurrence is None or self.recurrence.steady
 
-def remember(cache: pytest.Cache | None, key: str, law: str, program: Program, standard: Standard) -> None:
+
+def remember(cache: pytest.Cache | None, key: str, law: str, finding: Finding, standard: Standard) -> None:
     """Remember a failing program, where pytest keeps a cache."""
     if cache is not None:
         level = "torch" if standard.strict else "full"
-        data = {"law": law, "steps": dumped(program), "level": level, "judged": standard.dialect}
+        data: dict[str, Any] = {
+            "law": law,
+            "steps": dumped(finding.steps),
+            "level": level,
+            "judged": standard.dialect,
+        }
+        data["recurrence"] = None if finding.recurrence is None else asdict(finding.recurrence)
         cache.set(f"gradlaws/failures/{key}", data)

@@ -26,6 +26,8 @@ from gradlaws.conformance.whole_programs.listed_breaches import Containment
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 from gradlaws.conformance.whole_programs.unspecified import unspecified
 
+#: What stands for a law where whole programs are recorded, replayed, or run elsewhere.
+WHOLE_PROGRAMS = "WHOLE-01"
 #: A look at an unrecorded view is refused once it was written to: law and part of the message.
 _REFUSED_LOOKS = {"MODE-01": "was created in no_grad mode"}
 #: What no shared memory can make wrong.

@@ -10,7 +10,8 @@ from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import examine
-from gradlaws.conformance.judgement.findings import Failure
+from gradlaws.conformance.judgement.findings import Failure, recurring
+from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.law_run import Journal
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
@@ -19,7 +20,7 @@ from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.laws.trial import Judge
-from gradlaws.conformance.whole_programs.judge import breach, compare
+from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS, breach, compare
 from gradlaws.conformance.whole_programs.soak import Soak, program_of
 
 #: Whole programs for one program of a law.
@@ -31,7 +32,7 @@ _NUMBER = struct.Struct("<q")
 
 #: Stands where a law stands; what it finds is blamed on the laws of the catalogue.
 WHOLE = Law(
-    "WHOLE-01",
+    WHOLE_PROGRAMS,
     "whole_programs",
     "Programs that mix everything show what the reference engine expects, wherever they are looked at.",
     "https://docs.pytorch.org/docs/2.13/notes/autograd.html",
@@ -54,25 +55,31 @@ def judge_any(
     effort: Effort,
     known: KnownFailures | None = None,
     journal: Journal | None = None,
+    fresh: FreshProcesses | None = None,
 ) -> Result:
     """The verdict on a law, or in whole programs where `WHOLE` is given; arguments as in `judge`."""
     if law is WHOLE:
-        return judge_whole(backend, effort, known, journal)
-    return judge(law, backend, effort, known, journal)
+        return judge_whole(backend, effort, known, journal, fresh)
+    return judge(law, backend, effort, known, journal, fresh)
 
 
 def judge_whole(
-    backend: Backend, effort: Effort, known: KnownFailures | None = None, journal: Journal | None = None
+    backend: Backend,
+    effort: Effort,
+    known: KnownFailures | None = None,
+    journal: Journal | None = None,
+    fresh: FreshProcesses | None = None,
 ) -> Result:
     """The verdict on an engine in whole programs, ten for each that a law gets.
 
     known:   the breaches that are listed; by default those shipped for an engine of this name.
     journal: called with the id and the number of each program before it runs.
+    fresh:   where a failing program is run again, too; None for nowhere else than here.
     """
     missing = tuple(sorted(WHOLE.needs - backend.capabilities))
     if missing:
         return concluded(WHOLE.id, backend, Evidence(missing))
-    soak = Soak(backend, effort.seed, known, effort, effort.shrink)
+    soak = Soak(backend, effort.seed, known, effort, effort.shrink, fresh=fresh)
     if journal is not None:
         soak.journal = lambda number: journal(WHOLE.id, _NUMBER.pack(number))
     start = perf_counter()
@@ -92,7 +99,8 @@ def _failure(findings: list[Finding]) -> Failure:
     message = f"{first.thing} is {first.got}, expected {first.expected}" + (
         f"; also broken: {also}" if also else ""
     )
-    return Failure(Verdict.ERROR if first.law == EngineBroke.law else Verdict.FAIL, first, message)
+    verdict = Verdict.ERROR if first.law == EngineBroke.law else Verdict.FAIL
+    return recurring(Failure(verdict, first, message), first.recurrence)
 
 
 def examine_any(law: Law, program: Program, backend: Backend, tally: Judge, standard: Standard) -> None:

@@ -8,34 +8,26 @@ take over, and in the end shapes are made smaller.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.execution.oracle import by_itself
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
+from gradlaws.conformance.judgement.findings import blamed
+from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject, possible
+from gradlaws.conformance.judgement.recurrence import Small, Steadily
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE
-from gradlaws.conformance.judgement.shrinker import Shrinker, same_failure
+from gradlaws.conformance.judgement.shrinker import Shrinker, Subject, same_failure
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, InPlace, Look
+from gradlaws.conformance.language.steps import Look
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.reference.outcomes import MustRaise
-from gradlaws.conformance.whole_programs.judge import breach
+from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS, breach
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
 
-
-@dataclass(frozen=True)
-class SmallWhole:
-    """A small whole program, and what is wrong with it.
-
-    minimal: whether nothing that the shrinker knows makes it smaller; False where the time was up before.
-    """
-
-    program: Program
-    error: Exception
-    minimal: bool = True
+#: Puts looks into a program before it is compared.
+Form = Callable[[Program], Program]
 
 
 class WholeSubject:
@@ -50,7 +42,7 @@ class WholeSubject:
         backend: Backend,
         standard: Standard = LENIENT,
         known: KnownFailures | None = None,
-        form: Callable[[Program], Program] = lambda program: program,
+        form: Form = lambda program: program,
     ) -> None:
         self.backend = backend
         self.standard = standard
@@ -76,9 +68,7 @@ class WholeSubject:
 
     def possible(self, program: Program) -> bool:
         """Whether each op has a result."""
-        trace = by_itself(program, self.standard.conventions(self.backend))
-        ops = (moment.raised for moment in trace if isinstance(moment.step, Apply | InPlace))
-        return all(raised is None or isinstance(raised, MustRaise) for raised in ops)
+        return possible(program, self.backend, self.standard)
 
 
 class WholeShrinker:
@@ -86,6 +76,7 @@ class WholeShrinker:
 
     seconds: the time for one program.
     known:   what is passed over.
+    subject: makes subjects of a form; by default those that are looked at on the engine, here.
     """
 
     def __init__(
@@ -94,18 +85,19 @@ class WholeShrinker:
         seconds: float = 2.0,
         standard: Standard = LENIENT,
         known: KnownFailures | None = None,
+        subject: Callable[[Form], Subject] | None = None,
     ) -> None:
         self.seconds = seconds
-        self._asis = WholeSubject(backend, standard, known)
-        self._watchful = WholeSubject(backend, standard, known, watchful)
+        made = subject or partial(WholeSubject, backend, standard, known)
+        self._asis, self._watchful = made(lambda program: program), made(watchful)
 
-    def error(self, program: Program, past: Containment | None = None) -> Exception | None:
+    def error(self, program: Program) -> Exception | None:
         """What is wrong with a program, if anything, past what is listed."""
-        return self._asis.error(program, past)
+        return self._asis.error(program)
 
-    def reduce(self, program: Program, error: Exception) -> SmallWhole:
+    def reduce(self, program: Program, error: Exception) -> Small:
         """The smallest program found in time that fails as this one does."""
-        found = self._watchful.error(program)
+        whole, found = program, self._watchful.error(program)
         dense = found is not None
         known = found or error
         subject = self._watchful if dense else self._asis
@@ -119,7 +111,8 @@ class WholeShrinker:
             once = Program((*small.steps, Look()))
             again = self._asis.error(once)
             shown = once if again is not None and same_failure(again, known) else watchful(small)
-        return SmallWhole(shown, self._asis.error(shown) or known, minimal)
+        again = self._asis.error(shown)
+        return Small(shown, again, minimal) if again is not None else Small(whole, error, False)
 
 
 def _truncated(program: Program, error: Exception, dense: bool) -> Program:
@@ -127,3 +120,23 @@ def _truncated(program: Program, error: Exception, dense: bool) -> Program:
     if not isinstance(error, Broken) or error.index is None:
         return program
     return Program(program.steps[: error.index // 2 + 1 if dense else error.index + 1])
+
+
+def careful_shrinker(
+    backend: Backend, seconds: float, standard: Standard, known: KnownFailures
+) -> WholeShrinker:
+    """What takes nothing for smaller that does not differ several times."""
+    subject = partial(WholeSubject, backend, standard, known)
+    return WholeShrinker(backend, seconds, subject=lambda form: Steadily(subject(form)))
+
+
+def fresh_shrinker(
+    backend: Backend, seconds: float, standard: Standard, known: KnownFailures, processes: FreshProcesses
+) -> WholeShrinker:
+    """What makes whole programs small in processes of their own."""
+
+    def listed(program: Program, error: Exception) -> bool:
+        return known.excuse(blamed(error), program) is not None
+
+    subject = partial(FreshSubject, WHOLE_PROGRAMS, backend, standard, processes, listed)
+    return WholeShrinker(backend, seconds, subject=subject)

@@ -18,7 +18,9 @@ from gradlaws.conformance.execution.garbage import collected_later
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
-from gradlaws.conformance.judgement.findings import blamed, failure_of
+from gradlaws.conformance.judgement.findings import blamed, failure_of, recurring
+from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
+from gradlaws.conformance.judgement.recurrence import Small, reduced
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.known_failures.entry import KnownFailures
@@ -30,7 +32,12 @@ from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
-from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
+from gradlaws.conformance.whole_programs.shrinker import (
+    WholeShrinker,
+    WholeSubject,
+    careful_shrinker,
+    fresh_shrinker,
+)
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_programs import LEAST, MOST, whole_program
@@ -101,13 +108,18 @@ class Soak:
         standard: Standard = LENIENT,
         shrink: float = 2.0,
         lengths: tuple[int, int] = (LEAST, MOST),
+        fresh: FreshProcesses | None = None,
     ) -> None:
+        """Begin; `fresh`: where what is found is run again, too."""
         self.backend = backend
         self.seed = seed
         self.known = about(backend, known)
         self.standard = standard
         self.lengths = lengths
+        self.fresh = fresh
+        self.subject = WholeSubject(backend, standard, self.known)
         self.shrinker = WholeShrinker(backend, shrink, standard, self.known)
+        self._careful = careful_shrinker(backend, shrink, standard, self.known)
         self.auditor = WholeShrinker(backend, shrink, standard)
         self.tally = Tally()
         self.found: dict[str, Found] = {}
@@ -220,7 +232,7 @@ class Soak:
         """Go past breaches that are listed; make any other small, and keep it unless it is there already."""
         self.journal(number)
         past = Containment(self.known)
-        located = self.shrinker.error(watchful(program), past)
+        located = self.subject.error(watchful(program), past)
         if located is None and not past.laws:
             # Looked at after every step, the program shows nothing.
             past = self._unlocated(program, error)
@@ -236,13 +248,15 @@ class Soak:
         if sum(found.finding.law == blamed(located) for found in self.found.values()) >= MOST_PER_LAW:
             self.tally.unreduced[blamed(located)] += 1
             return
-        small = self.shrinker.reduce(program, located)
-        self.keep(number, small.program, small.error)
+        fresh = None
+        if self.fresh is not None and self.fresh.usable:
+            fresh = fresh_shrinker(self.backend, self.shrinker.seconds, self.standard, self.known, self.fresh)
+        self.keep(number, reduced(program, located, self.shrinker, self._careful, fresh))
 
     def _unlocated(self, program: Program, error: Exception) -> Containment:
         """What is listed of a breach that shows only where the program itself looks."""
         past = Containment(self.known)
-        if isinstance(error, ReferenceBroke) or (self.shrinker.error(program, past) is None and past.laws):
+        if isinstance(error, ReferenceBroke) or (self.subject.error(program, past) is None and past.laws):
             return past
         past = Containment(self.known)
         end = error.index if isinstance(error, Broken) else None
@@ -255,17 +269,18 @@ class Soak:
         """Make a program small of which all breaches are listed, to see whether what is left is."""
         small = self.auditor.reduce(program, error)
         listed = self.known.excuse(blamed(small.error), small.program) is not None
-        if not listed and self.shrinker.error(small.program) is not None:
-            self.keep(number, small.program, small.error)
+        if not listed and self.subject.error(small.program) is not None:
+            self.keep(number, small)
 
-    def keep(self, number: int, program: Program, error: Exception) -> None:
+    def keep(self, number: int, small: Small) -> None:
         """Keep a finding, or count it where its like is there."""
-        law = blamed(error)
+        program, law = small.program, blamed(small.error)
         like = self._like.get((law, skeleton(program)))
         if like is not None:
             self.found[like].times += 1
             return
-        found = Found(replay_id(law, program), failure_of(error, program, self.backend).finding, number)
+        finding = recurring(failure_of(small.error, program, self.backend), small.recurrence).finding
+        found = Found(replay_id(law, program), finding, number)
         self.add(found)
         self.tell(found)
 
@@ -302,6 +317,8 @@ def told(found: Found) -> str:
         f"{after}{f.thing} is {f.got}, expected {f.expected}",
     ]
     parts += [f"law:    {sentence}", f"source: {link}"] if sentence else []
+    if f.recurrence is not None and f.recurrence.told:
+        parts += [f.recurrence.told]
     parts += ["program:", *("    " + text for text in f.program.splitlines())]
     return "\n".join([*parts, f"again:  gradlaws soak --replay {found.id}"])
 

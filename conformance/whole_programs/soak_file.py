@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.findings import death_of
-from gradlaws.conformance.judgement.verdict import Finding
+from gradlaws.conformance.judgement.verdict import Finding, Recurrence
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally
@@ -156,7 +157,10 @@ def found_of(line: dict[str, Any]) -> Found:
     """The finding of a line."""
     program = loaded(line["steps"]) if line["steps"] else None
     keys = ("law", "thing", "got", "expected", "step", "program")
-    return Found(line["id"], Finding(**{key: line[key] for key in keys}, steps=program), line["number"])
+    again = line.get("recurrence")
+    finding = Finding(**{key: line[key] for key in keys}, steps=program)
+    finding.recurrence = None if again is None else Recurrence(**again)
+    return Found(line["id"], finding, line["number"])
 
 
 def as_line(found: Found) -> dict[str, Any]:
@@ -165,4 +169,5 @@ def as_line(found: Found) -> dict[str, Any]:
     return {
         "type": "finding", "id": found.id, "number": found.number, "law": f.law, "thing": f.thing, "got": f.got,
         "expected": f.expected, "step": f.step, "program": f.program, "steps": dumped(f.steps) if f.steps else [],
+        "recurrence": None if f.recurrence is None else asdict(f.recurrence),
     }  # fmt: skip

@@ -7,6 +7,7 @@ CI kept, and replay what failed there.
 from __future__ import annotations
 
 import faulthandler
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def options(parser: ArgumentParser) -> None:
 
 
 def execute(options: Namespace) -> int:
-    """Run the program; 1 if it still breaks the law."""
+    """Run the program; 1 if it still breaks the law, 2 if it does not now, and did not always."""
     from gradlaws.conformance.engines.discovery import BackendError, find
     from gradlaws.conformance.judgement.verdict import Verdict
     from gradlaws.conformance.suite.record_lines import result_line
@@ -46,11 +47,14 @@ def execute(options: Namespace) -> int:
         backend = find(options.backend or replay.given)
     except (RecordError, ReplayError, BackendError) as error:
         raise CommandError(str(error)) from error
-    faulthandler.enable()
+    faulthandler.enable(sys.__stderr__ or 2)
     line = result_line(replay.judged(backend), backend)
     if line["verdict"] == Verdict.PASS:
         law = replay.law
-        print(f"PASS {law.id} on {backend.name}: {law.sentence}\nThe program of {options.id} keeps the law.")
+        tries = f"in each of {line['programs']} tries"
+        print(
+            f"PASS {law.id} on {backend.name}: {law.sentence}\nThe program of {options.id} keeps the law {tries}."
+        )
         return Exit.CONFORMS
     print(failure(result_of(line)))
-    return Exit.FAILS
+    return Exit.UNKNOWN if line["verdict"] == Verdict.UNKNOWN else Exit.FAILS

@@ -236,7 +236,11 @@ def _replay(options: Namespace) -> int:
         backend = find(options.backend or replay.given)
     except (BackendError, ReplayError) as error:
         raise CommandError(str(error)) from error
-    finding = replay.judged(backend).finding
+    result = replay.judged(backend)
+    finding = result.finding
+    if finding is None and result.message:
+        print(f"UNKNOWN: {options.replay} on {backend.name}: {result.message}")
+        return Exit.UNKNOWN
     if finding is None:
         print(f"PASS: {options.replay} no longer shows on {backend.name}")
         return Exit.CONFORMS
