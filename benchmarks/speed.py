@@ -116,11 +116,11 @@ class Recorded(Trial):
 
     def __init__(self, others: list[Program], *args: Any) -> None:
         super().__init__(*args)
-        self.others = others
+        self.ran = others
 
     def rerun(self, program: Program) -> Trace:
         """The trace of another program on the same engine."""
-        self.others.append(program)
+        self.ran.append(program)
         return super().rerun(program)
 
 

@@ -89,7 +89,7 @@ def _wanted(config: pytest.Config) -> bool:
     """Whether this run asks for the suite: by an option, by --pyargs, or by a path."""
     option = config.option
     asked = (option.backend, option.laws, option.shard, option.record, option.known_failures, option.replay)
-    if any(asked) or option.seed is not None:
+    if any(given is not None for given in (*asked, option.seed)):
         return True
     for argument in config.args:
         place = argument.split("::")[0]

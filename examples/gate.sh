@@ -18,6 +18,7 @@
 set -euo pipefail
 
 out=${GRADLAWS_OUT:-gradlaws-report}
+mkdir -p "$out"
 options=(
   --backend "${GRADLAWS_BACKEND:?set GRADLAWS_BACKEND to the name of an engine, or to module:attribute}"
   --record "$out/gradlaws.jsonl" # keep this: reports, differences and replays are made from it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from gradlaws.reports.record_line import in_plain
 from gradlaws.reports.record_reader import Finding
 
 #: What can be asked of a variable as it stands in the script.
@@ -20,7 +21,7 @@ def script(finding: Finding, engine: str) -> str:
         f"# On {engine}: {finding.thing} is {_line(finding.got)}, expected {_line(finding.expected)}",
     ]
     if finding.script:
-        return "\n".join([*lines, finding.script.rstrip()]) + "\n"
+        return "\n".join([*lines, in_plain(finding.script.rstrip())]) + "\n"
     if "torch." in finding.program:
         lines += ["import torch", ""]
     lines.append(_guarded(finding))

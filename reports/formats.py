@@ -49,9 +49,10 @@ FORMATS: dict[str, tuple[Form, str]] = {
 
 def write(path: Path, content: str) -> None:
     """Write a file whole or not at all; raises RecordError."""
+    path = path.resolve()  # a link stays one
     part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         part.write_text(content, "utf-8")
         os.replace(part, path)
     except OSError as error:

@@ -36,6 +36,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from gradlaws.reports.output_paths import check_file
+
 SCHEMA = 3
 #: The first schema with a seal.
 SEALED = 3
@@ -105,8 +107,8 @@ class Recorder:
     """Writes a record line by line."""
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        check_file(path, "record")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = path.open("w", encoding="utf-8")
         except OSError as error:
             raise RecordError(f"record {path}: {error.strerror}") from error

@@ -36,7 +36,12 @@ class Line:
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
             self.refuse(key)
-        return _plain(value) if isinstance(value, str) else value
+        return in_plain(value) if isinstance(value, str) else value
+
+    def verbatim(self, key: str) -> str:
+        """A text as it was written, for who renders it; empty where there is none. Raises RecordError."""
+        self.get(key, str, "")
+        return str(self.data.get(key, ""))
 
     def refuse(self, key: str) -> NoReturn:
         """What is under a key is not what a run writes."""
@@ -49,14 +54,14 @@ class Line:
         found = self.get(key, list, default)
         if not all(isinstance(name, str) for name in found):
             self.refuse(key)
-        return tuple(map(_plain, found))
+        return tuple(map(in_plain, found))
 
     def counts(self, key: str, default: Any = _REQUIRED) -> dict[str, int]:
         """An object of numbers."""
         found: dict[str, int] = self.get(key, dict, default)
         if not all(type(number) is int for number in found.values()):
             self.refuse(key)
-        return {_plain(name): number for name, number in found.items()}
+        return {in_plain(name): number for name, number in found.items()}
 
     def law(self, key: str = "law") -> str:
         """The id of a law."""
@@ -80,6 +85,6 @@ class Line:
         return Verdict(text)
 
 
-def _plain(text: str) -> str:
+def in_plain(text: str) -> str:
     """A text with its line ends, but no other control characters."""
     return "\n".join(map(plain, text.split("\n")))

@@ -35,7 +35,10 @@ class Engine:
 
 @dataclass(frozen=True)
 class Finding:
-    """One breach. `law` is the law that is broken, which may be another one than the one on trial."""
+    """One breach. `law` is the law that is broken, which may be another one than the one on trial.
+
+    script: as it was written, so that it can be run; all other texts in plain characters.
+    """
 
     law: str
     thing: str
@@ -290,7 +293,7 @@ def _finding(result: Line) -> Finding | None:
         entry.get("replay", str, None),
         entry.get("sentence", str, result.data["sentence"]),
         entry.get("source", str, result.data["source"]),
-        entry.get("script", str, ""),
+        entry.verbatim("script"),
     )
 
 

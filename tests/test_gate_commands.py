@@ -103,6 +103,16 @@ def test_shards_are_run_merged_and_gated(command: Command, tmp_path: Path) -> No
         ["report", "GOOD", "--output", "/proc/nowhere/report"],
         ["report", "GOOD", "--report", "/proc/nowhere"],
         ["report", "GOOD", "--report", "GOOD"],
+        ["report", "GOOD", "--report", "new/out"],
+        ["report", "GOOD", "--output", "new/out"],
+        ["run", "--backend", "reference", "--laws", "ACC-01", "--record", "new/r.jsonl"],
+        ["run", "--backend", "reference", "--laws", "ACC-01", "--record", "."],
+        ["run", "--backend", "reference", "--laws", "ACC-01", "--report", "new/out"],
+        ["run", "--backend", "reference", "--laws", "ACC-01", "--report", "/proc/nowhere"],
+        ["soak", "--backend", "reference", "--programs", "1", "--file", "new/s.jsonl"],
+        ["engines", "reference", "--out", "new/out"],
+        ["known-failures", "write", "GOOD", "--output", "new/list.toml"],
+        ["merge", "GOOD", "GOOD", "--output", "/dev/null"],
         ["report", "GOOD", "--fail-on", "regressed"],
         ["report", "GOOD", "--baseline", "BAD"],
         ["diff", "GOOD", "BAD"],
@@ -121,6 +131,8 @@ def test_bad_input_is_four_and_overwrites_nothing(
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1
     assert passing.read_text() == before
+    assert not Path("new").exists()
+    assert "programs a law" not in done.stdout, "a run that had begun"
 
 
 def test_what_there_is_of_a_truncated_record_is_reported_as_unknown(command: Command, passing: Path) -> None:

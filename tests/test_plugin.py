@@ -187,14 +187,12 @@ def test_ids_read_as_law_ids_and_sentences(suite: Suite) -> None:
 
 
 def test_a_passing_run_has_header_table_and_record(suite: Suite, pytester: pytest.Pytester) -> None:
-    result = suite(
-        "--backend", "reference", "--max-examples", "5", "--record", "out/record.jsonl", "-k", "ACC"
-    )
+    result = suite("--backend", "reference", "--max-examples", "5", "--record", "record.jsonl", "-k", "ACC")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         ["gradlaws: backend reference *", "*5 programs a law*seed 0*", "family*laws*", "ACC*"]
     )
-    lines = list(read(pytester.path / "out" / "record.jsonl"))
+    lines = list(read(pytester.path / "record.jsonl"))
     assert [line["type"] for line in lines][:1] == ["header"]
     assert lines[-1]["type"] == "footer"
     assert lines[-1]["results"] == len(lines) - 2

@@ -14,8 +14,8 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
 from gradlaws.conformance.engines.dialect import Dialect
-from gradlaws.conformance.engines.exceptions import EngineBroke, described, plain
-from gradlaws.conformance.engines.isolation import contained, listening, place_of
+from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain
+from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import TracebackType
 
 #: What is shown of a text that an engine gave.
 LONGEST = 160
+#: The attribute in which an exception has its place in the adapter.
+PLACE = "gradlaws_place"
 
 
 def described(raised: BaseException) -> str:
-    """An exception in one line, whatever it is: its text may raise, span lines, or hold control characters."""
+    """An exception in one line, whatever it is: its text may raise, span lines, or hold control characters.
+
+    Where it passed through somebody's adapter (`located`), it says by which file and line.
+    """
+    kind, place = type(raised).__name__, getattr(raised, PLACE, "")
+    at = f", at {place}" if place else ""
     try:
         text = str(raised)
     except BaseException as error:
-        return f"{type(raised).__name__} (whose text cannot be had: {type(error).__name__})"
+        return f"{kind} (whose text cannot be had: {type(error).__name__}){at}"
     lines = text.strip().splitlines()
-    return f"{type(raised).__name__}: {plain(lines[0][:LONGEST])}" if lines else type(raised).__name__
+    return (f"{kind}: {plain(lines[0][:LONGEST])}" if lines else kind) + at
+
+
+def place_of(error: BaseException, adapter: object) -> str:
+    """File and line in the adapter by which an exception came, as `my_adapter.py:17`; empty if it did not."""
+    file = getattr(sys.modules.get(type(adapter).__module__), "__file__", None)
+    at: TracebackType | None = error.__traceback__
+    last = None
+    while at is not None:
+        last = at if at.tb_frame.f_code.co_filename == file else last
+        at = at.tb_next
+    return "" if last is None else f"{plain(os.path.basename(str(file)))}:{last.tb_lineno}"
+
+
+def located(error: BaseException, adapter: object) -> None:
+    """Have an exception remember its place in the adapter, before it loses its way.
+
+    Not in one that is shipped: there it would be a line of ours, at each refusal of the engine.
+    """
+    if not type(adapter).__module__.startswith("gradlaws.") and (place := place_of(error, adapter)):
+        with suppress(Exception):  # a class may refuse attributes
+            setattr(error, PLACE, place)
 
 
 def plain(text: str) -> str:

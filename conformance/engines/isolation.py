@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from gradlaws.conformance.engines.exceptions import EngineBroke, described
 from gradlaws.conformance.engines.time_limit import LawTimeout
@@ -94,10 +92,3 @@ def listening(mortal: bool = False) -> Iterator[None]:
         os._exit = real
         if before is signal.default_int_handler:
             signal.signal(signal.SIGINT, before)
-
-
-def place_of(error: BaseException, adapter: object) -> str:
-    """File and line in the adapter at which an exception arose, as `my_adapter.py:17`; empty if it did not there."""
-    file = getattr(sys.modules.get(type(adapter).__module__), "__file__", None)
-    frames: Any = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.hook_effects import Interruption, answer
 from gradlaws.conformance.execution.snapshots import QUIET, Observer
 from gradlaws.conformance.execution.trace import Moment, Trace
@@ -72,6 +73,7 @@ class Interpreter(Observer):
         try:
             VERBS[kind](self, step)
         except self.lawful as error:
+            located(error, self.backend)
             moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
         if kind not in UNMARKED or self._keeping:
             self.watched.update(step.outs or used)
@@ -262,6 +264,9 @@ def run(program: Program, backend: Backend) -> Trace:
         for index, step in enumerate(program):
             trace.moments.append(interpreter.do(index, step))
         interpreter.finish(trace)
+    except BaseException as error:
+        located(error, backend)
+        raise
     finally:
         interpreter.close()
     return trace

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.language.program import Program
@@ -86,6 +87,9 @@ def watch(program: Program, backend: Backend) -> Watched:
         shared = watcher.sharing()
         trace.shared = None if shared is None else shared | watcher.lost
         trace.together = watcher.together(program)
+    except BaseException as error:
+        located(error, backend)
+        raise
     finally:
         watcher.close()
     return trace

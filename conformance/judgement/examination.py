@@ -51,8 +51,10 @@ def ask(law: Law, trial: Trial, tally: Judge) -> None:
         lawful(trial)
     except ReferenceBroke:
         raise
-    except (Broken, EngineBroke):
+    except (Broken, EngineBroke) as error:
         root_cause(trial)
+        if isinstance(error, Broken) and error.law == law.id:
+            error.others = tuple(trial.others)
         raise
 
 
@@ -81,6 +83,21 @@ def follow(program: Program, backend: Backend) -> None:
     for at in trial.at(Step):
         for var in at.got.seen:
             trial.grad(at, var)
+
+
+def first_wrong(program: Program, backend: Backend, standard: Standard) -> Broken | EngineBroke | None:
+    """What the reference says first against values, gradients and outcomes of a program, whatever the law."""
+    try:
+        with contained():
+            trial = trial_of("VAL-01", program, backend, run(program, backend), standard)
+            lawful(trial)
+            for at in trial.at(Step):
+                for var in at.got.seen:
+                    trial.value(at, var)
+                    trial.grad(at, var)
+    except (Broken, EngineBroke) as error:
+        return None if isinstance(error, ReferenceBroke) else error
+    return None
 
 
 def show(law: Law, backend: Backend, data: bytes, tally: Judge, standard: Standard = LENIENT) -> None:

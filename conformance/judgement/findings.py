@@ -16,6 +16,9 @@ from gradlaws.conformance.language.source import source, statement
 from gradlaws.conformance.language.steps import Look
 from gradlaws.conformance.laws.breach import Broken
 
+#: What is looked at where something raised, or broke, that no law speaks of.
+BROKE = ("the engine", "the reference")
+
 
 class Failure(NamedTuple):
     """How a law or whole programs failed: the verdict, the finding, and the breach in a line."""
@@ -42,7 +45,7 @@ def failure_of(
         finding = Finding(error.law, error.thing, error.got, error.expected, step)
         return Failure(Verdict.FAIL, _with_program(finding, program, backend), str(error))
     said = str(error) if isinstance(error, EngineBroke) else described(error)
-    broke = "the reference" if isinstance(error, ReferenceBroke) else "the engine"
+    broke = BROKE[isinstance(error, ReferenceBroke)]
     finding = Finding(law, broke, said, "no error")
     return Failure(Verdict.ERROR, _with_program(finding, program, backend), said)
 

@@ -108,8 +108,10 @@ def _error(answer: dict[str, Any]) -> Exception | None:
     match answer:
         case {"ended": str(how), "kind": str(kind)}:
             return ProcessEnded(how, kind=(kind,))
-        case {"broken": [law, thing, got, expected, index]}:
-            return Broken(law, thing, got, expected, index)
+        case {"broken": [law, thing, got, expected, index, kind]}:
+            broken = Broken(law, thing, got, expected, index)
+            broken.kind = tuple(kind)
+            return broken
         case {"reference": str(text)}:
             return ReferenceBroke(text)
         case {"engine": [text, index, kind]}:

@@ -15,11 +15,13 @@ from gradlaws.conformance.judgement.findings import Failure, failure_of, recurri
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject
 from gradlaws.conformance.judgement.law_run import Failing, Journal, LawRun
 from gradlaws.conformance.judgement.recurrence import Reduction, Steadily, reduced, repeated
+from gradlaws.conformance.judgement.relations import failure_of_relation
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.registry import Law
 
 
@@ -101,8 +103,11 @@ def _small(run: LawRun, found: Failing, fresh: FreshProcesses | None) -> Failure
             Reduction(Steadily(subject), effort.shrink),
             None if elsewhere is None else Reduction(elsewhere, effort.shrink),
         )
-        failure = failure_of(small.error, small.program, backend, law.id)
-        failure.finding.script = scripted(failure.finding, small.error, backend, effort)
+        if isinstance(small.error, Broken) and small.error.others:
+            failure = failure_of_relation(small.error, small.program, backend, effort)
+        else:
+            failure = failure_of(small.error, small.program, backend, law.id)
+            failure.finding.script = scripted(failure.finding, small.error, backend, effort)
         failure = recurring(failure, small.recurrence)
     over = [entry.until for entry in run.known.of(law.id) if entry.expired]
     if over:

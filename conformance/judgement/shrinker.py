@@ -48,7 +48,7 @@ class Shrunk(NamedTuple):
 def same_failure(error: Exception, other: Exception) -> bool:
     """Whether two programs fail in the same way: they break one law, or break the engine alike."""
     if isinstance(error, Broken) and isinstance(other, Broken):
-        return error.law == other.law
+        return (error.law, error.kind) == (other.law, other.kind)
     return type(error) is type(other) and _kind(error) == _kind(other)
 
 

@@ -9,13 +9,21 @@ import numpy as np
 
 from gradlaws.conformance.engines.exceptions import reference_broke
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.language.program import Program
 
 
 class Broken(AssertionError):
-    """A law does not hold: what was looked at, what came, what was expected, after which step."""
+    """A law does not hold: what was looked at, what came, what was expected, after which step.
+
+    law: `EngineBroke.law` where no law speaks of it, such as the contents that an op computes.
+    """
 
     #: What differed, where that is known as data.
     difference: object = None
+    #: Where it is about a relation: the programs that the one on trial was compared with, and what each is, in words.
+    others: tuple[tuple[str, Program], ...] = ()
+    #: Where no law speaks of it: what broke, in words that are the same for two programs that break it in the same way.
+    kind: tuple[str, ...] = ()
 
     def __init__(self, law: str, thing: str, got: str, expected: str, index: int | None = None) -> None:
         super().__init__(f"{thing} is {got}, expected {expected}")

@@ -226,9 +226,10 @@ def drift(want: Expected, var: Var) -> Array:
 class Other:
     """Another program on the same engine."""
 
-    def __init__(self, t: Trial, program: Program) -> None:
+    def __init__(self, t: Trial, program: Program, way: str = "the rewritten program") -> None:
         self.t = t
         self.program = program
+        t.others.append((way, program))
         self.got = t.rerun(program)
         self._want: Expected | None = None
         #: Where gradients are declared not to accumulate, several backwards are not one: each program stands by itself.
@@ -247,6 +248,7 @@ class Other:
 
     def agrees(self, leaves: Iterable[Var], way: str) -> None:
         """Assert that leaves have the gradients that they have in the program on trial."""
+        self.t.others = [(way if p is self.program else said, p) for said, p in self.t.others]
         for moment in self.got:
             said = "skipped" if moment.skipped else "" if moment.raised is None else described(moment.raised)
             self.t.claim(not said, partial(self._step, moment.step, way), f"refused: {said}", "accepted")

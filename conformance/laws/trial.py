@@ -110,6 +110,8 @@ class Trial(Judge):
         self.got = got
         self.want = want
         self.standard = standard
+        #: Programs that a relation compares this one with, and what each is, in words.
+        self.others: list[tuple[str, Program]] = []
 
     @cached_property
     def values(self) -> dict[Var, Array]:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.engines.isolation import contained, listening, place_of
+from gradlaws.conformance.engines.exceptions import EngineBroke, place_of
+from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.verdict import Result
@@ -27,6 +27,7 @@ from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.replay import remember
 from gradlaws.conformance.suite.settings import Settings, SettingsError
 from gradlaws.conformance.whole_programs.law import judge_any
+from gradlaws.reports.output_paths import OutputPathError
 from gradlaws.reports.record import Recorder, RecordError, footer, headed
 from gradlaws.reports.record_merge import summed
 from gradlaws.reports.record_reader import Record, parsed, result_of
@@ -70,7 +71,7 @@ class Campaign:
         """The campaign that the options describe; raises SettingsError."""
         try:
             return cls(config, Settings.of(config))
-        except RecordError as error:
+        except (OutputPathError, RecordError) as error:
             raise SettingsError(str(error)) from error
 
     # -- judging ----------------------------------------------------------------------------------------------

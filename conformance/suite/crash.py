@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gradlaws.conformance.engines.exceptions import EngineBroke, described
-from gradlaws.conformance.engines.isolation import place_of
+from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of
 from gradlaws.conformance.judgement.findings import Failure, death_of, failure_of
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
@@ -31,7 +30,9 @@ def broke(case: Case, error: Exception, options: Settings) -> Result:
     """The verdict on a case of which the adapter raised where nothing was to be observed."""
     law, place = _law(case), place_of(error, case.backend)
     said = str(error) if isinstance(error, EngineBroke) else described(error)
-    failure = failure_of(EngineBroke(f"{said}, at {place}" if place else said), None, case.backend, law.id)
+    failure = failure_of(
+        EngineBroke(said if place in said else f"{said}, at {place}"), None, case.backend, law.id
+    )
     return concluded(law.id, case.backend, Evidence(failure=failure))
 
 

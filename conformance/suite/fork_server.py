@@ -104,7 +104,7 @@ def _judged(question: dict[str, Any], backend: Backend) -> dict[str, Any]:
         with backend.session(), contained():
             examine_any(law, program, backend, Judge(law.id), standard)
     except Broken as error:
-        return {"broken": [error.law, error.thing, error.got, error.expected, error.index]}
+        return {"broken": [error.law, error.thing, error.got, error.expected, error.index, error.kind]}
     except ReferenceBroke as error:
         return {"reference": str(error)}
     except EngineBroke as error:

@@ -13,12 +13,19 @@ import gradlaws
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.findings import BROKE
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.law import law_of
+
+#: What is broken, and where that is said, where an op computes something else: no law in particular.
+COMPUTED = (
+    "What an op computes, writes and shares is what is documented of it, within its error bound.",
+    "https://docs.pytorch.org/docs/2.13/torch.html",
+)
 
 
 def header(backends: Sequence[Backend], selection: Selection, effort: Effort, profile: str) -> dict[str, Any]:
@@ -56,8 +63,10 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     finding = data["finding"]
     if finding is not None and result.finding is not None:
         program = result.finding.steps
-        if finding["law"] == EngineBroke.law:  # it raised, which breaks no law in particular
+        if finding["law"] == EngineBroke.law:  # which breaks no law in particular
             finding["law"] = law.id
+            if finding["thing"] not in BROKE:
+                finding["sentence"], finding["source"] = COMPUTED
         sentence, link = promise(result.finding.law)
         if sentence:
             finding["sentence"], finding["source"] = sentence, link

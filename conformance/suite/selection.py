@@ -44,7 +44,7 @@ class Selection:
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise SelectionError(f"--laws {name}: no such law or family; {hint}`gradlaws laws` lists them")
-        found = cls(level, wanted, _shard(shard) if shard else (1, 1))
+        found = cls(level, wanted, (1, 1) if shard is None else _shard(shard))
         if wanted and not (found._named(found.of_level()) or found._named(found.wholes_of_level())):
             raise SelectionError(f"--laws {names}: none of these is in the level {level}; try --level torch")
         return found

@@ -70,7 +70,9 @@ class Settings:
                     dialect=option.dialect or "declared",
                 ),
                 profile,
-                Replay.of(option.replay, getattr(config, "cache", None)) if option.replay else None,
+                Replay.of(option.replay, getattr(config, "cache", None))
+                if option.replay is not None
+                else None,
                 option.law_timeout,
                 worker is not None,
             )
@@ -89,7 +91,7 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
     option = config.option
     if len(set(names)) < len(names):
         raise SettingsError(f"--backend {max(names, key=names.count)} is given twice")
-    if option.replay:
+    if option.replay is not None:
         idle = ["--" + name.replace("_", "-") for name in CHOOSING if getattr(option, name) is not None]
         if idle:
             raise SettingsError(

@@ -15,7 +15,6 @@ from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.known_failures.entry import Explained
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.source import statement
 from gradlaws.conformance.language.steps import labelled
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.invariants import root_cause
@@ -58,14 +57,17 @@ def _named(trial: WholeTrial, d: Difference, blame: Blame) -> Broken | EngineBro
     got, want = in_words(d)
     if law or d.index is None:
         return Broken(law, d.thing, got, want, d.index)
-    after = f"after `{statement(trial.program.steps[d.index])}` " if d.aspect is not Aspect.OUTCOME else ""
-    text = f"{after}{d.thing} is {got}, expected {want}"
-    return EngineBroke(text, d.index, (d.aspect, labelled(blame.step)))
+    kind = (d.aspect, labelled(blame.step))
+    if d.aspect is Aspect.OUTCOME:
+        return EngineBroke(f"{d.thing} is {got}, expected {want}", d.index, kind)
+    error = Broken(EngineBroke.law, d.thing, got, want, d.index)
+    error.kind = kind
+    return error
 
 
 def _passed_over(trial: WholeTrial, d: Difference, error: Broken | EngineBroke) -> bool:
     """Whether the list excuses a breach, and what follows from it is contained."""
-    if trial.past is None or not d.contained or not isinstance(error, Broken):
+    if trial.past is None or not d.contained or error.law == EngineBroke.law or not isinstance(error, Broken):
         return False
     flag = d.aspect if d.aspect in FLAGS else ""
     hook = None if d.handle is None else trial.hook(d.handle)

@@ -10,7 +10,7 @@ from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import examine
-from gradlaws.conformance.judgement.findings import Failure, recurring
+from gradlaws.conformance.judgement.findings import BROKE, Failure, recurring
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.law_run import Journal
@@ -99,7 +99,7 @@ def _failure(findings: list[Finding]) -> Failure:
     message = f"{first.thing} is {first.got}, expected {first.expected}" + (
         f"; also broken: {also}" if also else ""
     )
-    verdict = Verdict.ERROR if first.law == EngineBroke.law else Verdict.FAIL
+    verdict = Verdict.ERROR if first.thing in BROKE else Verdict.FAIL
     return recurring(Failure(verdict, first, message), first.recurrence)
 
 

@@ -48,10 +48,6 @@ class SoakFile:
             take_up(soak, lines)
             self._whole()
         else:
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
             self._add(head, "w")
         soak.tell = _then(lambda found: self._add(as_line(found)), soak.tell)
 

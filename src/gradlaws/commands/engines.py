@@ -18,6 +18,7 @@ from gradlaws.commands.environments import Environment, default_home, load, prep
 from gradlaws.conformance.suite.arguments import count
 from gradlaws.reports import record_reader
 from gradlaws.reports.gate import decide
+from gradlaws.reports.output_paths import check_folder
 from gradlaws.reports.record import RecordError
 from gradlaws.reports.terminal import columns, side_by_side
 from gradlaws.reports.view import View, views
@@ -55,6 +56,7 @@ def execute(options: Namespace) -> int:
         print("\n".join(columns(rows)))
         return Exit.CONFORMS
     chosen = [_named(name, known) for name in options.engines or known]
+    check_folder(options.out, "--out")
     out = options.out.resolve()
     records: dict[str, Path] = {}
     troubles: dict[str, str] = {}
@@ -84,7 +86,7 @@ def _named(name: str, known: dict[str, Environment]) -> Environment:
 
 def _judged(env: Environment, python: Path, home: Path, out: Path, options: Namespace) -> Path:
     """Run the suite on one engine; its record. Raises CommandError where there is none."""
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(exist_ok=True)
     record, log = out / f"{env.name}.jsonl", out / f"{env.name}.log"
     record.unlink(missing_ok=True)
     command = [str(python), "-m", "gradlaws", "run", "--backend", env.backend, "--record", str(record)]

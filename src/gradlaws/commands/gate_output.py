@@ -10,9 +10,10 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError
 from gradlaws.reports.annotations import annotated
-from gradlaws.reports.formats import write_all
+from gradlaws.reports.formats import FORMATS, write_all
 from gradlaws.reports.gate import Decision, decide
 from gradlaws.reports.markdown import markdown
+from gradlaws.reports.output_paths import check_file, check_folder
 from gradlaws.reports.record import RecordError
 from gradlaws.reports.record_difference import Difference, as_markdown, as_text, compare
 from gradlaws.reports.record_reader import LEVELS, load
@@ -42,19 +43,14 @@ def declare(parser: ArgumentParser) -> None:
 
 
 def baseline(options: Namespace) -> list[View]:
-    """The views of the baseline; raises CommandError. Also sees that the options make sense together."""
+    """The views of the baseline; raises CommandError, also where options make no sense or reports cannot be written."""
     if options.fail_on == "regressed" and options.baseline is None:
         raise CommandError("--fail-on regressed needs --baseline RECORD, the record to compare with")
-    if options.report is not None and options.report.exists() and not options.report.is_dir():
-        raise CommandError(f"--report {options.report}: is a file; give a directory")
-    if options.report is not None and not _writable(options.report):
-        raise CommandError(f"--report {options.report}: cannot be written to")
+    if options.report is not None:
+        check_folder(options.report, "--report", [name for _, name in FORMATS.values() if name])
+    if options.github and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        check_file(Path(summary), "GITHUB_STEP_SUMMARY")
     return [] if options.baseline is None else views([load(options.baseline)])
-
-
-def _writable(folder: Path) -> bool:
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def decided(shown: Sequence[View], before: Sequence[View], options: Namespace) -> Decision:

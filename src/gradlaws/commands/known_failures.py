@@ -12,8 +12,9 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
+from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record_reader import load as load_record
-from gradlaws.reports.view import View, views
+from gradlaws.reports.view import BREAKS, View, views
 from gradlaws.reports.wording import plural
 
 EXAMPLE = """
@@ -69,16 +70,16 @@ def _view(path: Path, engine: str | None) -> View:
 
 
 def _write(options: Namespace) -> int:
-    from gradlaws.conformance.judgement.verdict import Verdict
     from gradlaws.reports.formats import write
     from gradlaws.reports.known_failures_writer import WHOLE, added
 
+    check_file(options.output, "--output")
     view, path = _view(options.record, options.engine), options.output
     listed = _listed(path, complete=False) if path.exists() else KnownFailures()
     before = path.read_text("utf-8") if path.exists() else ""
     text, laws = added(before, view, listed, options.reason, options.link)
-    if any(result.family == WHOLE and result.verdict is Verdict.ERROR for result in view.ordered):
-        print("An error in whole programs breaks no law in particular, and cannot be listed.")
+    if any(r.family == WHOLE and r.verdict in BREAKS and r.broken == r.law for r in view.ordered):
+        print("What whole programs show breaks no law in particular, and is not added: list it as ENGINE.")
     if not laws:
         print(f"{path}: nothing to add, {plural(len(listed), 'entry', 'entries')} as before")
         return Exit.CONFORMS

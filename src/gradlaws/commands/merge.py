@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.reports.formats import write
+from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record_merge import merged
 from gradlaws.reports.record_reader import load
 from gradlaws.reports.wording import plural
@@ -40,6 +41,7 @@ def execute(options: Namespace) -> int:
     """Join and write."""
     if len(options.records) < 2:
         raise CommandError("merge needs two records or more")
+    check_file(options.output, "--output")
     text, whole = merged([load(path) for path in options.records])
     write(options.output, text)
     missing = len(whole.tried) - len({result.law for result in whole.results})

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance.engines.exceptions import plain
+from gradlaws.reports.output_paths import OutputPathError
 from gradlaws.reports.record import RecordError
 
 CODES = """\
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.options(inner)
     try:
         return int(module.execute(inner.parse_args(given[1:])))
-    except (CommandError, RecordError) as error:
+    except (CommandError, OutputPathError, RecordError) as error:
         print(f"error: {plain(str(error))}", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:

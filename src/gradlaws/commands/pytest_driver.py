@@ -26,6 +26,7 @@ from gradlaws.conformance.engines.isolation import interrupt
 from gradlaws.conformance.suite.arguments import time_limit
 from gradlaws.conformance.suite.campaign import LINE
 from gradlaws.conformance.suite.report_header import introduction
+from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record_reader import load
 from gradlaws.reports.terminal import report
 from gradlaws.reports.view import View, views
@@ -134,6 +135,7 @@ def drive(given: list[str], record: Path) -> list[View] | int:
 
     Returns the engines as the record has them, or the exit code of a run that did not begin.
     """
+    check_file(record, "--record")
     progress, aside = Progress(sys.stdout, record), io.StringIO()
     fixed = [
         *("-p", "gradlaws.conformance.plugin", "--pyargs", "gradlaws.conformance"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gradlaws.commands import gate_output
 from gradlaws.reports.formats import FORMATS, write
+from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record_reader import load
 from gradlaws.reports.view import views
 
@@ -34,6 +35,8 @@ def options(parser: ArgumentParser) -> None:
 def execute(options: Namespace) -> int:
     """Render, write, decide."""
     before = gate_output.baseline(options)
+    if options.output is not None:
+        check_file(options.output, "--output")
     shown = views(load(path, options.partial) for path in options.records)
     rendered = FORMATS[options.format][0](shown, gate_output.decided(shown, before, options))
     if options.output is not None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance.suite.arguments import count, seconds
+from gradlaws.reports.output_paths import check_file
 
 EXAMPLE = """
 gradlaws soak --seconds 600
@@ -78,6 +79,8 @@ def execute(options: Namespace) -> int:
     try:
         if options.replay:
             return _replay(options)
+        if not options.file.exists():  # else it is taken up
+            check_file(options.file, "--file")
         options.backend = options.backend or default()
         if options.in_process:
             return _soak(options, None)
