@@ -189,11 +189,16 @@ class Draft:
         except (ValueError, IndexError, TypeError):
             return None
         results = [np.asarray(result) for result in made] if row.many else [np.asarray(made)]
+        most = max([MOST, *(2 * value.size for value in values)])
         for value in results:
-            if value.size > MOST or not (self.wild or modest(value)):
+            if value.size > most or not (self.wild or modest(value)):
                 return None
         recording = self.recording[-1]
-        tracked = recording and not isinstance(row.rule, Constant) and any([info.tracked for info in infos])
+        tracked = (
+            recording
+            and not isinstance(row.rule, Constant)
+            and any([info.tracked and k not in row.passive for k, info in enumerate(infos)])
+        )
         outs = tuple(
             [self._bind(self._result(row, infos[0], value, tracked, even, known)) for value in results]
         )
@@ -258,6 +263,33 @@ class Draft:
         """Append `row` with parameters drawn for these operands, or None."""
         params = row.params(self.entropy, *[self.info[v].value for v in inputs])
         return None if params is None else self.apply(row.name, *inputs, **params)
+
+    def kernel(self) -> Var:
+        """Some op of several operands, or of operands with shapes of their own, on leaves made for it."""
+        rows = self.vocabulary.kernels
+        steps, variables = len(self.steps), len(self.info)
+        for _ in range(4 if rows else 0):
+            row = self.entropy.pick(rows)
+            made = self.drawn(row, *self.operands(row))
+            if made is not None:
+                return int(self.entropy.pick(made) if isinstance(made, tuple) else made)
+            del self.steps[steps:]
+            for var in range(variables, len(self.info)):
+                del self.info[var]
+        return self._plain(self.leaf())
+
+    def operands(self, row: Op) -> tuple[Var, ...]:
+        """Leaves that may go together as operands of `row`, some of them with an op in between."""
+        if row.shapes is not None:
+            shapes = row.shapes(self.entropy)
+        else:
+            first = self.draw_shape()
+            shapes = (first, *(self.partner(first) for _ in range(row.arity - 1)))
+        found = []
+        for k, shape in enumerate(shapes):
+            x = self.leaf(shape, tracked=k == 0 or self.entropy.chance(75))
+            found.append(self._plain(x) if self.entropy.chance(25) else x)
+        return tuple(found)
 
     def unary(
         self, x: Var, kinds: tuple[str, ...] = ("move", "exact", "smooth", "view", "exact", "move")

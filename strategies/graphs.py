@@ -124,7 +124,14 @@ def twins(b: Builder) -> Var:
     return b.binary(left, right)
 
 
-SHAPES: tuple[Callable[[Builder], Var], ...] = (chain, read_once_tree, diamond, dag, twice, twins)
+def kernel(b: Builder) -> Var:
+    """An op with operands made for it, and mostly another op on its result."""
+    end = b.kernel()
+    b.turn()
+    return b.unary(end) if b.entropy.chance(60) else end
+
+
+SHAPES: tuple[Callable[[Builder], Var], ...] = (chain, read_once_tree, diamond, dag, twice, twins, kernel)
 
 
 def _root(b: Builder, shapes: tuple[Callable[[Builder], Var], ...]) -> Var:

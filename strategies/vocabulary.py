@@ -65,6 +65,20 @@ class Vocabulary:
         plain = tuple(r for r in rows if r.name in ("add", "sub", "mul"))
         return {"exact": plain, "other": tuple(r for r in rows if r not in plain)}
 
+    @cached_property
+    def kernels(self) -> tuple[Op, ...]:
+        """Differentiable ops of several operands other than + - *, and those whose operands have special shapes."""
+        plain = self.binary["exact"]
+        return tuple(
+            r
+            for r in TABLE
+            if r.name in self.ops
+            and (r.arity > 1 or r.shapes is not None)
+            and r not in plain
+            and not isinstance(r.rule, Constant)
+            and "internal" not in r.tags
+        )
+
     @property
     def _float32(self) -> bool:
         return "float32" in self.capabilities or not self.capabilities

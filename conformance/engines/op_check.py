@@ -17,7 +17,7 @@ import numpy as np
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array, Entropy, stretched
-from gradlaws.conformance.ops import INPLACE, TABLE
+from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
 
 SHAPES: tuple[tuple[int, ...], ...] = ((3,), (2, 2), (), (1, 2), (2, 3), (4,), (2, 1, 2), (1,), (0,))
@@ -55,7 +55,7 @@ def troubles(backend: Backend, tracked: bool = True) -> list[Trouble]:
 def _trouble(backend: Backend, name: str, tracked: bool) -> Iterator[Trouble]:
     row = TABLE[name] if name in TABLE else INPLACE[name].row
     draw = row.params if name in TABLE else INPLACE[name].params
-    for number, shapes in enumerate(product(SHAPES, repeat=row.arity)):
+    for number, shapes in enumerate(_shapes(row)):
         entropy = Entropy(stretched(bytes([number % 256])))
         arrays = [_contents(entropy, shape) for shape in shapes]
         params = draw(entropy, *arrays)
@@ -72,6 +72,13 @@ def _trouble(backend: Backend, name: str, tracked: bool) -> Iterator[Trouble]:
         what = _what(backend, name, arrays, params, want, tracked)
         if what:
             yield Trouble(name, what, shapes, params)
+
+
+def _shapes(row: Op) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Shapes of operands to try."""
+    if row.shapes is None:
+        return product(SHAPES, repeat=row.arity)
+    return (row.shapes(Entropy(stretched(bytes([number])))) for number in range(12))
 
 
 def _contents(entropy: Entropy, shape: tuple[int, ...]) -> Array:

@@ -122,6 +122,7 @@ class Op:
     rule:    the derivative.
     arity:   how many tensors it takes.
     params:  draws parameters that fit the given operand values, or None where the op does not apply to them.
+    shapes:  draws shapes for the operands that go together; None where whatever broadcasts does.
     domain:  whether the op is defined, smooth enough and of modest size at these values.
     ulps:    how many units in the last place an engine's result may be off by; 0 means correctly rounded.
     saves:   what the documentation says is kept for backward, so that overwriting or freeing it is an error:
@@ -139,6 +140,7 @@ class Op:
     forward: Callable[..., Any] | None = None
     arity: int = 1
     params: Callable[..., Params | None] = no_params
+    shapes: Callable[[Entropy], tuple[tuple[int, ...], ...]] | None = None
     domain: Callable[..., bool] | None = None
     ulps: float = 0
     saves: Literal["", "operands", "result"] = ""
