@@ -25,13 +25,14 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.ops import INPLACE
-from gradlaws.strategies.forward_builder import DeadEnd, Draft, Info, modest
+from gradlaws.strategies.forward_builder import DeadEnd, Info, modest
+from gradlaws.strategies.op_builder import OpDraft
 from gradlaws.strategies.vocabulary import Vocabulary
 
 __all__ = ["Builder", "DeadEnd", "Info", "Vocabulary"]
 
 
-class Builder(Draft):
+class Builder(OpDraft):
     """A program under construction.
 
     entropy:    where decisions come from.

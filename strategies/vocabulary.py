@@ -67,13 +67,13 @@ class Vocabulary:
 
     @cached_property
     def kernels(self) -> tuple[Op, ...]:
-        """Differentiable ops of several operands other than + - *, and those whose operands have special shapes."""
+        """Differentiable ops that want operands made for them: of several, of certain shapes, of a narrow domain."""
         plain = self.binary["exact"]
         return tuple(
             r
             for r in TABLE
             if r.name in self.ops
-            and (r.arity > 1 or r.shapes is not None)
+            and (r.arity > 1 or r.shapes is not None or r.domain is not None)
             and r not in plain
             and not isinstance(r.rule, Constant)
             and "internal" not in r.tags

@@ -47,7 +47,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "conformance.judgement.verdict": (),
     "conformance.engines": ("conformance.entropy", "conformance.ops"),
     "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
-    "conformance.deviations": ("conformance.reference",),
+    "conformance.deviations": ("conformance.ops", "conformance.reference"),
     "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.dialect"),
     "conformance.adapters": (
         "conformance.entropy",

@@ -138,6 +138,7 @@ SHOWN: dict[str, tuple[Step, ...]] = {
         RequireGrad(0, False),
         Backward((1,)),
     ),
+    "rough-hardsigmoid": (X, op(1, "hardsigmoid", 0), Backward((1,))),
     "more-gradients-than-roots": (
         X,
         Y,

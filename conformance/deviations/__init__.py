@@ -1,8 +1,8 @@
 """What engines are known to do instead of what is documented: the reference engine with a few lines changed.
 
 A list of known failures names a deviation, and excuses a program exactly where the engine did what the reference
-with the listed deviations does. Importing this package registers all in `DEVIATIONS`. Imports `reference` and its
-adapter; nothing of programs and laws.
+with the listed deviations does. Importing this package registers all in `DEVIATIONS`. Imports `ops`, `reference` and
+its adapter; nothing of programs and laws.
 """
 
 from importlib import import_module

@@ -9,6 +9,15 @@ import numpy as np
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops.table import TABLE, Contraction, Op
 
+#: Shapes that go together, by specification.
+_SHAPES: dict[str, tuple[tuple[tuple[int, ...], ...], ...]] = {
+    "ab,bc->ac": (((2, 2), (2, 2)), ((2, 3), (3, 1)), ((1, 2), (2, 3)), ((3, 1), (1, 2))),
+    "ab,b->a": (((2, 2), (2,)), ((2, 3), (3,)), ((3, 1), (1,))),
+    "a,a->": (((2,), (2,)), ((3,), (3,)), ((1,), (1,)), ((4,), (4,))),
+    "dab,dbc->dac": (((2, 1, 2), (2, 2, 1)), ((1, 2, 2), (1, 2, 3)), ((2, 2, 1), (2, 1, 2))),
+    "a,b->ab": (((2,), (3,)), ((3,), (1,)), ((2,), (2,))),
+}
+
 
 def _product(name: str, spell: str, spec: str, ranks: tuple[int, int], fits: Any) -> Op:
     """A row with a fixed einsum specification, for operands of these ranks whose shapes fit."""
@@ -21,6 +30,7 @@ def _product(name: str, spell: str, spec: str, ranks: tuple[int, int], fits: Any
         domain=lambda a, b: (a.ndim, b.ndim) == ranks and bool(a.size and b.size) and fits(a.shape, b.shape),
         exact=True,
         saves="operands",
+        shapes=lambda e: e.pick(_SHAPES[spec]),
     )
 
 
