@@ -83,7 +83,7 @@ ONLY: dict[str, tuple[str, ...]] = {
 }
 #: Who may import what belongs to others.
 GUESTS = {
-    "torch": ("conformance.adapters.torch", "conformance.adapters.torch_compile"),
+    "torch": tuple(f"conformance.adapters.{name}" for name in ("torch", "torch_compile", "torch_devices")),
     "pytest": ("conformance.plugin", "conformance.suite", "commands.pytest_driver"),
     "jinja2": ("reports.html",),
     "hypothesis": ("strategies", "conformance.judgement.law_run", "conformance.plugin", "conformance.suite"),

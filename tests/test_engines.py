@@ -16,6 +16,7 @@ from gradlaws.commands import CommandError, engines, environments, smoke
 from gradlaws.commands.parser import main
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.discovery import EXTRAS, SHIPPED, BackendError, find
+from gradlaws.conformance.engines.exceptions import Unavailable
 from gradlaws.conformance.engines.functional import Functional, Traced
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.engines.op_check import troubles
@@ -174,7 +175,8 @@ def test_every_shipped_engine_has_a_pip_line_and_an_environment() -> None:
     others = set(SHIPPED) - {"reference"}
     assert set(EXTRAS) == others
     known = environments.shipped()
-    assert others <= {env.backend for env in known.values()}
+    of_hardware = {name for name in others if "torch_devices" in SHIPPED[name]}  # pip installs no GPU
+    assert others - of_hardware <= {env.backend for env in known.values()}
     assert [
         text
         for env in known.values()
@@ -186,7 +188,9 @@ def test_every_shipped_engine_has_a_pip_line_and_an_environment() -> None:
 @pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"reference"}))
 def test_a_missing_engine_is_named_with_its_pip_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = SHIPPED[name].partition(":")[0]
-    package = {"torch_compile": "torch"}.get(place.rpartition(".")[2], place.rpartition(".")[2])
+    package = {"torch_compile": "torch", "torch_devices": "torch"}.get(
+        place.rpartition(".")[2], place.rpartition(".")[2]
+    )
     monkeypatch.delitem(sys.modules, place, raising=False)
     for module in [m for m in sys.modules if m == "gradlaws.conformance.adapters.torch"]:
         monkeypatch.delitem(sys.modules, module)
@@ -194,6 +198,35 @@ def test_a_missing_engine_is_named_with_its_pip_line(name: str, monkeypatch: pyt
     with pytest.raises(BackendError) as caught:
         find(name)
     assert EXTRAS[name] in str(caught.value)
+
+
+def test_a_device_is_judged_by_the_class_that_names_it() -> None:
+    pytest.importorskip("torch")
+    from gradlaws.conformance.adapters.torch_devices import TorchDeviceBackend
+
+    class OnTheCpu(TorchDeviceBackend):
+        name, where = "on-the-cpu", "cpu"
+
+    for law in ("VAL-05", "SET-05", "VAL-07", "MODE-20"):
+        assert judge(LAWS[law], OnTheCpu(), Effort(20)).verdict is Verdict.PASS
+    assert "device='cpu'" in OnTheCpu().spellings["index_select"]
+
+    class Nowhere(TorchDeviceBackend):
+        where = "nowhere"
+
+    with pytest.raises(Unavailable, match="finds no device 'nowhere' here"):
+        Nowhere()
+
+
+@pytest.mark.parametrize("name", ["torch-cuda", "torch-xpu"])
+def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    if getattr(torch, name.removeprefix("torch-")).is_available():
+        pytest.skip("it is there")
+    with pytest.raises(BackendError) as caught:
+        find(name)
+    assert "finds no device" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 # -- environments --------------------------------------------------------------------------------------------

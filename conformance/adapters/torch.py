@@ -68,7 +68,7 @@ class TorchBackend(TorchLike):
         return _Double.apply(x)  # type: ignore[no-untyped-call]
 
     def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
-        module = _Scale(array).eval()
+        module = _Scale(self.parameter(array)).eval()
         return module.weight, module(x)
 
 
@@ -83,9 +83,9 @@ class _Double(torch.autograd.Function):
 
 
 class _Scale(torch.nn.Module):
-    def __init__(self, array: Array) -> None:
+    def __init__(self, weight: Any) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.from_numpy(array.copy()))
+        self.weight = weight
 
     def forward(self, x: Any) -> Any:
         return self.weight * x

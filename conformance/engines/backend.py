@@ -86,6 +86,9 @@ class Backend:
     #: Op name to spelling in the engine's own API, where it differs from PyTorch's; used for printing.
     spellings: dict[str, str] = {}  # noqa: RUF012 - overridden, never mutated
 
+    #: A statement in the engine's own API that stand-alone scripts begin with; empty for none.
+    preamble: str = ""
+
     #: What the engine does differently on purpose; judged as declared unless `--dialect torch` is given.
     dialect: Dialect = PYTORCH
 

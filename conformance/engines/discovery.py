@@ -13,7 +13,7 @@ from typing import Any
 
 from gradlaws.conformance.engines.adapter_check import lacking
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.exceptions import described
+from gradlaws.conformance.engines.exceptions import Unavailable, described, plain
 from gradlaws.conformance.engines.isolation import contained
 
 GROUP = "gradlaws.backends"
@@ -32,6 +32,8 @@ SHIPPED = {
     "torch-compile-aot": f"{_ROOM}.torch_compile:AotEagerBackend",
     "torch-compile-eager": f"{_ROOM}.torch_compile:TorchCompileBackend",
     "torch-compile-inductor": f"{_ROOM}.torch_compile:InductorBackend",
+    "torch-cuda": f"{_ROOM}.torch_devices:CudaBackend",
+    "torch-xpu": f"{_ROOM}.torch_devices:XpuBackend",
 }
 #: What to install where a shipped adapter's engine is missing.
 EXTRAS = {
@@ -97,6 +99,8 @@ def _made(name: str, place: str) -> Backend:
     try:
         with contained():
             backend = target() if callable(target) and not isinstance(target, Backend) else target
+    except Unavailable as error:
+        raise BackendError(f"backend {given!r}: {plain(str(error))}") from error
     except Exception as error:
         raise BackendError(f"backend {given!r}: {attribute}() raised {described(error)}") from error
     if not isinstance(backend, Backend):

@@ -57,6 +57,10 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+class Unavailable(Exception):
+    """Raised by an adapter's constructor where its engine cannot be had; the message says why, and what to do."""
+
+
 class EngineBroke(Exception):
     """The engine raised where no law allows it, or computed something wrong that no law speaks of.
 

@@ -27,7 +27,8 @@ def script(program: Program, error: Broken, backend: Backend, standard: Standard
     moments = iter(trace.moments)
     calls = _hook_of(error)
     page = _Page()
-    page.add("import torch" if _module(backend) == "torch" else f"import {_module(backend)} as torch", "")
+    page.add("import torch" if _module(backend) == "torch" else f"import {_module(backend)} as torch")
+    page.add(*[backend.preamble] * bool(backend.preamble), "")
     if calls is not None:
         page.add("calls = []")
     alive: list[Var] = []
