@@ -56,6 +56,8 @@ class Interpreter(Observer):
         super().__init__(backend)
         self.modes: list[AbstractContextManager[Any]] = []
         self.handles: dict[int, Any] = {}
+        #: By variable: what its gradient was bound to when it was read, an object of its own on some engines.
+        self.readings: dict[Var, list[Var]] = {}
         self._keeping = backend.dialect.intermediates == "kept"
         self._cyclic = False
 
@@ -123,9 +125,11 @@ class Interpreter(Observer):
         grad = self._grad(x)
         self._same["read twice"] = self._grad(x) is grad
         self._bind(step.outs, (grad,))
+        self.readings.setdefault(step.x, []).extend(step.outs)
 
     def _clear_grad(self, step: ClearGrad) -> None:
-        self.lost |= self.sharing(step.x) or frozenset()
+        own = {(("value", var), ("grad", step.x)) for var in self.readings.get(step.x, ())}
+        self.lost |= (self.sharing(step.x) or frozenset()) - own
         self.backend.set_grad(self.env[step.x], None)
 
     def _zero_grad(self, step: ZeroGrad) -> None:

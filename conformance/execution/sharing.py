@@ -23,9 +23,12 @@ def together(backend: Backend, env: Env, grads: dict[Var, Any], only: Var | None
     things = [(("value", v), x) for v, x in env.items()]
     found: set[tuple[tuple[str, Var], tuple[str, Var]]] = set()
     known: dict[int, tuple[tuple[str, Var], Any]] = {}
+    owners: set[int] = set()
     for v, grad in grads.items():
-        if grad is None or id(grad) in known:
+        # One gradient of one tensor, whether or not an engine gives the same object whenever it is read.
+        if grad is None or id(grad) in known or id(env[v]) in owners:
             continue
+        owners.add(id(env[v]))
         mine = ("grad", v)
         for other, thing in (*known.values(), *things):
             if only is not None and only != v and other != ("grad", only):

@@ -48,6 +48,11 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+def vanishes(gradient: Array) -> bool:
+    """Whether a gradient has elements, all of them zero: one of no elements says by its shape that it arrived."""
+    return bool(gradient.size) and not gradient.any()
+
+
 def excess(got: Array, want: Array | np.generic, bound: Callable[[], Array] | None) -> float:
     """The largest ratio of error to bound; 0 where equal to the bit, inf where shape or dtype differ."""
     if got is want:

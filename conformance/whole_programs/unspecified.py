@@ -19,6 +19,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.laws.breach import vanishes
 from gradlaws.conformance.whole_programs.culprit import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.trial import WholeTrial
@@ -55,7 +56,7 @@ def _gradient(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
     if d.got is None or d.want is None:
         before, also = trial.got.before(d.index, d.var), trial.want.moments[d.index].seen[d.var].also
         # Where the derivative is zero, an engine may as well send nothing.
-        nothing = d.got is None and not d.want.any() and (before is None or before.grad is None)
+        nothing = d.got is None and vanishes(d.want) and (before is None or before.grad is None)
         # What a gradient depends on with derivative zero is up to the engine.
         beyond = d.want is None and not d.got.any() and culprit.higher()
         if nothing or beyond or (d.got is None and also is not None and culprit.cleared(d.var)):
