@@ -26,6 +26,15 @@ class ScalarsGrowADimension(Engine):
             x.grad = fresh(Node(x.grad.array.reshape(1)))
 
 
+@fault("VAL-03")
+class SkipsWhatIsEmpty(Engine):
+    """A leaf of no elements gets no gradient: .grad stays None."""
+
+    def _accumulate(self, x: Tensor, *rest: Any) -> None:  # type: ignore[override]
+        if x.array.size:
+            Engine._accumulate(x, *rest)
+
+
 @fault("VAL-04")
 class KeepsTheWiderPrecision(Engine):
     """Gradients come in float64 whatever the dtype of the leaf."""
