@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
-from gradlaws.reports.record_reader import LawResult
+from gradlaws.conformance.known_failures.program_marks import MARKS
+from gradlaws.conformance.known_failures.symptom import Symptom, symptom
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.serialization import loaded
+from gradlaws.reports.record_reader import Finding, LawResult
 from gradlaws.reports.view import BREAKS, View
 
+#: Names the deviation that does what a finding shows.
+Explained = Callable[[Finding], str]
 #: `reason (link)`, as the record has it.
 TOLD = re.compile(r"(.*) \((https?://\S+)\)", re.DOTALL)
 #: A script that fails as long as the defect is there.
@@ -24,9 +30,16 @@ HEAD = """\
 
 
 def added(
-    text: str, view: View, listed: KnownFailures, reason: str = "", link: str = ""
+    text: str,
+    view: View,
+    listed: KnownFailures,
+    reason: str = "",
+    link: str = "",
+    explained: Explained = lambda finding: "",
 ) -> tuple[str, list[str]]:
     """(the text with an entry more for each law that fails and is not listed, these laws).
+
+    explained: names the deviation that does what a finding shows; empty if there is none.
 
     What is there stays as it is. A reason or link that nobody gave is left empty, and the file is refused until
     a person has filled it in.
@@ -35,7 +48,7 @@ def added(
     if not new:
         return text, []
     parts = [text if text.strip() else HEAD.format(engine=view.name)]
-    parts += [_entry(law, result, reason, link) for law, result in new.items()]
+    parts += [_entry(law, result, reason, link, explained) for law, result in new.items()]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts), list(new)
 
 
@@ -55,7 +68,7 @@ def failing(view: View) -> Iterator[tuple[str, LawResult]]:
             yield blamed, result
 
 
-def _entry(law: str, result: LawResult, reason: str, link: str) -> str:
+def _entry(law: str, result: LawResult, reason: str, link: str, explained: Explained) -> str:
     told = TOLD.fullmatch(result.known) if result.verdict is Verdict.KNOWN else None
     if told is not None:
         reason, link = told.groups()
@@ -66,13 +79,31 @@ def _entry(law: str, result: LawResult, reason: str, link: str) -> str:
     if result.message:
         lines.append(_comment(step + result.message))
     lines += [f"reason = {_quoted(reason)}", f"link = {_quoted(link)}"]
-    if finding and finding.used:
-        lines.append(
-            f"# ops = {_quoted(sorted(finding.used))}    # to excuse only programs with one of these"
-        )
+    lines += _extent(finding, explained)
     if finding and finding.law == law and SHOWS.search(finding.script):
         lines.append(f"script = {_block(finding.script)}")
     return "\n".join(lines)
+
+
+def _extent(finding: Finding | None, explained: Explained) -> Iterator[str]:
+    """What an entry excuses: what a deviation does, or what was seen, where it was seen."""
+    if finding is not None and (deviation := explained(finding)):
+        yield f"deviation = {_quoted(deviation)}"
+        return
+    seen = Symptom() if finding is None else symptom(finding.thing, finding.got, finding.expected)
+    if seen.seen:
+        yield f"seen = {_quoted([seen.seen])}"
+    if seen.seen == "accepted":
+        return
+    steps = Program(()) if finding is None else loaded([dict(step) for step in finding.steps])
+    marks = [name for name, mark in MARKS.items() if mark(steps, seen)]
+    ops = [] if finding is None else sorted(finding.used)
+    if marks:
+        yield f"steps = {_quoted(marks)}    # keep what the defect needs"
+    if ops:
+        yield f"{'# ' * bool(marks)}ops = {_quoted(ops)}    # to excuse only programs with one of these"
+    if not marks and not ops:
+        yield 'broad = ""    # no op or relation was seen that the defect needs; say why there is none'
 
 
 def _block(text: str) -> str:
@@ -95,9 +126,11 @@ def described(entry: Known) -> str:
     """An entry in a line."""
     conditions = [
         f"{name}: {', '.join(sorted(getattr(entry, name)))}"
-        for name in ("ops", "dtypes", "modes", "capabilities")
+        for name in ("seen", "steps", "ops", "dtypes", "modes", "capabilities")
         if getattr(entry, name)
     ]
+    conditions += [f"deviation: {entry.deviation}"] if entry.deviation else []
+    conditions += [f"broad: {entry.broad}"] if entry.broad else []
     conditions += [f"versions: {entry.versions}"] if entry.versions else []
     conditions += [f"until {entry.until}"] if entry.until else []
     also = f" and {', '.join(sorted(entry.also))}" if entry.also else ""

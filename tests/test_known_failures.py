@@ -113,7 +113,7 @@ def test_an_entry_may_be_about_some_releases_only() -> None:
     assert known().admits("unknown")
     assert verdict(Released("0.13.0"), old)[0] is Verdict.KNOWN
     assert verdict(Released("0.14.0"), old)[0] is Verdict.FAIL
-    text = "[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\nversions = "
+    text = "[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\nbroad = 'a test'\nversions = "
     assert parsed(text + "'>=0.13,<0.14'", "file").entries[0].versions == ">=0.13,<0.14"
     with pytest.raises(KnownFailuresError, match=r"must be a specifier such as '<0.14'"):
         parsed(text + "'0.13'", "file")
@@ -127,7 +127,7 @@ def test_what_is_inherited_excuses_where_it_shows_and_need_not() -> None:
 
 
 def test_a_list_may_inherit_a_shipped_one() -> None:
-    own = "inherits = 'torch'\n[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\n"
+    own = "inherits = 'torch'\n[[known]]\nlaw = 'ACC-01'\nreason = 'so'\nlink = 'x'\nbroad = 'a test'\n"
     first, *rest = parsed(own, "file").entries
     assert (first.law, first.inherited) == ("ACC-01", False)
     assert rest == [replace(entry, inherited=True) for entry in ENTRIES]
@@ -158,7 +158,7 @@ def test_a_defect_that_breaks_several_laws_is_one_entry() -> None:
     for law in ("ACC-01", "ACC-02"):
         assert judge(LAWS[law], broken, effort, KnownFailures([entry])).verdict is Verdict.KNOWN
     assert KnownFailures([entry]).laws == {"ACC-01", "ACC-02"}
-    text = "[[known]]\nlaw = 'ACC-02'\nreason = 'so'\nlink = 'x'\nalso = ['ACC-01']\n"
+    text = "[[known]]\nlaw = 'ACC-02'\nreason = 'so'\nlink = 'x'\nbroad = 'a test'\nalso = ['ACC-01']\n"
     assert parsed(text + "script = 'assert False'", "file").entries[0].also == {"ACC-01"}
     with pytest.raises(KnownFailuresError, match="`also` needs a `script`"):
         parsed(text, "file")
@@ -222,7 +222,10 @@ def test_conditions_are_checked(text: str, word: str) -> None:
 
 
 def test_a_list_is_written_below_what_a_person_wrote(tmp_path: Path) -> None:
-    mine = '# my words,  as I like them\n[[known]]\nlaw=\'ACC-01\' # yes\nreason="""so"""\nlink=\'https://x.y\'\n'
+    mine = (
+        '# my words,  as I like them\n[[known]]\nlaw=\'ACC-01\' # yes\nreason="""so"""\nlink=\'https://x.y\'\n'
+        "broad='by design'\n"
+    )
     odd = result("VAL-11", "FAIL", "toy", ops=("exp",))
     odd.message = 'a "quoted" \\ and \x07 \n [[known]] thing'
     broken = PASSING | {"ACC-01": "FAIL", "VAL-11": odd, "ROOT-09": "KNOWN", "DET-01": "ERROR"}
@@ -262,7 +265,7 @@ def test_what_whole_programs_break_is_listed_under_the_law_that_they_break() -> 
 
 @pytest.mark.parametrize("source", ["import math\nassert math.pi == 3", "x = '''3'''\nassert not x\n# \x07"])
 def test_the_script_of_a_finding_keeps_its_entry_from_being_stale(source: str) -> None:
-    shown = result("ACC-01", "FAIL", "toy")
+    shown = result("ACC-01", "FAIL", "toy", ops=("exp",))
     assert shown.finding is not None
     shown.finding.script = source
     (view,) = views([read_lines(lines(PASSING | {"ACC-01": shown}))])

@@ -17,7 +17,7 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
 from gradlaws.conformance.known_failures.toml_parser import parsed, shipped
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Backward, Grad, Hook, RequireGrad, RetainGrad, Step
+from gradlaws.conformance.language.steps import Backward, Grad, Hook, InPlace, RequireGrad, RetainGrad, Step
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.whole_programs.judge import breach
@@ -139,6 +139,14 @@ SHOWN: dict[str, tuple[Step, ...]] = {
         Backward((1,)),
     ),
     "rough-hardsigmoid": (X, op(1, "hardsigmoid", 0), Backward((1,))),
+    "writes-move-views": (X, Y, op(2, "view", 1, shape=(1,)), Hook(2, 0), InPlace("neg_", 2), Backward((2,))),
+    "vanished-is-locked": (
+        leaf(0, 0.0),
+        op(1, "pow_scalar", 0, exponent=3.0),
+        Grad((1,), (0,), create_graph=True, outs=(2,)),
+        Backward((2,), retain_graph=True),
+        Backward((1,)),
+    ),
     "more-gradients-than-roots": (
         X,
         Y,
@@ -152,6 +160,7 @@ SHOWN: dict[str, tuple[Step, ...]] = {
 @pytest.mark.parametrize("name", DEVIATIONS)
 def test_a_deviation_is_a_breach_that_its_entry_excuses_and_no_other_does(name: str) -> None:
     program, engine = watchful(Program(SHOWN[name])), ReferenceBackend(engine=deviant([name]))
+    engine.engine.refuses = name == "vanished-is-locked"  # which may refuse
     assert isinstance(breach(program, engine), Broken)
     for other in DEVIATIONS:
         excused = breach(program, engine, past=Containment(listed(other))) is None

@@ -11,6 +11,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Look, literal
 from gradlaws.conformance.laws import LAWS
@@ -21,7 +22,7 @@ from gradlaws.conformance.whole_programs.shrinker import WholeShrinker
 class Small(Known):
     """Covers only programs of a few steps, as does what the minimiser may turn another failure into."""
 
-    def covers(self, program: Program | None) -> bool:
+    def covers(self, program: Program | None, seen: Symptom | None = None) -> bool:
         """Whether the program is that short."""
         return program is not None and len(program) < 8
 

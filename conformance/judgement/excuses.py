@@ -11,7 +11,7 @@ from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.examination import explained
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.laws.registry import Law
 
 
@@ -35,13 +35,14 @@ class Excuses:
         if isinstance(error, ReferenceBroke):
             return self.law, None
         blamed = error.law if isinstance(error, Broken) else self.law
+        seen = symptom_of(error)
         for law in (blamed, self.law):
-            if (entry := self.known.excuse(law, program)) is not None:
+            if (entry := self.known.excuse(law, program, seen)) is not None:
                 return law, entry
         if program is None or not self.known.deviations:
             return blamed, None
         did = lambda names: self._explained(program, deviations=names)  # noqa: E731
-        entry = self.known.excuse(blamed, program, did)
+        entry = self.known.excuse(blamed, program, seen, did)
         return (blamed if entry is None else entry.law), entry
 
     def cover(self, program: Program | None, error: Exception) -> bool:

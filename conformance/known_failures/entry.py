@@ -13,11 +13,14 @@ from packaging.specifiers import SpecifierSet  # what pytest needs, too
 from packaging.version import InvalidVersion, Version
 
 from gradlaws.conformance.known_failures.program_marks import MARKS
+from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Leaf, Mode
 
 #: Whether an engine did what the reference with these deviations does.
 Explained = Callable[[frozenset[str]], bool]
+#: What stands behind the law of a broad entry, in records.
+BROAD = " (broad)"
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
 ANY = "*"
 
@@ -39,6 +42,8 @@ class Known:
     until:  the last day on which the entry excuses anything.
     deviation: what the engine does instead, by the name of a deviation of the reference engine. The entry excuses,
         of whatever law, what the engine does as the reference with all listed deviations does, and nothing else.
+    seen:   what the breach looks like, as in `SEEN`; if given, the entry covers only breaches that look so.
+    broad:  why the entry names no relation, and so may excuse a total breach of its law; empty for a narrow entry.
     script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone.
     inherited: it stands in the list of an engine that this one is built on.
     """
@@ -57,6 +62,18 @@ class Known:
     versions: str = ""
     inherited: bool = False
     deviation: str = ""
+    seen: frozenset[str] = frozenset()
+    broad: str = ""
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a total breach of the law would be found past the entry.
+
+        By a deviation; or by what is seen together with a relation or ops; or where something is accepted, since
+        what must be refused is what the law says.
+        """
+        related = bool(self.ops) or not MARKS.keys().isdisjoint(self.steps)
+        return bool(self.deviation) or (bool(self.seen) and (related or self.seen <= {"accepted"}))
 
     @property
     def laws(self) -> frozenset[str]:
@@ -66,7 +83,7 @@ class Known:
     @property
     def label(self) -> str:
         """What the entry goes by in records."""
-        return f"{self.law}: {self.reason}"
+        return f"{self.law}{BROAD if self.broad else ''}: {self.reason}"
 
     @property
     def expired(self) -> bool:
@@ -80,9 +97,12 @@ class Known:
         except InvalidVersion:
             return False
 
-    def covers(self, program: Program | None) -> bool:
-        """Whether a breach shown by this program is what the entry is about."""
-        if self.expired:
+    def covers(self, program: Program | None, seen: Symptom | None = None) -> bool:
+        """Whether a breach shown by this program is what the entry is about.
+
+        seen: what it looks like; None where nobody can tell, as of a documented example: then only the program counts.
+        """
+        if self.expired or (self.seen and seen is not None and seen.seen not in self.seen):
             return False
         if program is None:
             return not (self.ops or self.modes or self.dtypes or self.steps)
@@ -97,7 +117,7 @@ class Known:
             if key == "dtype"
         }
         kinds = {type(step).__name__ for step in program}
-        kinds |= {mark for mark in self.steps & MARKS.keys() if MARKS[mark](program)}
+        kinds |= {mark for mark in self.steps & MARKS.keys() if MARKS[mark](program, seen or Symptom())}
         wanted = ((self.ops, used), (self.modes, entered), (self.dtypes, held))
         return self.steps <= kinds and all(not some or not some.isdisjoint(there) for some, there in wanted)
 
@@ -148,13 +168,20 @@ class KnownFailures:
         """The deviations of the reference engine that are listed."""
         return frozenset(entry.deviation for entry in self.entries if entry.deviation and not entry.expired)
 
-    def excuse(self, law: str, program: Program | None, explained: Explained | None = None) -> Known | None:
+    def excuse(
+        self,
+        law: str,
+        program: Program | None,
+        seen: Symptom | None = None,
+        explained: Explained | None = None,
+    ) -> Known | None:
         """The entry that covers this breach, or None.
 
+        seen:      what it looks like; None where nobody can tell.
         explained: whether the engine did what the reference with these deviations does; None where that is unknown.
         """
         about = (entry for entry in self.entries if law in entry.laws or ANY in entry.also)
-        found = next((entry for entry in about if not entry.deviation and entry.covers(program)), None)
+        found = next((entry for entry in about if not entry.deviation and entry.covers(program, seen)), None)
         if found is not None or explained is None or not self.deviations or not explained(self.deviations):
             return found
         listed = [entry for entry in self.entries if entry.deviation in self.deviations]

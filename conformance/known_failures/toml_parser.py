@@ -4,17 +4,21 @@
     law = "VAL-11"
     reason = "the gradient of a view aliases the gradient argument"
     link = "https://github.com/..."
+    seen = ["shared"]                # what the breach looks like (`symptom.SEEN`)
+    ops = ["view", "reshape"]        # where it shows: programs that use one of these ops; or
+    steps = ["Grad", "retained"]     # programs with steps of all these kinds, among them a relation (`program_marks`)
+    deviation = "grad-writes-retained"  # instead of these: what the engine does, executable (`deviations`)
+    broad = "no sum is ever right"   # instead of ops and relation: why there is neither
     also = ["ACC-01", "RET-12"]      # optional, with a script: further laws whose programs show the same defect
-    ops = ["view", "reshape"]        # optional: only programs that use one of these ops are excused
-    steps = ["Grad", "RetainGrad"]   # optional: only programs that have steps of all these kinds, or what stands for
-                                     # several (`create_graph`, `alias_write`, `repeated_op`; see `program_marks`)
     dtypes = ["float32"]             # optional: only programs with a tensor of one of these
     modes = ["no_grad"]              # optional: only programs that enter one of these grad modes
     capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
     versions = "<0.14"               # optional: only for releases of the engine that this specifier admits
     until = 2027-01-31               # optional: the last day on which it is excused
-    deviation = "grad-writes-retained"  # optional, instead of these: what the engine does, executable (`deviations`)
     script = '''...'''               # optional: a few lines that raise AssertionError while the defect is there
+
+An entry that could excuse a total breach of its law is refused, with what to say instead (`Known.narrow`), unless it
+is said to be broad.
 
 The list must say what is true today. An entry with a script stands as long as the script shows the defect, however
 rarely programs do; one without stands as long as the programs of its law show it. Where that ends, the law is STALE,
@@ -43,6 +47,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest n
 from gradlaws.conformance.deviations import DEVIATIONS
 from gradlaws.conformance.known_failures.entry import ANY, Engine, Known, KnownFailures, KnownFailuresError
 from gradlaws.conformance.known_failures.program_marks import MARKS
+from gradlaws.conformance.known_failures.symptom import SEEN
 from gradlaws.conformance.language.steps import KINDS
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -60,6 +65,8 @@ FIELDS: dict[str, type] = {
     "until": date,
     "script": str,
     "deviation": str,
+    "seen": list,
+    "broad": str,
 }
 
 
@@ -68,6 +75,7 @@ NAMES: dict[str, frozenset[str]] = {
     "ops": TABLE.names() | frozenset(INPLACE),
     "modes": frozenset({"no_grad", "enable_grad"}),
     "steps": KINDS | frozenset(MARKS),
+    "seen": frozenset(SEEN),
 }
 
 
@@ -179,10 +187,10 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         raise KnownFailuresError(
             f"known failures {where}: {name}: no deviation {deviation!r} is known; there is {', '.join(near)}"
         )
-    if deviation and any(entry.get(key) for key in ("ops", "modes", "steps", "dtypes", "also")):
+    if deviation and any(entry.get(key) for key in ("ops", "modes", "steps", "dtypes", "seen", "broad")):
         raise KnownFailuresError(
             f"known failures {where}: {name}: `deviation` says what is excused: leave out ops, modes, steps, "
-            f"dtypes and also"
+            f"dtypes, seen and broad"
         )
     try:
         SpecifierSet(entry.get("versions", ""))
@@ -190,7 +198,7 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         raise KnownFailuresError(
             f"known failures {where}: {name}: versions must be a specifier such as '<0.14' or '>=0.13,<0.14'"
         ) from error
-    return Known(
+    known = Known(
         entry["law"],
         entry.get("reason", ""),
         entry.get("link", ""),
@@ -204,4 +212,23 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         frozenset(entry.get("also", ())),
         entry.get("versions", ""),
         deviation=entry.get("deviation", ""),
+        seen=frozenset(entry.get("seen", ())),
+        broad=entry.get("broad", "").strip(),
+    )
+    if complete and not known.narrow and not known.broad:
+        raise KnownFailuresError(f"known failures {where}: {name}: {_too_broad(known)}")
+    return known
+
+
+def _too_broad(entry: Known) -> str:
+    """What to say instead of an entry that would excuse a total breach of its law."""
+    named = (
+        ""
+        if entry.seen
+        else "say by `seen` what the breach looks like (" + ", ".join(sorted(SEEN)) + "), and "
+    )
+    return (
+        f"it would excuse a total breach of the law: {named}where it shows, by `ops` or by one of "
+        f"{', '.join(MARKS)} among `steps`; or name a `deviation`; or, where the engine never keeps the law, "
+        "say so by `broad`, which reports count"
     )

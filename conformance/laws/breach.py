@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlaws.conformance.engines.exceptions import reference_broke
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.known_failures.symptom import Symptom, symptom
 from gradlaws.conformance.language.program import Program
 
 
@@ -32,6 +33,13 @@ class Broken(AssertionError):
         self.got = got
         self.expected = expected
         self.index = index
+
+
+def symptom_of(error: Exception) -> Symptom:
+    """What a failure looks like; whatever is no `Broken` was raised where there must be no error."""
+    if isinstance(error, Broken):
+        return symptom(error.thing, error.got, error.expected, error.index)
+    return symptom("", str(error), "no error", getattr(error, "index", None))
 
 
 #: What is looked at, in words; made only where somebody reads it, if that costs more than the look.

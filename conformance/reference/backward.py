@@ -198,11 +198,16 @@ class Backprop(Obligations):
             and (listed is None or id(node.owner) in listed)
         ]
         # What is listed twice gets its gradient once, as in PyTorch.
-        keepers = self._retaining if inputs is None else {id(x): x for x in inputs if not x.is_leaf}.values()
+        listed_too = {id(x): x for x in inputs or () if not x.is_leaf}.values()
+        keepers = [(t.anchor, t) for t in listed_too] if inputs is not None else self._retainers()
         if keepers:
-            known = {id(node): node for node in nodes}
-            found += [(known[id(t.anchor)], t) for t in list(keepers) if id(t.anchor) in known]
+            known = {id(node) for node in nodes}
+            found += [(place, t) for place, t in keepers if id(place) in known]
         return found
+
+    def _retainers(self) -> list[tuple[Node, Tensor]]:
+        """Who retains its gradient, and where in the history."""
+        return [(t.anchor, t) for t in list(self._retaining)]
 
     def _check_alive(self, path: Sequence[Node]) -> None:
         """Refuse where something that backward needs is gone; documented cases first."""

@@ -6,6 +6,7 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, described, plac
 from gradlaws.conformance.judgement.findings import Failure, death_of, failure_of
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
+from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case
 from gradlaws.conformance.suite.journal import Last
@@ -40,7 +41,8 @@ def _ended(case: Case, last: Last | None, options: Settings, verdict: Verdict, m
     law, backend = _law(case), case.backend
     program = None if last is None else last.program
     failure = Failure(verdict, death_of(law.id, program, backend), message)
-    excuse = options.known[backend.name].excuse(law.id, program)
+    seen = Symptom("hung" if verdict is Verdict.TIMEOUT else "crashed")
+    excuse = options.known[backend.name].excuse(law.id, program, seen)
     result = concluded(law.id, backend, Evidence(failure=failure, excuse=excuse))
     if last is None:
         result.finding = None  # it ended before it was about to run anything

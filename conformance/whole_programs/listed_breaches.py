@@ -8,13 +8,15 @@ that is, memory that is shared.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.known_failures.entry import Explained, KnownFailures
 from gradlaws.conformance.language.aliasing import neighbours
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.program_slice import COMPUTING, relevant
 from gradlaws.conformance.language.steps import InPlace, ReadGrad, SetGrad, Step, Var
-from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.breach import Broken, symptom_of
 
 #: Flags on which the rest of the history depends.
 _SPREADING = ("requires_grad", "is_leaf")
@@ -48,7 +50,10 @@ class Containment:
         """Whether a breach is listed, judged by the steps that have to do with it, or by what the engine did."""
         last = len(program) - 1
         steps = program if error.index is None else relevant(program, min(error.index, last), var)
-        return self.known.excuse(error.law, steps, explained) is not None
+        seen = symptom_of(error)
+        at = None if error.index is None else len(steps) - 1  # where the slice ends
+        seen = replace(seen, var=seen.var if var is None else var, index=at)
+        return self.known.excuse(error.law, steps, seen, explained) is not None
 
     def passes(
         self,

@@ -27,7 +27,7 @@ from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Hook, Leaf, Look, Mode
-from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
@@ -261,14 +261,14 @@ class Soak:
         past = Containment(self.known)
         end = error.index if isinstance(error, Broken) else None
         start = program if end is None else Program(program.steps[: end + 1])
-        if self.known.excuse(blamed(error), start) is not None:
+        if self.known.excuse(blamed(error), start, symptom_of(error)) is not None:
             past.laws, past.ended = [blamed(error)], True
         return past
 
     def _audit(self, number: int, program: Program, error: Exception) -> None:
         """Make a program small of which all breaches are listed, to see whether what is left is."""
         small = self.auditor.reduce(program, error)
-        listed = self.known.excuse(blamed(small.error), small.program) is not None
+        listed = self.known.excuse(blamed(small.error), small.program, symptom_of(small.error)) is not None
         if not listed and self.subject.error(small.program) is not None:
             self.keep(number, small)
 

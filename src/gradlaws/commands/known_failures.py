@@ -8,11 +8,13 @@ adds an entry for each law that fails and is not listed, below what is there; a 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 
 from gradlaws.commands import CommandError, Exit
 from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
 from gradlaws.reports.output_paths import check_file
+from gradlaws.reports.record_reader import Finding
 from gradlaws.reports.record_reader import load as load_record
 from gradlaws.reports.view import BREAKS, View, views
 from gradlaws.reports.wording import plural
@@ -77,7 +79,7 @@ def _write(options: Namespace) -> int:
     view, path = _view(options.record, options.engine), options.output
     listed = _listed(path, complete=False) if path.exists() else KnownFailures()
     before = path.read_text("utf-8") if path.exists() else ""
-    text, laws = added(before, view, listed, options.reason, options.link)
+    text, laws = added(before, view, listed, options.reason, options.link, _deviation)
     if any(r.family == WHOLE and r.verdict in BREAKS and r.broken == r.law for r in view.ordered):
         print("What whole programs show breaks no law in particular, and is not added: list it as ENGINE.")
     if not laws:
@@ -92,6 +94,26 @@ def _write(options: Namespace) -> int:
             "Say in each entry why (`reason`) and where that is said (`link`): the list is refused until then."
         )
     return Exit.CONFORMS
+
+
+def _deviation(finding: Finding) -> str:
+    """The deviation that shows just what a finding does; empty if none does."""
+    from gradlaws.conformance.adapters.reference import ReferenceBackend
+    from gradlaws.conformance.deviations import DEVIATIONS, deviant
+    from gradlaws.conformance.execution.whole_program_run import watchful
+    from gradlaws.conformance.language.serialization import loaded
+    from gradlaws.conformance.laws.breach import Broken
+    from gradlaws.conformance.whole_programs.judge import breach
+
+    steps = loaded([dict(step) for step in finding.steps])
+    for name in DEVIATIONS:
+        engine = deviant([name])
+        engine.refuses = finding.expected.startswith("no error")
+        with suppress(Exception):  # the program may hold what no whole program does
+            error = breach(watchful(steps), ReferenceBackend(engine=engine))
+            if isinstance(error, Broken) and (error.thing, error.got) == (finding.thing, finding.got):
+                return name
+    return ""
 
 
 def _check(options: Namespace) -> int:

@@ -1,0 +1,46 @@
+"""Where views stand in the graph once their memory was written to."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakSet
+
+from gradlaws.conformance.deviations.registry import deviation
+from gradlaws.conformance.ops import Op
+from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.tensor import Tensor
+
+
+@deviation
+class WritesMoveViews(Engine):
+    """A write to memory, recorded or not, gives each view of it another place in the graph, once it is looked at.
+
+    Hooks stay at the old place, which nothing leads to that is computed later, the write itself included.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._views: WeakSet[Tensor] = WeakSet()
+
+    def _placed(self, row: Op, inputs: tuple[Tensor, ...], node: Node) -> Tensor:
+        made = super()._placed(row, inputs, node)
+        if not made.is_root:
+            self._views.add(made)
+        return made
+
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        before = (target._anchor, target._node, target._seen, target._stamp, target.family.stamp)
+        if not target.is_root:
+            target.family.stamp += 1
+        try:
+            super().inplace(op, target, *inputs, **params)
+        except Exception:
+            target._anchor, target._node, target._seen, target._stamp, target.family.stamp = before
+            raise
+        storage = target.family.storage
+        for family in {x.family for x in self._views if x.family.storage is storage}:
+            family.stamp += 1
+
+    def _retainers(self) -> list[tuple[Node, Tensor]]:
+        return [(x.anchor if x.is_root else x._anchor, x) for x in list(self._retaining)]

@@ -1,0 +1,38 @@
+"""What becomes of derivatives that vanish."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakSet
+
+from gradlaws.conformance.deviations.registry import deviation
+from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.tensor import Tensor
+
+
+@deviation
+class VanishedIsLocked(Engine):
+    """Zeros that become .grad where something was differentiated with create_graph may refuse to be written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._locked: WeakSet[Tensor] = WeakSet()
+        self._higher = False
+
+    def _products(self, seeded: Any, path: list[Node], targets: list[Node], create_graph: bool) -> list[Any]:
+        self._higher = self._higher or create_graph
+        return super()._products(seeded, path, targets, create_graph)
+
+    def _accumulate(self, x: Tensor, value: Node, error: Any, create_graph: bool) -> None:  # type: ignore[override]
+        old = x.grad
+        if old is not None and old in self._locked and not (create_graph or old.requires_grad):
+            self._may_raise("zeros that cannot be written to")
+        super()._accumulate(x, value, error, create_graph)
+        if old is None and x.grad is not None and self._higher and not value.array.any():
+            self._locked.add(x.grad)
+
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        if target in self._locked:
+            self._may_raise("zeros that cannot be written to")
+        super().inplace(op, target, *inputs, **params)

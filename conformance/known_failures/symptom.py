@@ -1,0 +1,97 @@
+"""What a breach looks like: which of a few things was seen, of which tensor, after which step."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gradlaws.conformance.language.steps import Var
+
+#: What entries may name under `seen`, and what it means.
+SEEN: dict[str, str] = {
+    "no gradient": "a gradient is None, or a result of autograd.grad is, where one is expected",
+    "unexpected gradient": "a gradient is there where None is expected",
+    "zeros": "zeros where None or other numbers are expected",
+    "nan": "NaN where other numbers are expected",
+    "numbers": "other numbers than expected, and neither of these",
+    "shape": "another shape",
+    "dtype": "another dtype",
+    "shared": "memory is shared that must not be",
+    "apart": "memory is not shared that must be",
+    "refused": "an error where there must be none",
+    "accepted": "no error where there must be one",
+    "not called": "a hook was not called",
+    "called": "a hook was called that must stay silent",
+    "called otherwise": "a hook was called with another gradient, another number of times, or in another order",
+    "crashed": "the process died",
+    "hung": "the step did not end",
+    "other": "anything else, as which object is which",
+}
+_FLAGS = ("requires_grad", "is_leaf", "retains_grad", "grad.requires_grad")
+SEEN |= {f"{flag} {value}": f"{flag} is {value}" for flag in _FLAGS for value in (True, False)}
+
+_VARIABLE = re.compile(r"\bv(\d+)\b")
+_QUOTED = re.compile(r"`[^`]*`")
+_ZEROS = r"[\[\]\s,.0+\-je]*0[\[\]\s,.0+\-je]*( \(\w+\))?"
+_DTYPE = re.compile(r" \((\w+)\)$")
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One breach as it was seen.
+
+    seen:  one of `SEEN`; empty where it is not known.
+    var:   the tensor, where it is about one.
+    index: the step after which it was seen; None for the end of the program.
+    """
+
+    seen: str = ""
+    var: Var | None = None
+    index: int | None = None
+
+
+def symptom(thing: str, got: str, expected: str, index: int | None = None) -> Symptom:
+    """A breach as it was seen, from the words in which it is told: what was looked at, came, and was expected."""
+    found = _VARIABLE.search(_QUOTED.sub("", thing))
+    return Symptom(_kind(thing, got, expected), int(found[1]) if found else None, index)
+
+
+def _kind(thing: str, got: str, expected: str) -> str:
+    if thing == "the process":
+        return "hung" if got == "endless" else "crashed"
+    if expected.startswith("no error"):
+        return "hung" if "Endless" in got else "refused"
+    if got == "accepted":
+        return "accepted"
+    if thing.startswith("the memory of"):
+        return "apart" if got == "its own" else "shared"
+    if thing.startswith(("hook ", "the order of the hooks")):
+        silent = [said.endswith("nothing: none") for said in (got, expected)]
+        return "not called" if silent[0] else "called" if silent[1] else "called otherwise"
+    if got in ("True", "False"):
+        flag = next((f for f in reversed(_FLAGS) if thing.endswith(f".{f}")), "")
+        return f"{flag} {got}" if flag else "other"
+    for ending in ("shape", "dtype"):
+        if thing.endswith(f".{ending}"):
+            return ending
+    return _numbers(got, expected)
+
+
+def _numbers(got: str, expected: str) -> str:
+    if "None" in (got, expected) and not re.fullmatch(_ZEROS, got):
+        return "no gradient" if got == "None" else "unexpected gradient"
+    if expected == "None":
+        return "zeros"
+    dtypes, (a, b) = (
+        [_DTYPE.findall(x) for x in (got, expected)],
+        (_DTYPE.sub("", x) for x in (got, expected)),
+    )
+    if not all(re.fullmatch(r"[\[\]\s,.\d+\-a-z]*", x) and re.search(r"[\d\]n]", x) for x in (a, b)):
+        return "other"
+    if re.sub(r"[^\[\],]", "", a) != re.sub(r"[^\[\],]", "", b):
+        return "shape"
+    if dtypes[0] != dtypes[1]:
+        return "dtype"
+    if "nan" in a and "nan" not in b:
+        return "nan"
+    return "zeros" if re.fullmatch(_ZEROS, a) else "numbers"
