@@ -98,8 +98,9 @@ def _extent(finding: Finding | None, explained: Explained) -> Iterator[str]:
     steps = Program(()) if finding is None else loaded([dict(step) for step in finding.steps])
     marks = [name for name, mark in MARKS.items() if mark(steps, seen)]
     ops = [] if finding is None else sorted(finding.used)
-    if marks:
-        yield f"steps = {_quoted(marks)}    # keep what the defect needs"
+    if marks:  # the last is the one that says least
+        there = f"; there are {', '.join(marks[:-1])}, too" if marks[:-1] else ""
+        yield f"steps = {_quoted(marks[-1:])}    # say which relation the defect needs{there}"
     if ops:
         yield f"{'# ' * bool(marks)}ops = {_quoted(ops)}    # to excuse only programs with one of these"
     if not marks and not ops:

@@ -223,7 +223,7 @@ def test_engines_can_be_judged_in_one_run(command: Command) -> None:
 
 def test_a_listed_crash_is_known(command: Command, tmp_path: Path) -> None:
     (tmp_path / "known.toml").write_text(
-        "[[known]]\nlaw = 'ACC-01'\nreason = 'it dies'\nlink = 'https://x.y'\n"
+        "[[known]]\nlaw = 'ACC-01'\nreason = 'it dies'\nlink = 'https://x.y'\nbroad = 'so'\n"
     )
     arguments = ("run", "--backend", "engines:Dying", "--laws", "ACC-01,NONE-01", "--workers", "1")
     assert "1 CRASH: ACC-01" in command(*arguments).stdout

@@ -59,7 +59,7 @@ def test_each_law_is_a_test(pytester: pytest.Pytester, monkeypatch: pytest.Monke
     monkeypatch.setenv("PYTHONPATH", str(SRC))
     pytester.makepyfile(test_mine=SUITE)
     pytester.path.joinpath("known.toml").write_text(
-        "[[known]]\nlaw = 'ACC-01'\nreason = 'by design'\nlink = 'https://x.y'"
+        "[[known]]\nlaw = 'ACC-01'\nreason = 'by design'\nlink = 'https://x.y'\nbroad = 'so'"
     )
     result = pytester.runpytest_subprocess("-rsxf", "-W", "error", "-v")
     result.assert_outcomes(passed=2, skipped=1, failed=2, xfailed=1)

@@ -272,7 +272,7 @@ def test_known_failures_are_expected_and_stale_ones_fail(
     suite: Suite, toy: None, pytester: pytest.Pytester
 ) -> None:
     pytester.path.joinpath("known.toml").write_text(
-        "[[known]]\nlaw = 'ACC-01'\nreason = 'by design'\nlink = 'https://x.y'"
+        "[[known]]\nlaw = 'ACC-01'\nreason = 'by design'\nlink = 'https://x.y'\nbroad = 'so'"
     )
     args = ["--known-failures", "known.toml", "-k", "ACC-01", "-rx"]
     known = suite("--backend", "toy:Overwriting", *args)

@@ -116,15 +116,11 @@ def load(path: Path, laws: Iterable[str], complete: bool = True) -> KnownFailure
         raise KnownFailuresError(f"known failures {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise KnownFailuresError(f"known failures {path}: is no text") from error
-    found = parsed(text, str(path), complete)
-    unknown = sorted(found.laws - set(laws))
-    if unknown:
-        raise KnownFailuresError(f"known failures {path}: no such law: {', '.join(unknown)}")
-    return found
+    return parsed(text, str(path), complete, frozenset(laws))
 
 
-def parsed(text: str, where: str, complete: bool = True) -> KnownFailures:
-    """The entries in a text of TOML; raises KnownFailuresError."""
+def parsed(text: str, where: str, complete: bool = True, laws: frozenset[str] | None = None) -> KnownFailures:
+    """The entries in a text of TOML; raises KnownFailuresError, as `load` does."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -141,7 +137,13 @@ def parsed(text: str, where: str, complete: bool = True) -> KnownFailures:
             f"known failures {where}: `known` must be a list of tables, each headed [[known]]"
         )
     own = [_entry(entry, number, where, complete) for number, entry in enumerate(entries, 1)]
-    return KnownFailures(own + (_inherited(data["inherits"], where) if "inherits" in data else []))
+    found = KnownFailures(own + (_inherited(data["inherits"], where) if "inherits" in data else []))
+    if laws is not None and (unknown := sorted(found.laws - laws)):
+        raise KnownFailuresError(f"known failures {where}: no such law: {', '.join(unknown)}")
+    for entry in own if complete else ():
+        if not entry.narrow and not entry.broad:
+            raise KnownFailuresError(f"known failures {where}: {entry.law}: {_too_broad(entry)}")
+    return found
 
 
 def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Known:
@@ -198,7 +200,7 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         raise KnownFailuresError(
             f"known failures {where}: {name}: versions must be a specifier such as '<0.14' or '>=0.13,<0.14'"
         ) from error
-    known = Known(
+    return Known(
         entry["law"],
         entry.get("reason", ""),
         entry.get("link", ""),
@@ -215,9 +217,6 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         seen=frozenset(entry.get("seen", ())),
         broad=entry.get("broad", "").strip(),
     )
-    if complete and not known.narrow and not known.broad:
-        raise KnownFailuresError(f"known failures {where}: {name}: {_too_broad(known)}")
-    return known
 
 
 def _too_broad(entry: Known) -> str:
