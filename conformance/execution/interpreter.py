@@ -123,7 +123,7 @@ class Interpreter(Observer):
     def _read_grad(self, step: ReadGrad) -> None:
         x = self.env[step.x]
         grad = self._grad(x)
-        self._same["read twice"] = self._grad(x) is grad
+        self._same["read twice"] = self._read(x) is self._read(x)
         self._bind(step.outs, (grad,))
         self.readings.setdefault(step.x, []).extend(step.outs)
 
@@ -134,14 +134,14 @@ class Interpreter(Observer):
 
     def _zero_grad(self, step: ZeroGrad) -> None:
         x = self.env[step.x]
-        grad = self._grad(x)
+        grad = self._read(x)
         self.backend.zero_grad(x)
-        self._same["kept object"] = self._grad(x) is grad
+        self._same["kept object"] = self._read(x) is grad
 
     def _set_grad(self, step: SetGrad) -> None:
         x, stored = self.env[step.x], 1.0 if step.source is None else self.env[step.source]
         self.backend.set_grad(x, stored)
-        self._same["stored object"] = self._grad(x) is stored
+        self._same["stored object"] = self._read(x) is stored
 
     def _retain_grad(self, step: RetainGrad) -> None:
         self.backend.retain_grad(self.env[step.x])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
+
+import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.sharing import Env, Shared, together
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.steps import Apply, Detach, DetachInPlace, InPlace, Leaf, Mode, Var
 
+#: What no engine's tensor is that is not plainly one of these itself.
+PLAIN = (np.ndarray, np.generic, Number, list, tuple)
 #: Steps after which only their own results are observed.
 QUIET = frozenset({Leaf, Apply, Detach, Mode})
 #: Steps after which all contents are read again.
@@ -23,6 +28,7 @@ class Observer:
     last:    the step after which everything is looked at.
     calls:   hook calls since the last snapshot, as (handle, gradient).
     lost:    what gradients that are gone had shared memory with.
+    foreign: the type of a gradient that was no tensor of the engine; None if all were.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -33,12 +39,21 @@ class Observer:
         self.last = -1
         self.calls: list[tuple[int, Any]] = []
         self.lost: Shared = frozenset()
+        self.foreign: str | None = None
         self._same: dict[str, bool] = {}
         self._clearing = backend.dialect.use == "clears"
         # Looking is the most frequent thing of all.
-        self._grad, self._numpy, self._flags = backend.grad, backend.numpy, backend.flags
+        self._read, self._numpy, self._flags = backend.grad, backend.numpy, backend.flags
         self._requires_grad = backend.requires_grad if "requires_grad" in self.has else None
         self._enabled = backend.is_grad_enabled if "is_grad_enabled" in self.has else None
+
+    def _grad(self, x: Any) -> Any:
+        """The gradient of x, as a tensor: one of another type breaks one law, and is judged on by what it holds."""
+        grad = self._read(x)
+        if grad is None or type(grad) is type(x) or not isinstance(grad, PLAIN) or isinstance(x, PLAIN):
+            return grad
+        self.foreign = type(grad).__name__
+        return self.backend.tensor(np.asarray(grad))
 
     def _note(self, moment: Moment) -> None:
         """What is written down after every step: hook calls, answers about identity, grad mode."""
@@ -92,6 +107,7 @@ class Observer:
                 grads[var] = self._grad(x)
             array = None if grads.get(var) is None else numpy(grads[var]) if known is None else known.grad
             trace.final[var] = Seen(numpy(x), array)
+        trace.foreign = self.foreign
         shared = self.sharing(grads=grads)
         trace.shared = None if shared is None else shared | self.lost
 

@@ -71,11 +71,13 @@ class Trace:
     shared: pairs of things that share memory at the end, or did when a gradient was cleared, as (kind, variable),
         kinds `value` and `grad`.
     None where the engine cannot tell.
+    foreign: the type of a gradient that was no tensor of the engine; None if all were.
     """
 
     moments: list[Moment] = field(default_factory=list)
     final: dict[Var, Seen] = field(default_factory=dict)
     shared: frozenset[tuple[tuple[str, Var], tuple[str, Var]]] | None = None
+    foreign: str | None = None
 
     def __iter__(self) -> Iterator[Moment]:
         return iter(self.moments)

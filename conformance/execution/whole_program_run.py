@@ -86,6 +86,7 @@ def watch(program: Program, backend: Backend) -> Watched:
             trace.moments.append(watcher.do(index, step))
         shared = watcher.sharing()
         trace.shared = None if shared is None else shared | watcher.lost
+        trace.foreign = watcher.foreign
         trace.together = watcher.together(program)
     except BaseException as error:
         located(error, backend)

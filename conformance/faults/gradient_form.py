@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.faults.tape import Product
 from gradlaws.conformance.reference.engine import Engine
@@ -33,6 +34,18 @@ class SkipsWhatIsEmpty(Engine):
     def _accumulate(self, x: Tensor, *rest: Any) -> None:  # type: ignore[override]
         if x.array.size:
             Engine._accumulate(x, *rest)
+
+
+@fault("VAL-03")
+class BareScalars(ReferenceBackend):
+    """The gradient of a 0-d tensor is a NumPy scalar."""
+
+    def grad(self, x: Tensor) -> Any:
+        grad = self.engine.read_grad(x)
+        return grad.array[()] if grad is not None and not grad.array.shape else grad
+
+    def numpy(self, x: Any) -> Array:
+        return np.array(x) if isinstance(x, np.generic) else super().numpy(x)
 
 
 @fault("VAL-04")

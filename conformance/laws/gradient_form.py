@@ -56,7 +56,8 @@ def broadcast(b: Builder) -> None:
     stored=False,
 )
 def grad_has_the_shape_of_its_tensor(t: Trial) -> None:
-    """A gradient has the shape of its tensor, however that was broadcast: 0-d and empty tensors included."""
+    """A gradient is a tensor, of the shape of its own tensor, however that was broadcast: 0-d and empty ones too."""
+    t.claim(t.got.foreign is None, "a .grad", t.got.foreign, "a tensor of the engine")
     for at in t.succeeded(Backward):
         for var, want in at.want.seen.items():
             got = at.got.seen[var].grad

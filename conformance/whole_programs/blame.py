@@ -41,6 +41,7 @@ REFUSED: dict[type[Step], str] = {
 #: An answer about identity is not as it should be.
 IDENTITY = {
     "read twice": "VAL-14", "kept object": "ZERO-01", "stored object": "SET-01", "returned None": "ROOT-13",
+    "is a tensor": "VAL-03",
 }  # fmt: skip
 #: A gradient changed though the step has nothing to do with gradients.
 UNASKED: dict[type[Step], str] = {

@@ -45,6 +45,9 @@ def differences(trial: WholeTrial) -> Iterator[Difference]:
                 if observed is not None and not _alike(observed, expected):
                     yield from _tensor(trial, got.index, var, observed, expected)
             trial.assertions += len(want.seen)
+    if (foreign := trial.got.foreign) is not None:
+        wanted = "a tensor of the engine"
+        yield Difference(Aspect.IDENTITY, "a .grad", foreign, wanted, None, question="is a tensor")
     apart(trial)
     yield from _memory(trial)
 
