@@ -19,8 +19,8 @@ def annotated(views: Sequence[View], decision: Decision | None = None) -> str:
 
 def _lines(view: View) -> Iterator[str]:
     for cause in view.causes:
-        parts = [cause.sentence, cause.shown.message]
-        parts += [f"Explains {some(cause.others)} too."] if cause.others else []
+        parts = [*([cause.owner] if cause.owner else []), cause.sentence, cause.message]
+        parts += [f"Explains {some(cause.others)}{'' if cause.owner else ' too'}."] if cause.others else []
         parts += [script(cause.finding, view.name)] if cause.finding and cause.finding.program else []
         parts += [f"Again: {again(cause.shown, view.record.path)}"]
         yield _command("error", f"{cause.shown.verdict} {cause.law} on {view.name}", "\n\n".join(parts))

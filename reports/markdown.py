@@ -111,10 +111,10 @@ def _cause(cause: Cause, view: View, several: bool) -> Iterator[str]:
     yield ""
     finding = cause.finding
     step = f"After {_code(finding.step)}: " if finding and finding.step else ""
-    yield f"{step}{_escaped(short(cause.shown.message, 400))} ([source]({cause.source}))"
+    yield f"{step}{_escaped(short(cause.message, 400))} ([source]({cause.source}))"
     yield ""
     if cause.others:
-        yield f"Explains {some(cause.others)} too."
+        yield f"Explains {some(cause.others)}{'' if cause.owner else ' too'}."
         yield ""
     if finding is not None and (text := script(finding, view.name)):
         yield "<details open><summary>Minimal program</summary>"

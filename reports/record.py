@@ -17,11 +17,14 @@ waived):
     result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
              assertions, discarded, worst, seconds, missing, message, known, excused
              {law: programs}, entries {listed entry: programs} (left out by earlier versions), waived
-             [convention], after, finding
+             [convention], after, finding, more [finding] (what else breaks the law without the ops that the findings
+             before belong to; left out by earlier versions)
     example: name, backend, verdict, message, waived
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
              steps (data), script (source that stands alone), replay, recurrence {seen, tries, fresh_seen,
-             fresh_tries} (how often it failed when it was run again; null, or left out by earlier versions)
+             fresh_tries} (how often it failed when it was run again; null, or left out by earlier versions), cause
+             {key (the same for what comes from the same), title, finding (the smallest program that is wrong in any
+             way)} (left out where it is not known)
     footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,
              ops {op: {programs, dtypes {dtype: programs}}} (of what the op gave; op by op, all backends together),
              seal (SHA-256 of all bytes before the footer, and of the footer's line without seal)

@@ -38,6 +38,7 @@ class Finding:
     """One breach. `law` is the law that is broken, which may be another one than the one on trial.
 
     script: as it was written, so that it can be run; all other texts in plain characters.
+    cause:  what it comes from, where the record says so.
     """
 
     law: str
@@ -51,11 +52,21 @@ class Finding:
     sentence: str
     source: str
     script: str
+    cause: Comes | None = None
 
     @property
     def used(self) -> frozenset[str]:
         """The ops in the program."""
         return frozenset(str(step["op"]) for step in self.steps if "op" in step)
+
+
+@dataclass(frozen=True)
+class Comes:
+    """What findings come from: the same where `key` is. `title`: whose fault it is; empty where the law says it."""
+
+    key: str
+    title: str
+    finding: Finding
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,12 @@ class LawResult:
     after: tuple[str, ...]
     waived: tuple[str, ...]
     finding: Finding | None
+    more: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found: the first, and what there is without the ops that it belongs to."""
+        return self.more if self.finding is None else (self.finding, *self.more)
 
     @property
     def broken(self) -> str:
@@ -265,15 +282,15 @@ def law_result(entry: Line) -> LawResult:
         entry.counts("entries", {}),
         entry.names("after"),
         entry.names("waived", []),
-        _finding(entry),
+        _finding(entry, entry.data.get("finding")),
+        tuple(filter(None, (_finding(entry, found) for found in entry.get("more", list, [])))),
     )
     if result.verdict is Verdict.PASS and not result.assertions:
         raise RecordError(f"{entry.where}: {result.law} passes without an assertion, which no run writes")
     return result
 
 
-def _finding(result: Line) -> Finding | None:
-    data = result.data.get("finding")
+def _finding(result: Line, data: Any) -> Finding | None:
     if data is None:
         return None
     if not isinstance(data, dict):
@@ -294,7 +311,17 @@ def _finding(result: Line) -> Finding | None:
         entry.get("sentence", str, result.data["sentence"]),
         entry.get("source", str, result.data["source"]),
         entry.verbatim("script"),
+        _cause(entry, data.get("cause")),
     )
+
+
+def _cause(result: Line, data: Any) -> Comes | None:
+    if data is None:
+        return None
+    entry = Line(data if isinstance(data, dict) else {}, f"{result.where}: cause")
+    finding = _finding(Line({"sentence": "", "source": ""}, entry.where), entry.get("finding", dict))
+    assert finding is not None
+    return Comes(entry.get("key", str), entry.get("title", str), finding)
 
 
 def _example(entry: Line) -> ExampleResult:

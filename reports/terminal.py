@@ -36,6 +36,8 @@ def failure(result: LawResult, record: Path | None = None) -> str:
     if finding is not None and finding.program:
         parts += ["", "program:", *("    " + text for text in finding.program.splitlines())]
     parts += ["", f"again:  {again(result, record)}"]
+    if finding is not None and finding.cause is not None and finding.cause.title:
+        parts.append(f"cause:  {finding.cause.title}")
     return "\n".join(parts)
 
 
@@ -149,14 +151,14 @@ def covered(view: View) -> str:
 def causes(view: View) -> Iterator[str]:
     """Failures by root cause, in a line each."""
     if view.causes:
-        failing = sum(len(cause.laws) for cause in view.causes)
+        failing = len({law for cause in view.causes for law in cause.laws})
         yield f"{plural(failing, 'law fails', 'laws fail')} from {plural(len(view.causes), 'root cause')}:"
     for cause in view.causes:
         yield f"    {cause.title}"
-        if cause.shown.message:
-            yield f"        {short(cause.shown.message, 160)}"
+        if cause.message:
+            yield f"        {short(cause.message, 160)}"
         if cause.others:
-            yield f"        explains {', '.join(cause.others)} too"
+            yield f"        explains {', '.join(cause.others)}{'' if cause.owner else ' too'}"
     for result in view.stale:
         yield f"    {result.law} STALE: {result.message}"
     for example in view.documented:

@@ -32,12 +32,14 @@ def judge(
     known: KnownFailures | None = None,
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
+    withheld: frozenset[str] = frozenset(),
 ) -> Result:
     """The verdict on one law.
 
     known:   the breaches that are listed; by default those shipped for an engine of this name.
     journal: called with each law id and draw before it runs, so that a crash can be traced.
     fresh:   where a failing program is run again, too; None for nowhere else than here.
+    withheld: ops of the engine that programs shall not use.
     """
     effort = effort or Effort()
     if missing := lacking(law, backend, effort):
@@ -45,7 +47,7 @@ def judge(
     known = about(backend, known)
     start = perf_counter()
     with backend.session():
-        result = concluded(law.id, backend, evidence(law, backend, effort, known, journal, fresh))
+        result = concluded(law.id, backend, evidence(law, backend, effort, known, journal, fresh, withheld))
         touching = backend.dialect.touching(law.id) if effort.dialect == "declared" else ()
         if touching and result.verdict is Verdict.PASS:
             as_torch = replace(effort, dialect="torch", shrink=0.0)
@@ -72,9 +74,10 @@ def evidence(
     known: KnownFailures,
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
+    withheld: frozenset[str] = frozenset(),
 ) -> Evidence:
     """What the programs of the law show; the first that fails is made small."""
-    run = LawRun(law, backend, effort, known, journal)
+    run = LawRun(law, backend, effort, known, journal, withheld)
     run.go()
     count = run.count
     return Evidence(

@@ -67,14 +67,20 @@ class LawRun:
     """
 
     def __init__(
-        self, law: Law, backend: Backend, effort: Effort, known: KnownFailures, journal: Journal | None = None
+        self,
+        law: Law,
+        backend: Backend,
+        effort: Effort,
+        known: KnownFailures,
+        journal: Journal | None = None,
+        withheld: frozenset[str] = frozenset(),
     ) -> None:
         self.law = law
         self.backend = backend
         self.effort = effort
         self.known = known
         self.journal: Journal = journal or (lambda law, draw: None)
-        self.vocabulary = Vocabulary.of(backend)
+        self.vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
         self.start = start_of(law.id, effort.seed)
         self.count = self._nothing()
         self.failure: Failing | None = None

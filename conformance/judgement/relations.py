@@ -36,6 +36,7 @@ def failure_of_relation(error: Broken, program: Program, backend: Backend, stand
     finding.program = "\n".join(
         f"# {way}{said(e)}\n{source(p.steps, backend.spellings)}" for way, p, e in verdicts
     )
+    finding.wrong = shown
     finding.steps = program  # which a replay puts before the law again
     if asserted is not None:
         finding.script = scripted(replace(finding, steps=shown), asserted, backend, standard)

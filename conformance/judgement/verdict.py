@@ -85,6 +85,8 @@ class Finding:
     script:   the program as a script that fails while the law is broken, and needs nothing but the engine; empty
               where the engine's own API is not known.
     recurrence: how often the program failed; None where nobody ran it again.
+    wrong:    of programs that are compared, the one that the reference calls wrong.
+    cause:    what it comes from, where that is known.
     """
 
     law: str
@@ -96,6 +98,24 @@ class Finding:
     steps: Any = None
     script: str = ""
     recurrence: Recurrence | None = None
+    wrong: Any = None
+    cause: RootCause | None = None
+
+
+@dataclass
+class RootCause:
+    """What failures come from.
+
+    key:     the same for failures that come from the same: `op exp`, `dtype float32`, or the kinds of steps.
+    title:   whose fault it is, in a line; empty where the law that is broken says it best.
+    finding: the smallest program that is wrong in any way, and the law that it breaks.
+    ops:     the ops that it belongs to.
+    """
+
+    key: str
+    title: str
+    finding: Finding
+    ops: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -109,6 +129,7 @@ class Result:
     seconds:    wall time.
     missing:    capabilities that the law needs and the adapter does not claim.
     finding:    the breach, where there is one.
+    more:       what else breaks the law without the ops that the breaches before it belong to.
     message:    the breach, or what else there is to say, in a line.
     known:      the listed reason, where the law fails as listed.
     covered:    by op, in how many programs it was and with which dtypes (`gradlaws.conformance.execution.op_coverage`).
@@ -133,3 +154,4 @@ class Result:
     entries: dict[str, int] = field(default_factory=dict)
     covered: dict[str, Any] = field(default_factory=dict)
     waived: tuple[str, ...] = ()
+    more: list[Finding] = field(default_factory=list)

@@ -192,7 +192,8 @@ def small_batches_accumulate_to_the_whole(t: Trial) -> None:
     if not backwards(t):
         return
     data, rest = t.program.steps[0], t.program.steps[1:]
-    assert isinstance(data, Leaf)
+    if not isinstance(data, Leaf) or data.requires_grad or data.value.array.ndim != 2:
+        return  # made small, it is no batch any more
     size = 1 + max(v for step in t.program for v in step.outs)
     steps: list[Step] = [step for step in rest if isinstance(step, Leaf)]
     weights = {v for step in steps for v in step.outs}

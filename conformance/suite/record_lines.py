@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradlaws
@@ -15,8 +15,9 @@ from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.findings import BROKE
 from gradlaws.conformance.judgement.replay_id import replay_id
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.language.serialization import dumped
+from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.law import law_of
@@ -59,19 +60,9 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     """The verdict on a law."""
     law = law_of(result.law)
     assert law is not None, f"there is no law {result.law}"
-    data = asdict(result)
-    finding = data["finding"]
-    if finding is not None and result.finding is not None:
-        program = result.finding.steps
-        if finding["law"] == EngineBroke.law:  # which breaks no law in particular
-            finding["law"] = law.id
-            if finding["thing"] not in BROKE:
-                finding["sentence"], finding["source"] = COMPUTED
-        sentence, link = promise(result.finding.law)
-        if sentence:
-            finding["sentence"], finding["source"] = sentence, link
-        finding["steps"] = None if program is None else dumped(program)
-        finding["replay"] = None if program is None else replay_id(law.id, program)
+    data = asdict(replace(result, finding=None, more=[]))
+    data["finding"] = None if result.finding is None else _finding(result.finding, law)
+    data["more"] = [_finding(finding, law) for finding in result.more]
     return {
         "type": "result",
         **data,
@@ -85,6 +76,25 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
         "missing": list(result.missing),
         "waived": list(result.waived),
     }
+
+
+def _finding(finding: Finding, law: Law) -> dict[str, Any]:
+    """A finding, with what it comes from, where that is known."""
+    program, cause = finding.steps, finding.cause
+    data = asdict(replace(finding, steps=None, wrong=None, cause=None))
+    del data["wrong"]
+    if finding.law == EngineBroke.law:  # which breaks no law in particular
+        data["law"] = law.id
+        if finding.thing not in BROKE:
+            data["sentence"], data["source"] = COMPUTED
+    sentence, link = promise(finding.law)
+    if sentence:
+        data["sentence"], data["source"] = sentence, link
+    data["steps"] = None if program is None else dumped(program)
+    data["replay"] = None if program is None else replay_id(law.id, program)
+    if cause is not None:
+        data["cause"] = {"key": cause.key, "title": cause.title, "finding": _finding(cause.finding, law)}
+    return data
 
 
 def example_line(result: Result) -> dict[str, Any]:

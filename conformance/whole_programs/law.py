@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
@@ -17,16 +18,20 @@ from gradlaws.conformance.judgement.law_run import Journal
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.laws.trial import Judge
 from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS, breach, compare
+from gradlaws.conformance.whole_programs.root_cause import Diagnosis
 from gradlaws.conformance.whole_programs.soak import Soak, program_of
 
 #: Whole programs for one program of a law.
 FACTOR = 10
 #: So many findings are enough for a verdict; `gradlaws soak` looks for all.
 ENOUGH = 3
+#: So often a law that fails is tried again without the ops that its failures belong to.
+ROUNDS = 3
 _NUMBER = struct.Struct("<q")
 
 
@@ -58,9 +63,52 @@ def judge_any(
     fresh: FreshProcesses | None = None,
 ) -> Result:
     """The verdict on a law, or in whole programs where `WHOLE` is given; arguments as in `judge`."""
-    if law is WHOLE:
-        return judge_whole(backend, effort, known, journal, fresh)
-    return judge(law, backend, effort, known, journal, fresh)
+    start = perf_counter()
+    result = _judged(law, backend, effort, known, journal, fresh)
+    if result.verdict in (Verdict.FAIL, Verdict.ERROR) and effort.shrink:
+        with backend.session():
+            _diagnose(result, law, backend, effort, known)
+        result.seconds = perf_counter() - start
+    return result
+
+
+def _judged(
+    law: Law,
+    backend: Backend,
+    effort: Effort,
+    known: KnownFailures | None,
+    journal: Journal | None = None,
+    fresh: FreshProcesses | None = None,
+    withheld: frozenset[str] = frozenset(),
+) -> Result:
+    judged = judge_whole if law is WHOLE else partial(judge, law)
+    return judged(backend, effort, known, journal, fresh, withheld)
+
+
+def _diagnose(
+    result: Result, law: Law, backend: Backend, effort: Effort, known: KnownFailures | None
+) -> None:
+    """Say what the findings come from, and what else there is without the ops that they belong to."""
+    diagnosis = Diagnosis(backend, effort, about(backend, known), effort.shrink)
+    found = [] if result.finding is None else [result.finding, *result.more]
+    seen: set[str] = set()
+    withheld: frozenset[str] = frozenset()
+    result.more = []
+    for _ in range(ROUNDS):
+        before = withheld
+        for finding in found:
+            program = finding.wrong or finding.steps
+            if program is not None and (finding.recurrence is None or finding.recurrence.here):
+                finding.cause = diagnosis.of(program)
+            key = finding.law if finding.cause is None else finding.cause.key
+            if key not in seen and finding is not result.finding:
+                result.more.append(finding)
+            seen.add(key)
+            withheld |= frozenset() if finding.cause is None else finding.cause.ops
+        if withheld == before or withheld & law.needs:
+            return
+        again = _judged(law, backend, effort, known, withheld=withheld)
+        found = [] if again.finding is None else [again.finding, *again.more]
 
 
 def judge_whole(
@@ -69,17 +117,19 @@ def judge_whole(
     known: KnownFailures | None = None,
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
+    withheld: frozenset[str] = frozenset(),
 ) -> Result:
     """The verdict on an engine in whole programs, ten for each that a law gets.
 
     known:   the breaches that are listed; by default those shipped for an engine of this name.
     journal: called with the id and the number of each program before it runs.
     fresh:   where a failing program is run again, too; None for nowhere else than here.
+    withheld: ops of the engine that programs shall not use.
     """
     missing = tuple(sorted(WHOLE.needs - backend.capabilities))
     if missing:
         return concluded(WHOLE.id, backend, Evidence(missing))
-    soak = Soak(backend, effort.seed, known, effort, effort.shrink, fresh=fresh)
+    soak = Soak(backend, effort.seed, known, effort, effort.shrink, fresh=fresh, withheld=withheld)
     if journal is not None:
         soak.journal = lambda number: journal(WHOLE.id, _NUMBER.pack(number))
     start = perf_counter()
@@ -88,6 +138,7 @@ def judge_whole(
     if soak.found:
         seen.failure = _failure([found.finding for found in soak.found.values()])
     result = concluded(WHOLE.id, backend, seen)
+    result.more = [found.finding for found in soak.found.values() if found.finding is not result.finding]
     result.seconds = perf_counter() - start
     return result
 

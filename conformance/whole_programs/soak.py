@@ -109,8 +109,9 @@ class Soak:
         shrink: float = 2.0,
         lengths: tuple[int, int] = (LEAST, MOST),
         fresh: FreshProcesses | None = None,
+        withheld: frozenset[str] = frozenset(),
     ) -> None:
-        """Begin; `fresh`: where what is found is run again, too."""
+        """Begin; `fresh`: where what is found is run again, too; `withheld`: ops that programs shall not use."""
         self.backend = backend
         self.seed = seed
         self.known = about(backend, known)
@@ -127,7 +128,7 @@ class Soak:
         self.journal: Callable[[int], None] = lambda number: None
         #: Called with each new finding.
         self.tell: Callable[[Found], None] = lambda found: None
-        self._vocabulary = Vocabulary.of(backend)
+        self._vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
         #: By law and skeleton: the finding that is like it.
         self._like: dict[tuple[str, tuple[str, ...]], str] = {}
 
