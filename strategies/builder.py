@@ -114,7 +114,7 @@ class Builder(OpDraft):
     def detach(self, x: Var) -> Var:
         """`x.detach()`."""
         info = self.info[x]
-        var = self._bind(
+        var = self.bind(
             Info(info.value, False, leaf=True, base=info.base, sealed=info.sealed, contiguous=info.contiguous)
         )
         self.step(Detach(x, outs=(var,)))
@@ -136,7 +136,7 @@ class Builder(OpDraft):
 
     def read_grad(self, x: Var) -> Var:
         """`out = x.grad`, where it is known to be a tensor."""
-        var = self._bind(Info(np.zeros_like(self.info[x].value), False, leaf=True, known=False))
+        var = self.bind(Info(np.zeros_like(self.info[x].value), False, leaf=True, known=False))
         self.step(ReadGrad(x, outs=(var,)))
         return var
 
@@ -194,7 +194,7 @@ class Builder(OpDraft):
         seeds = tuple(None if self.info[r].value.size == 1 else self.seed(r) for r in roots)
         tracked = bool(options.get("create_graph"))
         outs = tuple(
-            self._bind(Info(np.zeros_like(self.info[x].value), tracked, leaf=not tracked, known=False))
+            self.bind(Info(np.zeros_like(self.info[x].value), tracked, leaf=not tracked, known=False))
             for x in inputs
         )
         self.step(Grad(roots, inputs, seeds, outs=outs, **options))

@@ -99,7 +99,8 @@ class Draft:
         self._turn += 1
         self.entropy.turn(self._turn)
 
-    def _bind(self, info: Info) -> Var:
+    def bind(self, info: Info) -> Var:
+        """A new variable, of which this is known."""
         var = len(self.info)
         self.info[var] = info
         if info.base < 0:
@@ -141,7 +142,7 @@ class Draft:
         else:
             array = np.array(values, dtype=dtype)
         tracked = tracked or (not self.vocabulary.constants and array.dtype.kind in "fc")
-        var = self._bind(Info(array.copy(), tracked, leaf=True))
+        var = self.bind(Info(array.copy(), tracked, leaf=True))
         self.steps.append(Leaf(Literal(array), tracked, outs=(var,)))
         return var
 
@@ -199,7 +200,7 @@ class Draft:
             and any([info.tracked and k not in row.passive for k, info in enumerate(infos)])
         )
         outs = tuple(
-            [self._bind(self._result(row, infos[0], value, tracked, even, known)) for value in results]
+            [self.bind(self._result(row, infos[0], value, tracked, even, known)) for value in results]
         )
         if row.alias and (row.alias == "maybe" or row.many):
             self.info[infos[0].base].sealed = infos[0].sealed = True

@@ -51,6 +51,7 @@ class ReferenceBackend(Backend):
     register_post_accumulate_hook = forwarded(Engine.register_post_accumulate_hook)
     shares_memory = forwarded(Engine.shares_memory)
     on_other_device = forwarded(Engine.on_other_device)
+    user_function = forwarded(Engine.user_function)
 
     def backward(self, root: Tensor, gradient: Any = None, **options: Any) -> Any:
         return self.engine.backward([root], None if gradient is None else [gradient], **options)
@@ -72,9 +73,6 @@ class ReferenceBackend(Backend):
 
     def place(self, x: Tensor) -> int:
         return id(x.family.storage)
-
-    def custom_double(self, x: Tensor) -> Any:
-        return self.engine.apply("mul_scalar", x, value=2.0)
 
     def evaluated(self, array: Array, x: Tensor) -> tuple[Any, Any]:
         weight = self.engine.parameter(array)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from gradlaws.conformance.engines.torch_functions import function_class
 from gradlaws.conformance.engines.torch_like import TorchLike
+from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 
 
@@ -64,22 +66,13 @@ class TorchBackend(TorchLike):
     def on_other_device(self, x: Any) -> Any:
         return x.detach().to("meta")
 
-    def custom_double(self, x: Any) -> Any:
-        return _Double.apply(x)  # type: ignore[no-untyped-call]
+    def user_function(self, function: UserFunction, inputs: Sequence[Any]) -> Sequence[Any]:
+        made: Sequence[Any] = function_class(torch, function.once).apply(function, *inputs)
+        return made
 
     def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
         module = _Scale(self.parameter(array)).eval()
         return module.weight, module(x)
-
-
-class _Double(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return x * 2
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        return grads[0] * 2
 
 
 class _Scale(torch.nn.Module):

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -286,8 +287,8 @@ class Backend:
         raise NotClaimed
 
     @capability
-    def custom_double(self, x: Any) -> Any:
-        """A user-defined differentiable function that returns 2 x."""
+    def user_function(self, function: UserFunction, inputs: Sequence[Any]) -> Sequence[Any]:
+        """The results of a user-defined function, whose derivative is what its own backward computes."""
         raise NotClaimed
 
     @capability

@@ -13,6 +13,7 @@ from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.hook_effects import Interruption, answer
 from gradlaws.conformance.execution.snapshots import QUIET, Observer
 from gradlaws.conformance.execution.trace import Moment, Trace
+from gradlaws.conformance.execution.user_functions import runnable
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     NOT_A_TENSOR,
@@ -37,11 +38,12 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import TABLE
 
 ROWS = TABLE.rows
 #: Steps that single out none of their variables to be looked at after each event.
-UNMARKED = frozenset({Apply, InPlace, Backward})
+UNMARKED = frozenset({Apply, ApplyFunction, InPlace, Backward})
 #: What a hook was shown that was called without a gradient.
 NOTHING = np.array(None, dtype=object)
 
@@ -115,6 +117,20 @@ class Interpreter(Observer):
             env[step.outs[0]] = result
         if op == "cast":
             self._same["returned itself"] = result is env[step.inputs[0]]
+
+    def _function(self, step: ApplyFunction) -> None:
+        function = runnable(step.function, self.backend, lambda: self._nested(step.within))
+        self._bind(step.outs, self.backend.user_function(function, [self.env[v] for v in step.inputs]))
+
+    def _nested(self, steps: tuple[Step, ...]) -> None:
+        """Take steps within a backward; grad modes that they leave open end with them."""
+        depth = len(self.modes)
+        try:
+            for step in steps:
+                VERBS[type(step)](self, step)
+        finally:
+            while len(self.modes) > depth:
+                self.modes.pop().__exit__(None, None, None)
 
     def _inplace(self, step: InPlace) -> None:
         operands = [self.env[v] for v in step.uses()]
@@ -223,6 +239,7 @@ class Interpreter(Observer):
                 grad = backend.grad(p)
                 if grad is not None:  # another hook may have cleared it
                     self.calls.append((handle, backend.numpy(grad)))
+                self._nested(step.within)
                 if effect == "clear":
                     backend.set_grad(p, None)
 
@@ -231,6 +248,7 @@ class Interpreter(Observer):
 
         def hook(g: Any) -> Any:
             self.calls.append((handle, NOTHING if g is None else backend.numpy(g)))
+            self._nested(step.within)
             return answer(backend, effect, g)
 
         self.handles[handle] = backend.register_hook(x, hook)
@@ -240,6 +258,7 @@ class Interpreter(Observer):
 VERBS: dict[type[Step], Callable[[Interpreter, Any], None]] = {
     Leaf: Interpreter._leaf,
     Apply: Interpreter._apply,
+    ApplyFunction: Interpreter._function,
     InPlace: Interpreter._inplace,
     Backward: Interpreter._backward,
     Grad: Interpreter._functional,

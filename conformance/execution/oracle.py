@@ -93,6 +93,11 @@ class _Oracle(Interpreter):
         #: By tensor: another gradient that is allowed after this step, and its bound.
         self.alternatives: dict[int, tuple[Array, Callable[[], Array]]] = {}
 
+    def _nested(self, steps: tuple[Step, ...]) -> None:
+        """Take steps within a backward, unless that is only tried out."""
+        if not self.engine.rehearsing:
+            super()._nested(steps)
+
     def _observe(self, moment: Moment) -> None:
         """Look at what the subject was looked at for, and go on from there; hooks and modes as always."""
         self._note(moment)

@@ -11,11 +11,12 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.sharing import Env, Shared, together
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.steps import Apply, Detach, DetachInPlace, InPlace, Leaf, Mode, Var
+from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: What no engine's tensor is that is not plainly one of these itself.
 PLAIN = (np.ndarray, np.generic, Number, list, tuple)
 #: Steps after which only their own results are observed.
-QUIET = frozenset({Leaf, Apply, Detach, Mode})
+QUIET = frozenset({Leaf, Apply, ApplyFunction, Detach, Mode})
 #: Steps after which all contents are read again.
 WRITING = frozenset({InPlace, DetachInPlace})
 

@@ -12,6 +12,7 @@ from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Detach, Grad, Leaf, Look, SetGrad, Step, Var
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import TABLE
 
 
@@ -42,6 +43,13 @@ def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Va
                 views += [(out, step.inputs[0]) for out in step.outs]
             elif not alias:
                 own += step.outs
+        elif isinstance(step, ApplyFunction):
+            for k, out in enumerate(step.outs):
+                handed = step.function.handed_through(k)
+                if handed is None:
+                    own.append(out)
+                else:
+                    views.append((out, step.inputs[handed]))
         elif isinstance(step, Leaf):
             own += step.outs
     assigned = {step.source for step in program if isinstance(step, SetGrad)}

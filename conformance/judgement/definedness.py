@@ -11,6 +11,7 @@ from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Var
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.ops.table import Weighted
 
@@ -40,7 +41,22 @@ def in_domain(program: Program, trace: Trace, ties: bool = True) -> bool:
                 y = row(*met, **dict(step.params))
                 if row.rule.tied(y, *met, **dict(step.params)):
                     return False
+        if isinstance(step, ApplyFunction) and not moment.skipped and not _computable(step, values):
+            return False
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
+    return True
+
+
+def _computable(step: ApplyFunction, values: dict[Var, Array]) -> bool:
+    """Whether each op of a user-defined function's forward is defined where it is applied."""
+    if any(v not in values for v in step.inputs):
+        return True
+    env = dict(zip(step.function.operands, (values[v] for v in step.inputs), strict=True))
+    for op in step.function.forward:
+        row, met, params = TABLE[op.op], [env[v] for v in op.inputs], dict(op.params)
+        if row.domain is not None and not row.domain(*met, **params):
+            return False
+        env[op.outs[0]] = row(*met, **params)
     return True
 
 

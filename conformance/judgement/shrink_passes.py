@@ -16,6 +16,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.judgement.definedness import Contents
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Literal, Step
+from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: Smaller programs, the most radical first; asked for, `contents` says what the tensors of the program hold.
 Pass = Callable[[Program, Callable[[], Contents]], Iterable[Program]]
@@ -31,7 +32,7 @@ def bypassed(program: Program, contents: Callable[[], Contents]) -> Iterator[Pro
     """An op less: one of its operands stands for its result, or a leaf that holds what it computed."""
     steps, held = program.steps, contents()
     for index, step in enumerate(steps):
-        if isinstance(step, Apply) and len(step.outs) == 1:
+        if isinstance(step, Apply | ApplyFunction) and len(step.outs) == 1:
             for operand in dict.fromkeys(step.inputs):
                 rest = tuple(s.rewired(step.outs[0], operand) for s in steps[index + 1 :])
                 if not any(map(_doubled, steps[index + 1 :], rest)):
@@ -53,6 +54,16 @@ def _doubled(before: Step, after: Step) -> bool:
 def plainer(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
     """Plainer numbers in a leaf, or a plainer call of backward."""
     return _with_simpler(program, _plainer)
+
+
+def functions(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
+    """One thing less in a user-defined function: an op, an operand, a result that nothing needs, an option."""
+    for index, step in enumerate(program.steps):
+        if isinstance(step, ApplyFunction):
+            needed = {v for later in program.steps[index + 1 :] for v in later.uses()}
+            for other in step.simpler():
+                if needed.isdisjoint(set(step.outs) - set(other.outs)):
+                    yield Program((*program.steps[:index], other, *program.steps[index + 1 :]))
 
 
 def _with_simpler(program: Program, simpler: Callable[[Step], Iterable[Step]]) -> Iterator[Program]:
@@ -137,6 +148,6 @@ def _unadorned(step: Step) -> list[Step]:
 
 
 #: What is dropped, and made plainer; after each success from the start.
-STRUCTURE: tuple[Pass, ...] = (dropped, bypassed, plainer)
+STRUCTURE: tuple[Pass, ...] = (dropped, bypassed, functions, plainer)
 #: What is cut down once the structure is minimal.
 DETAIL: tuple[Pass, ...] = (narrower, unadorned)

@@ -11,7 +11,7 @@ from gradlaws.conformance.execution.oracle import Expected, believe
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.source import name, nested, statement
+from gradlaws.conformance.language.source import definitions, name, nested, statement
 from gradlaws.conformance.language.steps import Hook, Look, Mode, Step, Var
 from gradlaws.conformance.laws.breach import Broken
 
@@ -43,6 +43,7 @@ def script(program: Program, error: Broken, backend: Backend, standard: Standard
         elif isinstance(step, Mode):
             page.mode(step, backend)
         elif not moment.skipped:
+            page.add(*definitions(step, backend.spellings))
             text = _line(step, backend, calls)
             if index == last and error.expected == "an error":
                 page.add("try:", f"    {text}", "except Exception:", "    pass", "else:")

@@ -48,7 +48,7 @@ from gradlaws.conformance.deviations import DEVIATIONS
 from gradlaws.conformance.known_failures.entry import ANY, Engine, Known, KnownFailures, KnownFailuresError
 from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import SEEN
-from gradlaws.conformance.language.steps import KINDS
+from gradlaws.conformance.language.serialization import KINDS
 from gradlaws.conformance.ops import INPLACE, TABLE
 
 FIELDS: dict[str, type] = {
@@ -74,8 +74,8 @@ FIELDS: dict[str, type] = {
 NAMES: dict[str, frozenset[str]] = {
     "ops": TABLE.names() | frozenset(INPLACE),
     "modes": frozenset({"no_grad", "enable_grad"}),
-    "steps": KINDS | frozenset(MARKS),
     "seen": frozenset(SEEN),
+    "steps": frozenset({*KINDS, *MARKS}),
 }
 
 

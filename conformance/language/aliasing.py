@@ -12,6 +12,7 @@ from gradlaws.conformance.language.steps import (
     Step,
     Var,
 )
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import TABLE
 
 
@@ -20,7 +21,10 @@ def memory(program: Program) -> dict[Var, Var]:
     found: dict[Var, Var] = {}
     for step in program:
         source = step.uses()[0] if isinstance(step, Detach) or is_view(step) else None
-        for var in step.outs:
+        for k, var in enumerate(step.outs):
+            if isinstance(step, ApplyFunction):
+                handed = step.function.handed_through(k)
+                source = None if handed is None else step.inputs[handed]
             found[var] = var if source is None else found.get(source, source)
     return found
 

@@ -19,9 +19,10 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: Steps that compute: what they make depends on what they use.
-COMPUTING = (Apply, Detach, Grad, InPlace)
+COMPUTING = (Apply, ApplyFunction, Detach, Grad, InPlace)
 
 
 #: Steps that are about a .grad, which whatever backward there was may have made.

@@ -9,8 +9,18 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.language import steps as language
+from gradlaws.conformance.language import user_functions
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Literal, Step
+from gradlaws.conformance.language.user_functions import Function
+
+#: The kinds of steps by name.
+KINDS: dict[str, type[Step]] = {
+    name: kind
+    for module in (language, user_functions)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Step) and kind is not Step and not name.startswith("_")
+}
 
 
 def dumped(program: Program) -> list[dict[str, Any]]:
@@ -26,7 +36,7 @@ def loaded(data: list[dict[str, Any]]) -> Program:
         raise ValueError(f"this is not a program written by gradlaws: {error}") from error
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step | Function) -> dict[str, Any]:
     entry: dict[str, Any] = {"step": type(step).__name__}
     for field in fields(step):
         value = getattr(step, field.name)
@@ -35,8 +45,10 @@ def _step(step: Step) -> dict[str, Any]:
         elif isinstance(value, Literal):
             array = value.array
             value = {"dtype": str(array.dtype), "shape": list(array.shape), "data": _numbers(array)}
+        elif isinstance(value, Function):
+            value = _step(value)
         elif isinstance(value, tuple):
-            value = list(value)
+            value = [_step(item) if isinstance(item, Step) else item for item in value]
         entry[field.name] = value
     return entry
 
@@ -48,22 +60,28 @@ def _numbers(array: Any) -> list[Any]:
     return [v if np.isfinite(v) else str(v) for v in flat.tolist()]
 
 
-def _unstep(entry: dict[str, Any]) -> Step:
-    kind = getattr(language, entry.pop("step"))
-    if not (isinstance(kind, type) and issubclass(kind, Step)):
-        raise TypeError(f"{kind!r} is no kind of step")
+def _unstep(entry: dict[str, Any]) -> Any:
+    name = entry.pop("step")
+    kind: Any = Function if name == Function.__name__ else KINDS.get(name)
+    if kind is None:
+        raise TypeError(f"{name!r} is no kind of step")
     made: dict[str, Any] = {}
-    for name, value in entry.items():
-        if name == "params":
+    for field, value in entry.items():
+        if field == "params":
             value = ast.literal_eval(value)
+        elif isinstance(value, dict) and "step" in value:
+            value = _unstep(dict(value))
         elif isinstance(value, dict):
-            dtype = np.dtype(value["dtype"])
-            numbers = [
-                complex(v) if dtype.kind == "c" else float(v) if isinstance(v, str) else v
-                for v in value["data"]
-            ]
-            value = Literal(np.array(numbers, dtype=dtype).reshape(value["shape"]))
+            value = _literal(value)
         elif isinstance(value, list):
-            value = tuple(value)
-        made[name] = value
+            value = tuple(_unstep(dict(item)) if isinstance(item, dict) else item for item in value)
+        made[field] = value
     return kind(**made)
+
+
+def _literal(value: dict[str, Any]) -> Literal:
+    dtype = np.dtype(value["dtype"])
+    numbers = [
+        complex(v) if dtype.kind == "c" else float(v) if isinstance(v, str) else v for v in value["data"]
+    ]
+    return Literal(np.array(numbers, dtype=dtype).reshape(value["shape"]))

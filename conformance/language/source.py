@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.language import function_source
 from gradlaws.conformance.language.steps import (
     NOT_A_TENSOR,
     Apply,
@@ -36,6 +37,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import INPLACE, TABLE
 
 _EFFECTS = {"none": "None", "double": "2 * g", "negate": "-g", "raise": "1 / 0"}
@@ -133,6 +135,8 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             template = spellings.get(op, TABLE[op].spell)
             outs = _names(step.outs) if TABLE[op].many else name(step.outs[0])
             return f"{outs} = {spelled(template, tuple(map(name, inputs)), dict(params))}"
+        case ApplyFunction():
+            return function_source.call(step, _names)
         case InPlace(op=op, target=target, inputs=inputs, params=params):
             template = spellings.get(op, INPLACE[op].spell)
             return spelled(template, tuple(map(name, (target, *inputs))), dict(params))
@@ -159,6 +163,9 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             return _backward(step)
         case Grad():
             return _grad(step)
+        case Hook(x=x, handle=handle, kind=kind, within=within) if within:
+            verb = "register_hook" if kind == "tensor" else "register_post_accumulate_grad_hook"
+            return f"h{handle} = {name(x)}.{verb}(hook{handle})"
         case Hook(x=x, handle=handle, kind="tensor", effect=effect):
             return f"h{handle} = {name(x)}.register_hook(lambda g: {_EFFECTS[effect]})"
         case Hook(x=x, handle=handle, effect=effect):
@@ -180,6 +187,18 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             )
 
 
+def definitions(step: Step, spellings: Mapping[str, str] | None = None) -> list[str]:
+    """What has to be defined before a step, as lines: a user-defined function, or a hook that takes steps."""
+    if not isinstance(step, ApplyFunction | Hook) or (isinstance(step, Hook) and not step.within):
+        return []
+    within = source(step.within, spellings).splitlines() if step.within else []
+    if isinstance(step, Hook):
+        returned = _EFFECTS[step.effect] if step.kind == "tensor" else "None"
+        clears = ["g.grad = None"] if step.effect == "clear" else []
+        return [f"def hook{step.handle}(g):", *(f"    {s}" for s in (*within, *clears, f"return {returned}"))]
+    return function_source.definition(step, lambda op: statement(op, spellings), within)
+
+
 def source(
     steps: Iterable[Step], spellings: Mapping[str, str] | None = None, marks: Mapping[int, str] | None = None
 ) -> str:
@@ -199,6 +218,7 @@ def source(
                 lines.append("    " * depth + f"with torch.{step.kind}():{comment}")
                 depth += 1
         else:
+            lines += ["    " * depth + line for line in definitions(step, spellings)]
             lines.append("    " * depth + statement(step, spellings) + comment)
     if lines and lines[-1].endswith(":"):
         lines.append("    " * depth + "pass")

@@ -71,7 +71,7 @@ class Apply(Step):
         return self.inputs
 
     def rewired(self, old: Var, new: Var) -> Step:
-        return replace(self, inputs=_swap(self.inputs, old, new))
+        return replace(self, inputs=swapped(self.inputs, old, new))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class InPlace(Step):
 
     def rewired(self, old: Var, new: Var) -> Step:
         return replace(
-            self, target=new if self.target == old else self.target, inputs=_swap(self.inputs, old, new)
+            self, target=new if self.target == old else self.target, inputs=swapped(self.inputs, old, new)
         )
 
 
@@ -188,9 +188,9 @@ class Backward(Step):
     def rewired(self, old: Var, new: Var) -> Step:
         return replace(
             self,
-            roots=_swap(self.roots, old, new),
-            gradients=None if self.gradients is None else _swap(self.gradients, old, new),
-            inputs=None if self.inputs is None else _swap(self.inputs, old, new),
+            roots=swapped(self.roots, old, new),
+            gradients=None if self.gradients is None else swapped(self.gradients, old, new),
+            inputs=None if self.inputs is None else swapped(self.inputs, old, new),
         )
 
 
@@ -220,9 +220,9 @@ class Grad(Step):
     def rewired(self, old: Var, new: Var) -> Step:
         return replace(
             self,
-            roots=_swap(self.roots, old, new),
-            inputs=_swap(self.inputs, old, new),
-            gradients=None if self.gradients is None else _swap(self.gradients, old, new),
+            roots=swapped(self.roots, old, new),
+            inputs=swapped(self.inputs, old, new),
+            gradients=None if self.gradients is None else swapped(self.gradients, old, new),
         )
 
 
@@ -232,11 +232,20 @@ class Hook(_OnTensor):
 
     effect: what a tensor hook returns for a gradient g: `none`, `double` (2 g), `negate` (-g), `raise`; what a
         post-accumulate hook does with the leaf p: `none`, `clear` (p.grad = None).
+    within: steps of the program that the hook takes first, such as another backward.
     """
 
     handle: int
     kind: str = "tensor"
     effect: str = "none"
+    within: tuple[Step, ...] = ()
+
+    def uses(self) -> tuple[Var, ...]:
+        return (self.x, *used_within(self.within))
+
+    def rewired(self, old: Var, new: Var) -> Step:
+        within = tuple(step.rewired(old, new) for step in self.within)
+        return replace(self, x=new if self.x == old else self.x, within=within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +258,16 @@ class RemoveHook(Step):
 @dataclass(frozen=True, slots=True)
 class Look(Step):
     """Everything is looked at: contents, gradients and flags of all live tensors."""
+
+
+def used_within(steps: tuple[Step, ...]) -> tuple[Var, ...]:
+    """The variables of the program that nested steps use, less those that they make themselves."""
+    made: set[Var] = set()
+    used: dict[Var, None] = {}
+    for step in steps:
+        used.update(dict.fromkeys(v for v in step.uses() if v not in made))
+        made.update(step.outs)
+    return tuple(used)
 
 
 def labelled(step: Step) -> str:
@@ -266,13 +285,6 @@ def _seeds(roots: tuple[Var, ...], gradients: tuple[Var | None, ...] | None) -> 
     return roots + tuple(g for g in gradients or () if g is not None and g != NOT_A_TENSOR)
 
 
-def _swap(items: tuple[Any, ...], old: Var, new: Var) -> tuple[Any, ...]:
+def swapped(items: tuple[Any, ...], old: Any, new: Any) -> tuple[Any, ...]:
+    """The items with `old` replaced by `new` wherever it stands."""
     return tuple(new if item == old else item for item in items)
-
-
-#: The kinds of steps by name.
-KINDS = frozenset(
-    name
-    for name, kind in list(globals().items())
-    if isinstance(kind, type) and issubclass(kind, Step) and kind is not Step and not name.startswith("_")
-)

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 from gradlaws.conformance.language.source import name, spelled
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Mode, RequireGrad, Step, Var
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Stage, Trial
 from gradlaws.conformance.ops import TABLE
 from gradlaws.strategies.builder import Builder, Vocabulary
 from gradlaws.strategies.graphs import bystanders, graph
+from gradlaws.strategies.user_functions import applied
 
 T = TypeVar("T")
 DOC = "https://docs.pytorch.org/docs/2.13/"
@@ -312,20 +314,29 @@ def evaluation_mode_is_no_grad_mode(s: Stage) -> None:
         s.close(thing, s.backend.numpy(grad), want, None)
 
 
-@law("MODE-21", f"{TESTS} test_no_grad_python_function", needs=("custom_double", "no_grad", "requires_grad"))
-def custom_functions_respect_the_mode(s: Stage) -> None:
+def functions_in_modes(b: Builder) -> None:
+    """A user-defined function called within grad modes and outside."""
+    x = b.leaf()
+    for kind in ("no_grad", "enable_grad") if b.has("enable_grad") and b.entropy.chance(40) else ("no_grad",):
+        b.enter(kind)
+        applied(b, (x,))
+    while len(b.recording) > 1:
+        b.leave()
+    b.backward(applied(b, (x,))[0])
+
+
+@law(
+    "MODE-21",
+    f"{TESTS} test_no_grad_python_function",
+    functions_in_modes,
+    needs=("user_function", "no_grad", "requires_grad"),
+    after=("MODE-01", "FUN-01"),
+)
+def custom_functions_respect_the_mode(t: Trial) -> None:
     """The result of a user-defined function does not require grad under no_grad, and does elsewhere."""
-    shape = s.entropy.pick(SHAPES)
-    values = s.entropy.values(prod(shape)).reshape(shape)
-    x = s.backend.tensor(values, requires_grad=True)
-    with s.backend.no_grad():
-        inside = s.backend.custom_double(x)
-    outside = s.backend.custom_double(x)
-    s.equal("double(x) under no_grad: requires_grad", bool(s.backend.requires_grad(inside)), False)
-    s.equal("double(x): requires_grad", bool(s.backend.requires_grad(outside)), True)
-    s.close("double(x) under no_grad", s.backend.numpy(inside), 2 * values, None)
-    seed = s.entropy.values(prod(shape)).reshape(shape)
-    s.backend.backward(outside, s.backend.tensor(seed))
-    grad = s.backend.grad(x)
-    s.claim(grad is not None, "x.grad", None, 2 * seed)
-    s.close("x.grad", s.backend.numpy(grad), 2 * seed, None)
+    for at in t.succeeded(ApplyFunction):
+        t.flag(at, at.step.outs[0], "requires_grad")
+        t.value(at, at.step.outs[0])
+    for at in t.succeeded(Backward):
+        for var in t.leaves(at):
+            t.grad(at, var)

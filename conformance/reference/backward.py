@@ -13,6 +13,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.reference.broadcasting import broadcasts
 from gradlaws.conformance.reference.graph_traversal import Seeded, ancestors, backward, between, forward
+from gradlaws.conformance.reference.jacobian_products import Formula
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
 from gradlaws.conformance.reference.rounding import Bounds, Doubt, doubt, settled, unrounded
@@ -61,9 +62,11 @@ class Backprop(Obligations):
                 if self.dialect.accumulation == "overwrites":
                     tensor.grad = tensor.error = None
                 self._accumulate(tensor, value, error, create_graph)
-        for tensor in {id(t): t for _, t in receivers}.values():
-            for hook in list(tensor.post_hooks):
-                hook(tensor)
+        added = [t for (_, t), (value, _) in zip(receivers, arrived, strict=True) if value is not None]
+        with self.mode(create_graph):
+            for tensor in {id(t): t for t in added}.values():
+                for hook in list(tensor.post_hooks):
+                    hook(tensor)
         return roots if self.dialect.returns == "something" else None
 
     def _plan(
@@ -96,7 +99,8 @@ class Backprop(Obligations):
         """
         seeded, path, receivers = self._plan(roots, gradients, inputs)
         visit = self._tried if hooked else lambda node, g: g
-        arrived = backward(seeded, path, [node for node, _ in receivers], visit)
+        with self.rehearsal():
+            arrived = backward(seeded, path, [node for node, _ in receivers], visit)
         return [(t, value) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
 
     def grad_contributions(
@@ -136,6 +140,8 @@ class Backprop(Obligations):
         found: list[Tensor | None] = []
         for x in inputs:
             value, error = arrived.get(id(x.anchor), (None, None))
+            if value is None and not (allow_unused or materialize_grads):
+                self._may_raise("a user-defined function has no gradient for an input")
             if value is None and materialize_grads:
                 value = Node(np.zeros_like(x.array))
             if value is not None and not create_graph:
@@ -266,6 +272,7 @@ class Backprop(Obligations):
     ) -> list[tuple[Node | None, Doubt | None]]:
         """For each target what arrives, and how to bound the error in it."""
         hooked = any([node.hooks or (node.owner is not None and node.owner.hooks) for node in path])
+        hooked = hooked or any([node.row is not None and type(node.row.rule) is Formula for node in path])
         empty = not any([target.array.size for target in targets])
         values = None if hooked or create_graph or empty else forward(seeded, path, targets)
         if values is not None:
@@ -285,7 +292,9 @@ class Backprop(Obligations):
 
             return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
         found: list[tuple[Node | None, Doubt | None]] = []
-        for node in backward(seeded, path, targets, self._visit):
+        with self.mode(create_graph):
+            arrived = backward(seeded, path, targets, self._visit)
+        for node in arrived:
             if node is None:
                 found.append((None, None))
                 continue

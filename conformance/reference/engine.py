@@ -6,8 +6,8 @@ engine keeps immutable values, so it always knows the right gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,12 +16,12 @@ import numpy as np
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
-from gradlaws.conformance.reference.backward import Backprop
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
 from gradlaws.conformance.reference.outcomes import MayRaise, MustRaise
 from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor, alias, fresh, leaf, view
+from gradlaws.conformance.reference.user_functions import UserFunctions
 
 ROWS = TABLE.rows
 __all__ = ["Engine", "MayRaise", "MustRaise"]
@@ -41,7 +41,7 @@ class Handle:
             self._hooks.remove(self._hook)
 
 
-class Engine(Backprop):
+class Engine(UserFunctions):
     """The verbs. Tensors are `gradlaws.conformance.reference.tensor.Tensor`."""
 
     def __init__(self) -> None:
@@ -77,9 +77,7 @@ class Engine(Backprop):
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         """The result of a row of the table (a tuple where it has several)."""
         row = ROWS[op]
-        if self.dialect.use == "clears" and self.modes.enabled:
-            for x in inputs:
-                x.grad = None
+        self._used(inputs)
         if op == "cast" and params["dtype"] == str(inputs[0].array.dtype):
             return inputs[0]  # there is nothing to convert
         nodes = tuple([x.node for x in inputs])
@@ -134,9 +132,7 @@ class Engine(Backprop):
         if any(x is not target and self.shares_memory(x, target) for x in inputs):
             self._may_raise("an operand overlaps the memory that is written to")
         operands = (target, *inputs)
-        if recorded and self.dialect.use == "clears":
-            for x in operands:
-                x.grad = None
+        self._used(operands)
         if recorded and self.dialect.intermediates == "kept":
             self._retaining.add(target)
         nodes = tuple(x.node for x in operands)
@@ -209,15 +205,6 @@ class Engine(Backprop):
         if not x.is_leaf:
             x.retains = True
             self._retaining.add(x)
-
-    @contextmanager
-    def mode(self, enabled: bool) -> Iterator[None]:
-        """Grad mode on or off within a block."""
-        before, self.modes.enabled = self.modes.enabled, enabled
-        try:
-            yield
-        finally:
-            self.modes.enabled = before
 
     def no_grad(self) -> AbstractContextManager[Any]:
         """A block within which nothing is recorded."""

@@ -7,6 +7,8 @@ in the op's row; neither is derived from the other, and `tests/` lets them check
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,17 @@ from gradlaws.conformance.ops.table import (
 )
 from gradlaws.conformance.reference.broadcasting import summed_to
 from gradlaws.conformance.reference.node import RECORDED, Node, constant, one, record
+
+
+@dataclass(frozen=True, eq=False)
+class Formula(Rule):
+    """A derivative that the user has given: `pull` says what arrives at each operand, given what arrives at the node.
+
+    value: how what the node holds was computed.
+    """
+
+    pull: Callable[[Node], Sequence[Node | None]]
+    value: Node
 
 
 def rule_of(node: Node) -> Rule:
@@ -187,6 +200,8 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
             return _pull_contraction(node, g)
         case Conjugate():
             return (one(TABLE["conj"], (g,)),)
+        case Formula(pull=pulled):
+            return tuple(pulled(g))
         case Cast():
             return (record(TABLE["cast"], (g,), {"dtype": str(node.inputs[0].array.dtype)}),)
         case rule:

@@ -10,6 +10,9 @@ that kept what it needs gives the right gradient instead.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
 
@@ -39,9 +42,35 @@ class Obligations:
         self.modes = Modes()
         self.refuses = False
         self.lenient = False
+        self.rehearsing = False
         self.dialect: Dialect = PYTORCH
         #: The law by which a lenient engine, or one of another dialect, would have had to refuse.
         self.tolerated = ""
+
+    @contextmanager
+    def mode(self, enabled: bool) -> Iterator[None]:
+        """Grad mode on or off within a block."""
+        before, self.modes.enabled = self.modes.enabled, enabled
+        try:
+            yield
+        finally:
+            self.modes.enabled = before
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """A block in which what users' functions do is only asked for, and has no effect; nothing is recorded."""
+        self.rehearsing = True
+        try:
+            with self.mode(False):
+                yield
+        finally:
+            self.rehearsing = False
+
+    def _used(self, tensors: Iterable[Any]) -> None:
+        """Tensors are about to be computed with, which clears their gradients in some dialects."""
+        if self.dialect.use == "clears" and self.modes.enabled:
+            for x in tensors:
+                x.grad = None
 
     def _refuse(self, law: str, reason: str) -> None:
         if not self.lenient:

@@ -30,7 +30,7 @@ from gradlaws.conformance.ops.table import (
     Total,
     Weighted,
 )
-from gradlaws.conformance.reference.jacobian_products import origins, partials, rule_of, spec
+from gradlaws.conformance.reference.jacobian_products import Formula, origins, partials, rule_of, spec
 from gradlaws.conformance.reference.node import Node
 
 #: An op may be off by this many times its row's allowance: the reference's own error, and another formula.
@@ -60,7 +60,7 @@ class Bounds:
             if id(at) in self._error:
                 pending.pop()
                 continue
-            missing = [x for x in at.inputs if id(x) not in self._error]
+            missing = [x for x in _sources(at) if id(x) not in self._error]
             if missing:
                 pending.extend(missing)
                 continue
@@ -72,6 +72,9 @@ class Bounds:
         if node.row is None or not node.inputs:
             noise = np.zeros(node.shape) if node.noise is None else node.noise()
             return noise, None if noise.any() else grid(node.array)
+        if isinstance(node.row.rule, Formula):
+            value = node.row.rule.value
+            return self._error[id(value)], self._grid[id(value)]
         if node.array.dtype.kind not in "fc":
             return np.zeros(node.shape), grid(node.array)
         errors = [self._error[id(x)] for x in node.inputs]
@@ -179,6 +182,12 @@ class Bounds:
         digits = np.finfo(node.array.dtype).nmant + 1
         biggest = float(np.max(size, initial=0.0))
         return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
+
+
+def _sources(node: Node) -> tuple[Node, ...]:
+    """What a value was computed from."""
+    rule = None if node.row is None else node.row.rule
+    return (rule.value,) if isinstance(rule, Formula) else node.inputs
 
 
 #: Computes a bound of the rounding error in an array; given another, in what comes of adding it to that.
