@@ -10,6 +10,7 @@ from collections.abc import Callable
 from gradlaws.conformance.language.steps import Hook, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.in_place_writes import Pool, recent
+from gradlaws.strategies.user_functions import applied
 
 
 class Cast(Pool):
@@ -79,6 +80,24 @@ def new_leaf(b: Builder, cast: Cast) -> None:
     like = cast.someone(b)
     shape = b.partner(b.shape(like)) if b.entropy.chance(70) else None
     cast.append(b.leaf(shape, tracked=b.entropy.chance(70), dtype=b.dtype(like)))
+
+
+def user_function(b: Builder, cast: Cast) -> None:
+    """A user-defined function of what is there, now and then of the same tensor twice; some hand an operand through."""
+    if not b.has("user_function"):
+        return
+    floats = [v for v in cast if b[v].value.dtype.kind == "f" and b[v].value.size]
+    first = recent(b, floats)
+    same = [v for v in floats if b[v].value.dtype == b[first].value.dtype and (b.has("order") or v != first)]
+    others = [b.entropy.pick(same[::-1]) for _ in range(b.entropy.below(3) if same else 0)]
+    chosen = (first, *others) if b.has("order") else tuple(dict.fromkeys((first, *others)))
+    results = 1 + (b.entropy.below(3) if b.entropy.chance(40) else 0)
+    outs = ("constant",) if results > 1 and b.entropy.chance(25) else ()
+    made = applied(b, chosen, results, missing=8, handed=6, outs=outs, raises=b.entropy.chance(3))
+    if len(made) > 1:
+        # Asked for the gradient of one result, from another, an engine may come through the function, or may not.
+        cast.bypassed.update(b[v].base for v in made)
+    cast.extend(made)
 
 
 def forget(b: Builder, cast: Cast) -> None:

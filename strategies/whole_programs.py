@@ -65,6 +65,7 @@ EVERYTHING = frozenset(
         "retain_graph",
         "set_grad",
         "set_requires_grad",
+        "user_function",
         "views",
         "zero_grad",
     ]
@@ -108,7 +109,7 @@ MIX: tuple[Action, ...] = (
     actions.new_leaf, retain, actions.hook, actions.reset, actions.ask, actions.detach, actions.enter,
     actions.leave, actions.flag, actions.assign, actions.read, actions.hook_after, actions.unhook, compute,
     join, actions.differentiate, viewed, written, actions.detach_in_place, actions.forget, actions.settle, compute,
-    join, actions.differentiate, written, actions.leave,
+    join, actions.differentiate, written, actions.leave, actions.user_function, actions.user_function,
 )  # fmt: skip
 OPENINGS: tuple[Action, ...] = (actions.open_with_leaves, actions.open_with_tree, actions.open_with_leaves)
 

@@ -14,7 +14,7 @@ def function_class(engine: Any, once: bool = False) -> Any:
 
     once: its backward is marked as differentiable once.
     """
-    marked = engine.autograd.function.once_differentiable if once else lambda backward: backward
+    marked: Any = engine.autograd.function.once_differentiable if once else lambda backward: backward
 
     class Defined(engine.autograd.Function):  # type: ignore[misc]
         @staticmethod
@@ -26,7 +26,7 @@ def function_class(engine: Any, once: bool = False) -> Any:
             return tuple(results)
 
         @staticmethod
-        @marked
+        @marked  # type: ignore[untyped-decorator]
         def backward(ctx: Any, *grads: Any) -> Any:
             return (None, *ctx.function.backward(ctx.saved_tensors, grads))
 

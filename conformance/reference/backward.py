@@ -16,17 +16,8 @@ from gradlaws.conformance.reference.graph_traversal import Seeded, ancestors, ba
 from gradlaws.conformance.reference.jacobian_products import Formula
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
-from gradlaws.conformance.reference.rounding import Bounds, Doubt, doubt, settled, unrounded
+from gradlaws.conformance.reference.rounding import Doubt, cut, doubt, settled, unrounded
 from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, fresh
-
-
-def _cut(node: Node) -> None:
-    """Forget how a value was made; what is known of its rounding error stays."""
-    if node.row is not None:
-        was = Node(node.array, node.row, node.inputs, node.params, node.tracked)
-        node.noise = lambda: Bounds().of(was)
-        node.row, node.inputs = None, ()
-    node.cleared = Node(node.array).order
 
 
 class Backprop(Obligations):
@@ -62,9 +53,10 @@ class Backprop(Obligations):
                 if self.dialect.accumulation == "overwrites":
                     tensor.grad = tensor.error = None
                 self._accumulate(tensor, value, error, create_graph)
-        added = [t for (_, t), (value, _) in zip(receivers, arrived, strict=True) if value is not None]
         with self.mode(create_graph):
-            for tensor in {id(t): t for t in added}.values():
+            for tensor in {
+                id(t): t for (_, t), (g, _) in zip(receivers, arrived, strict=True) if g is not None
+            }.values():
                 for hook in list(tensor.post_hooks):
                     hook(tensor)
         return roots if self.dialect.returns == "something" else None
@@ -265,7 +257,7 @@ class Backprop(Obligations):
                         node.freed = (freed if passed else None) or node.freed or None
                 if freed and self.dialect.freed == "stops":
                     for node in path:
-                        _cut(node)
+                        cut(node)
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool

@@ -204,6 +204,15 @@ def doubt(node: Node) -> Doubt:
     return bound
 
 
+def cut(node: Node) -> None:
+    """Forget how a value was made; what is known of its rounding error stays."""
+    if node.row is not None:
+        was = Node(node.array, node.row, node.inputs, node.params, node.tracked)
+        node.noise = lambda: Bounds().of(was)
+        node.row, node.inputs = None, ()
+    node.cleared = Node(node.array).order
+
+
 def settled(bound: Array, value: Node) -> Doubt:
     """The same where the bound is known, and how the value was made is not."""
     value = Node(value.array)
