@@ -212,7 +212,8 @@ class Draft:
         if not row.alias:
             differentiable = tracked and value.dtype.kind in "fc"
             own = np.array(value, order="C")
-            return Info(own, differentiable, leaf=not tracked, contiguous=even, known=known)
+            sealed, even = "view inside" in row.tags, even and "strided" not in row.tags
+            return Info(own, differentiable, leaf=not tracked, sealed=sealed, contiguous=even, known=known)
         return Info(
             value,
             tracked,

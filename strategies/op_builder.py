@@ -46,8 +46,10 @@ class OpDraft(Draft):
             first = self.draw_shape()
             shapes = (first, *(self.partner(first) for _ in range(row.arity - 1)))
         found = []
+        dtype = "float32" if self.has("float32") and self.entropy.chance(15) else "float64"
         for k, shape in enumerate(shapes):
-            x = self.leaf(shape, tracked=k == 0 or self.entropy.chance(75), table=within(row))
+            tracked = k == 0 or self.entropy.chance(75)
+            x = self.leaf(shape, tracked, dtype, table=within(row))
             found.append(self._plain(x) if self.entropy.chance(25) else x)
         return tuple(found)
 

@@ -59,7 +59,7 @@ def calls(row: Op, count: int, offset: float) -> list[Call]:
         xs = []
         for own in shapes(row, entropy, builder):
             size = int(np.prod(own))
-            jitter = offset * (1 + np.array([chance.random() for _ in range(size)]))
+            jitter = np.round(1024 * offset * (1 + np.array([chance.random() for _ in range(size)]))) / 1024
             xs.append((entropy.values(size) + jitter).reshape(own))
         params = row.params(entropy, *xs)
         if params is None or (row.domain is not None and not row.domain(*xs, **params)):

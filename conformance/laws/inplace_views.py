@@ -7,7 +7,7 @@ from gradlaws.conformance.language.steps import Backward, Detach, InPlace, Var
 from gradlaws.conformance.laws.inplace import NEEDED, guarded, multiplied, overwrite, written
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import graph
 from gradlaws.strategies.in_place_writes import harmless, root_of, writes
 
@@ -108,6 +108,8 @@ def tracked_into_untracked(b: Builder) -> None:
     family = [base, *(some_view(b, base) for _ in range(1 + b.entropy.below(2)))]
     b.turn()
     targets = [v for v in family[::-1] if b.writable(v)]
+    if not targets:
+        raise DeadEnd("nothing of the family may be written to")
     target = b.entropy.pick(targets)
     source = b.leaf(b.partner(b.shape(target)))
     source = b.unary(source) if b.entropy.chance(40) else source

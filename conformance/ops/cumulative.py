@@ -1,4 +1,4 @@
-"""Rows of running sums and products."""
+"""Rows of running sums, products and extrema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.ops.parameters import filled_dim
-from gradlaws.conformance.ops.table import TABLE, Composite, Op, Params
+from gradlaws.conformance.ops.sorting import clear_order
+from gradlaws.conformance.ops.table import TABLE, Composite, Op, Params, Pick, small
 
 
 def _short_dim(entropy: Entropy, x: Array) -> Params | None:
@@ -39,7 +40,50 @@ def _cumsum(F: Any, x: Any, dim: int) -> Any:
     return F.movedim(summed, source=len(x.shape) - 1, target=dim)
 
 
+def _logcumsumexp(F: Any, x: Any, dim: int) -> Any:
+    high = F.stop(F.amax(x, dim=(dim,), keepdim=True))
+    return high + F.log(_cumsum(F, F.exp(x - high), dim))
+
+
+def _leaders(reach: Any) -> Any:
+    """For each element the position of the highest (lowest) so far, in ascending order of positions."""
+
+    def positions(x: Array, dim: int) -> Array:
+        best = reach.accumulate(x, axis=dim)
+        along = np.arange(x.shape[dim]).reshape([-1 if d == dim else 1 for d in range(x.ndim)])
+        index = np.maximum.accumulate(np.where(x == best, along, 0), axis=dim)
+        return np.take_along_axis(np.arange(x.size).reshape(x.shape), index, dim)
+
+    return positions
+
+
 TABLE.add(
     Op("cumprod", "torch.cumprod({0}, dim={dim})", Composite(_cumprod), params=_short_dim, ulps=4),
     Op("cumsum", "torch.cumsum({0}, dim={dim})", Composite(_cumsum), params=filled_dim, exact=True),
+    Op(
+        "logcumsumexp",
+        "torch.logcumsumexp({0}, dim={dim})",
+        Composite(_logcumsumexp),
+        params=filled_dim,
+        domain=small(6),
+        ulps=8,
+    ),
+    Op(
+        "cummax",
+        "torch.cummax({0}, dim={dim}).values",
+        Pick(_leaders(np.maximum)),
+        lambda x, dim: np.maximum.accumulate(x, axis=dim),
+        params=filled_dim,
+        domain=clear_order,
+        exact=True,
+    ),
+    Op(
+        "cummin",
+        "torch.cummin({0}, dim={dim}).values",
+        Pick(_leaders(np.minimum)),
+        lambda x, dim: np.minimum.accumulate(x, axis=dim),
+        params=filled_dim,
+        domain=clear_order,
+        exact=True,
+    ),
 )

@@ -56,6 +56,14 @@ def _cross_entropy(F: Any, x: Any, target: list[int]) -> Any:
     return _nll(F, F.log_softmax(x, dim=1), target)
 
 
+def _bce(F: Any, x: Any, t: Any) -> Any:
+    return -_mean(F, t * F.log(x) + (1 - t) * F.log(1 - x))
+
+
+def _poisson(F: Any, x: Any, t: Any) -> Any:
+    return _mean(F, F.exp(x) - t * x)
+
+
 def _loss(name: str, body: Any, more: str = "", **rest: Any) -> Op:
     spell = f"torch.nn.functional.{name}({{0}}, {{1}}{more})"
     return Op(name, spell, Composite(body), arity=2, params=_same, ulps=4, **rest)
@@ -68,6 +76,16 @@ TABLE.add(
     _loss("huber_loss", _huber),
     _loss("binary_cross_entropy_with_logits", _logits, domain=small(6)),
     _loss("kl_div", _kl, ", reduction='sum'", domain=lambda x, t: bool(np.min(t) >= 0.1)),
+    _loss("poisson_nll_loss", _poisson, domain=small(4)),
+    Op(
+        "binary_cross_entropy",
+        "torch.nn.functional.binary_cross_entropy({0} / 4 + 0.5, {1} / 4 + 0.5)",
+        Composite(lambda F, x, t: _bce(F, 0.25 * x + 0.5, 0.25 * t + 0.5)),
+        arity=2,
+        params=_same,
+        domain=lambda x, t: bool(max(np.abs(x).max(), np.abs(t).max()) <= 1.6),
+        ulps=8,
+    ),
     Op(
         "nll_loss",
         "torch.nn.functional.nll_loss({0}, torch.tensor({target}))",

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.ops.table import TABLE, Contraction, Op
+from gradlaws.conformance.entropy import Array, Entropy
+from gradlaws.conformance.ops.table import TABLE, Contraction, Op, Params
 
 #: Shapes that go together, by specification.
 _SHAPES: dict[str, tuple[tuple[tuple[int, ...], ...], ...]] = {
@@ -57,6 +57,32 @@ def matmul_shapes(a: Array, b: Array) -> bool:
     return a.shape[-1] == inner and (b.ndim < 3 or a.shape[0] == b.shape[0])
 
 
+#: Specifications, and shapes that they take.
+_EINSUM: dict[str, tuple[tuple[int, ...], ...]] = {
+    "ij,kj->ik": ((2, 2), (3, 2)),
+    "ij,ij->j": ((2, 3), (2, 3)),
+    "ij,ij->": ((2, 2), (2, 2)),
+    "ij,j->ij": ((2, 3), (3,)),
+    "i,jk->kij": ((2,), (2, 1)),
+    "ijk,kl->jil": ((2, 1, 2), (2, 2)),
+}
+
+
+def _some_spec(entropy: Entropy, a: Array, b: Array) -> Params | None:
+    ranks = [spec for spec, (x, y) in _EINSUM.items() if (a.ndim, b.ndim) == (len(x), len(y))]
+    fitting = [spec for spec in ranks if _meets(spec, a.shape, b.shape)]
+    return {"spec": entropy.pick(fitting)} if fitting and a.size and b.size else None
+
+
+def _meets(spec: str, *shapes: tuple[int, ...]) -> bool:
+    sides: dict[str, int] = {}
+    operands = spec.split("->")[0].split(",")
+    pairs = [
+        pair for text, shape in zip(operands, shapes, strict=True) for pair in zip(text, shape, strict=True)
+    ]
+    return all(sides.setdefault(letter, n) == n for letter, n in pairs)
+
+
 TABLE.add(
     _product("mm", "torch.mm({0}, {1})", "ab,bc->ac", (2, 2), lambda a, b: a[1] == b[0]),
     _product("mv", "torch.mv({0}, {1})", "ab,b->a", (2, 1), lambda a, b: a[1] == b[0]),
@@ -69,11 +95,13 @@ TABLE.add(
         "einsum",
         "torch.einsum({spec}, {0}, {1})",
         Contraction(lambda a, b, spec: spec),
-        lambda a, b, spec: np.einsum(spec, a, b),
+        lambda a, b, spec: np.asarray(np.einsum(spec, a, b)),
         2,
+        params=_some_spec,
+        shapes=lambda e: _EINSUM[e.pick(tuple(_EINSUM))],
         exact=True,
         dtypes="fc",
-        tags=frozenset({"internal"}),
+        tags=frozenset({"view inside"}),
     ),
     Op(
         "matmul",

@@ -27,6 +27,8 @@ def _prod(F: Any, x: Any, dim: int, keepdim: bool) -> Any:
 
 def _prod_all(F: Any, x: Any) -> Any:
     size = int(np.prod(x.shape))
+    if not size:  # one, which depends on nothing and yet is differentiated
+        return F.sum(x, dim=None, keepdim=False) + 1
     return _prod(F, F.reshape(x, shape=(size,)), 0, False)
 
 
@@ -84,7 +86,7 @@ TABLE.add(
         ulps=2,
     ),
     Op("prod", "torch.prod({0}, dim={dim}, keepdim={keepdim})", Composite(_prod), params=_prod_dim, ulps=2),
-    Op("prod_all", "torch.prod({0})", Composite(_prod_all), domain=lambda x: 0 < x.size <= 6, ulps=2),
+    Op("prod_all", "torch.prod({0})", Composite(_prod_all), domain=lambda x: x.size <= 6, ulps=2),
     Op(
         "logsumexp",
         "torch.logsumexp({0}, dim={dim}, keepdim={keepdim})",

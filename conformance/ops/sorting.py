@@ -16,6 +16,11 @@ def clear_order(x: Array, dim: int, **_: Any) -> bool:
     return x.size > 0 and (x.shape[dim] < 2 or bool(np.diff(np.sort(x, dim), axis=dim).min() >= 0.05))
 
 
+def unrounded(x: Array, **_: Any) -> bool:
+    """Whether all elements are short dyadic numbers, which no rounding made equal, or tells apart."""
+    return bool((x * 1024 == np.round(x * 1024)).all())
+
+
 def ordered(x: Array, dim: int, largest: int | None = None) -> Array:
     """Flat positions of x in ascending order along dim, or of its `largest` elements in descending order."""
     order = np.argsort(x, axis=dim, kind="stable")
@@ -51,6 +56,43 @@ TABLE.add(
         Pick(lambda x, dim, k: ordered(x, dim, k)),
         lambda x, dim, k: _picked(x, dim, k),
         params=_dim_and_k,
+        domain=clear_order,
+        exact=True,
+    ),
+    # stable: equal elements keep their order, so that it is beyond doubt where a gradient goes
+    Op(
+        "sort_stable",
+        "torch.sort({0}, dim={dim}, stable=True).values",
+        Pick(ordered),
+        lambda x, dim: np.sort(x, dim),
+        params=filled_dim,
+        domain=unrounded,
+        exact=True,
+    ),
+    Op(
+        "sort_descending",
+        "torch.sort({0}, dim={dim}, descending=True, stable=True).values",
+        Pick(lambda x, dim: ordered(-x, dim)),
+        lambda x, dim: -np.sort(-x, dim),
+        params=filled_dim,
+        domain=unrounded,
+        exact=True,
+    ),
+    Op(
+        "kthvalue",
+        "torch.kthvalue({0}, {k}, dim={dim}).values",
+        Pick(lambda x, dim, k: ordered(x, dim).take(k - 1, axis=dim)),
+        lambda x, dim, k: np.sort(x, dim).take(k - 1, axis=dim),
+        params=_dim_and_k,
+        domain=clear_order,
+        exact=True,
+    ),
+    Op(
+        "median",
+        "torch.median({0}, dim={dim}).values",
+        Pick(lambda x, dim: ordered(x, dim).take((x.shape[dim] - 1) // 2, axis=dim)),
+        lambda x, dim: np.sort(x, dim).take((x.shape[dim] - 1) // 2, axis=dim),
+        params=filled_dim,
         domain=clear_order,
         exact=True,
     ),

@@ -42,4 +42,14 @@ TABLE.add(
         domain=_spread,
         ulps=4,
     ),
+    Op(
+        "var_mean",
+        "torch.var_mean({0}, dim={dim}, keepdim={keepdim})",
+        Composite(
+            lambda F, x, dim, keepdim: (_var(F, x, dim, keepdim), F.mean(F.blur(x), dim=dim, keepdim=keepdim))
+        ),
+        params=_several,
+        many=True,
+        ulps=4,
+    ),
 )

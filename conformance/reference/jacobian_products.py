@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.ops import RAW, TABLE
+from gradlaws.conformance.ops import RAW, TABLE, Op
 from gradlaws.conformance.ops.movement import positions
 from gradlaws.conformance.ops.table import (
     Cast,
@@ -169,8 +170,8 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
         case Elementwise(partials=rule):
             parts = rule(RECORDED, node, *node.inputs, **node.params)
             return tuple(
-                None if p is None or not x.tracked else summed_to(_times(g, p), x.shape)
-                for p, x in zip(parts, node.inputs, strict=True)
+                None if p is None or not x.tracked else summed_to(_times(g, _slope(node, k, p, g)), x.shape)
+                for k, (p, x) in enumerate(zip(parts, node.inputs, strict=True))
             )
         case Movement() | Pick():
             index = origins(node)
@@ -210,6 +211,26 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
 
 def _reachable(node: Node) -> Array:
     return np.asarray(node.params["index"]).reshape(node.inputs[0].shape)
+
+
+def _slope(node: Node, k: int, partial: Any, g: Node) -> Any:
+    """A partial derivative that is constant by pieces, with what it depends on: which piece may be in doubt."""
+    if not isinstance(partial, np.ndarray) or node.row is None:
+        return partial
+    return Node(partial.astype(g.array.dtype), _pieces(node.row, k), node.inputs, node.params)
+
+
+@cache
+def _pieces(row: Op, k: int) -> Op:
+    """The k-th partial derivative of an elementwise op, as an op whose own derivative is zero."""
+    rule = row.rule
+    assert isinstance(rule, Elementwise)
+
+    def forward(*xs: Array, **params: Any) -> Array:
+        return np.asarray(rule.partials(RAW, row(*xs, **params), *xs, **params)[k], np.float64)
+
+    flat = Elementwise(lambda F, y, *xs, **params: (0,) * row.arity)
+    return Op("slope", "", flat, forward, row.arity, exact=True)
 
 
 def _times(g: Node, partial: Any) -> Node:
