@@ -102,6 +102,19 @@ class Difference:
         for name in ("gradlaws", "level", "judged", "seed", "examples", "python", "platform"):
             if getattr(old, name) != getattr(new, name):
                 yield f"{name}: {getattr(old, name)} in the old record, {getattr(new, name)} in the new one"
+        yield from self._listed
+
+    @property
+    def _listed(self) -> Iterator[str]:
+        """Where the list of known failures says something else, or an entry excuses programs of other laws."""
+        before = {result.law: result.known for result in self.old.known}
+        for result in self.new.known:
+            if (was := before.get(result.law, result.known)) != result.known:
+                yield f"{result.law} is KNOWN for another reason: {was} in the old record, now {result.known}"
+        for label in sorted(self.old.excused.keys() & self.new.excused.keys()):
+            laws = [sorted(view.excused[label][1]) for view in (self.old, self.new)]
+            if laws[0] != laws[1]:
+                yield f"another extent of {label}: programs of {', '.join(laws[0])}, now of {', '.join(laws[1])}"
 
 
 def compare(old: Sequence[View], new: Sequence[View]) -> list[Difference]:

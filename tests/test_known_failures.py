@@ -19,9 +19,11 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
 from gradlaws.conformance.known_failures.toml_parser import load, parsed, shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.laws.judged_by_whole_programs import promise
+from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES, promise
+from gradlaws.conformance.whole_programs.law import judge_whole
 from gradlaws.reports.known_failures_writer import added
 from gradlaws.reports.markdown import markdown
+from gradlaws.reports.record_difference import as_text, compare
 from gradlaws.reports.record_reader import parsed as read_lines
 from gradlaws.reports.terminal import standing
 from gradlaws.reports.view import views
@@ -184,6 +186,28 @@ def test_a_rare_defect_that_its_script_shows_is_not_stale() -> None:
     assert verdict(sound, known(script="assert False, 'still there'"))[0] is Verdict.KNOWN
     assert verdict(sound, known(script="assert True, 'gone'"))[0] is Verdict.STALE
     assert verdict(sound, known(script="assert False, 'one'"), known())[0] is Verdict.KNOWN
+
+
+def test_what_only_whole_programs_judge_becomes_stale_too() -> None:
+    alone = next(law for law in PROMISES if law not in LAWS)
+    for script, verdict in (("pass", Verdict.STALE), ("assert False", Verdict.PASS)):
+        entry = Known(alone, "so", "https://x.y", script=script)
+        made = judge_whole(ReferenceBackend(), Effort(5, shrink=0.0), KnownFailures([entry]))
+        assert made.verdict is verdict
+        assert made.message.startswith(f"{alone}: listed") is (verdict is Verdict.STALE)
+
+
+def test_a_comparison_shows_another_reason_and_another_extent() -> None:
+    listed, of_two = result("ACC-01", "KNOWN", "toy"), result("ACC-02", "KNOWN", "toy")
+    old = views([read_lines(lines(PASSING | {"ACC-01": listed, "ACC-02": of_two}))])
+    listed.known, listed.entries, of_two.entries = "at last (https://x.y)", {"one": 1}, {"two": 1}
+    new = views([read_lines(lines(PASSING | {"ACC-01": listed, "ACC-02": of_two}))])
+    listed.entries = of_two.entries = {"one": 1}
+    more = views([read_lines(lines(PASSING | {"ACC-01": listed, "ACC-02": of_two}))])
+    assert "ACC-01 is KNOWN for another reason: by design" in "\n".join(as_text(compare(old, new)))
+    assert "another extent of one: programs of ACC-01, now of ACC-01, ACC-02" in "\n".join(
+        as_text(compare(new, more))
+    )
 
 
 class Raising(ReferenceBackend):

@@ -13,11 +13,21 @@ from gradlaws.conformance.deviations import DEVIATIONS, deviant
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.masking import tried
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
 from gradlaws.conformance.known_failures.toml_parser import parsed, shipped
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Backward, Grad, Hook, InPlace, RequireGrad, RetainGrad, Step
+from gradlaws.conformance.language.steps import (
+    Backward,
+    Grad,
+    Hook,
+    InPlace,
+    Mode,
+    RequireGrad,
+    RetainGrad,
+    Step,
+)
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.whole_programs.judge import breach
@@ -111,6 +121,13 @@ def test_lists_of_any_length_are_no_listed_defect() -> None:
     assert result.verdict is Verdict.FAIL
 
 
+def test_the_list_of_pytorch_masks_no_fault_of_a_law_that_it_lists() -> None:
+    known = shipped("torch")
+    found = list(tried(known, 100, range(1), known.laws))
+    assert len(found) > 10
+    assert [one for one in found if one.masked] == []
+
+
 def listed(name: str) -> KnownFailures:
     return KnownFailures([Known("ACC-01", "for a test", "https://example.org", deviation=name)])
 
@@ -139,6 +156,7 @@ SHOWN: dict[str, tuple[Step, ...]] = {
         Backward((1,)),
     ),
     "rough-hardsigmoid": (X, op(1, "hardsigmoid", 0), Backward((1,))),
+    "unrecorded-view-looks-tracked": (X, Mode("no_grad"), op(1, "view", 0, shape=(1,)), Mode("exit")),
     "writes-move-views": (X, Y, op(2, "view", 1, shape=(1,)), Hook(2, 0), InPlace("neg_", 2), Backward((2,))),
     "vanished-is-locked": (
         leaf(0, 0.0),

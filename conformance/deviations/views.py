@@ -1,15 +1,32 @@
-"""Where views stand in the graph once their memory was written to."""
+"""What views show of themselves, and where they stand in the graph once their memory was written to."""
 
 from __future__ import annotations
 
 from typing import Any
 from weakref import WeakSet
 
+import numpy as np
+
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.ops import Op
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.node import Node
-from gradlaws.conformance.reference.tensor import Tensor
+from gradlaws.conformance.reference.rounding import Bounds
+from gradlaws.conformance.reference.tensor import Tensor, leaf
+
+
+@deviation
+class UnrecordedViewLooksTracked(Engine):
+    """A view made under no_grad of what requires grad claims to do so, too, and to be a leaf, yet gets no gradient."""
+
+    def _placed(self, row: Op, inputs: tuple[Tensor, ...], node: Node) -> Tensor:
+        made = super()._placed(row, inputs, node)
+        if not self.modes.enabled and inputs[0].requires_grad:
+            # It belongs to a tensor that takes no gradient.
+            shown = Node(node.array, tracked=True, owner=leaf(np.zeros(()), False))
+            shown.noise = lambda: Bounds().of(node)
+            made.family.relabel(shown)
+        return made
 
 
 @deviation

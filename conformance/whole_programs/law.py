@@ -17,7 +17,7 @@ from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.law_run import Journal
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import LAWS, Law
@@ -137,10 +137,20 @@ def judge_whole(
     seen = Evidence((), tally.programs, 0, tally.assertions, tally.worst, excused=tally.excused)
     if soak.found:
         seen.failure = _failure([found.finding for found in soak.found.values()])
+    seen.standing = _gone(soak)
     result = concluded(WHOLE.id, backend, seen)
     result.more = [found.finding for found in soak.found.values() if found.finding is not result.finding]
+    if result.verdict is Verdict.STALE:
+        result.message = f"{seen.standing[0].law}: {result.message}"
     result.seconds = perf_counter() - start
     return result
+
+
+def _gone(soak: Soak) -> list[Known]:
+    """The entries about laws that only whole programs judge, which neither these nor their scripts show any more."""
+    alone = [e for e in soak.known.entries if not (e.inherited or e.expired or e.laws & LAWS.keys())]
+    unseen = [e for e in alone if e.laws.isdisjoint(soak.tally.excused)]
+    return [entry for entry in unseen if entry.reproduces() is False]
 
 
 def _failure(findings: list[Finding]) -> Failure:

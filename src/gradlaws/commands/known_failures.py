@@ -1,8 +1,9 @@
-"""Write a list of known failures from a record, or check one.
+"""Write a list of known failures from a record, check one, or try what it masks.
 
 A list is a TOML file with an entry for each law that an engine is known to break, with a reason and a link. `write`
 adds an entry for each law that fails and is not listed, below what is there; a person fills in the reasons.
-`check` reads a list as a run would, and with a record says which entries are stale and what is missing.
+`check` reads a list as a run would, and with a record says which entries are stale and what is missing. `mask` tries
+every planted fault with the list and without: one that is caught without it only is masked.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from gradlaws.reports.wording import plural
 EXAMPLE = """
 gradlaws known-failures write gradlaws.jsonl --output known-failures.toml
 gradlaws known-failures check known-failures.toml --record gradlaws.jsonl
+gradlaws known-failures mask torch
 gradlaws run --backend my_adapter:MyBackend --known-failures known-failures.toml"""
 
 
 def options(parser: ArgumentParser) -> None:
     """Declare the options."""
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="write|check")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="write|check|mask")
     write = kinds.add_parser("write", help="add what fails in a record to a list")
     write.add_argument("record", type=Path, metavar="RECORD", help="the record of a run")
     write.add_argument(
@@ -46,11 +48,17 @@ def options(parser: ArgumentParser) -> None:
         "--record", type=Path, metavar="RECORD", help="say what is stale, and what is not listed"
     )
     check.add_argument("--engine", metavar="NAME", help="which engine, if the record has several")
+    mask = kinds.add_parser("mask", help="try every planted fault with a list and without")
+    mask.add_argument(
+        "file", metavar="FILE|ENGINE", help="a list, or the name of an engine with a shipped one"
+    )
+    mask.add_argument("--seeds", type=int, default=3, metavar="N", help="under so many seeds (default: 3)")
+    mask.add_argument("--examples", type=int, default=100, metavar="N", help="programs a law (default: 100)")
 
 
 def execute(options: Namespace) -> int:
-    """Write or check."""
-    return _write(options) if options.kind == "write" else _check(options)
+    """Write, check or mask."""
+    return {"write": _write, "check": _check, "mask": _mask}[options.kind](options)
 
 
 def _listed(path: Path, complete: bool) -> KnownFailures:
@@ -114,6 +122,24 @@ def _deviation(finding: Finding) -> str:
             if isinstance(error, Broken) and (error.thing, error.got) == (finding.thing, finding.got):
                 return name
     return ""
+
+
+def _mask(options: Namespace) -> int:
+    from gradlaws.conformance.judgement.masking import tried
+    from gradlaws.conformance.known_failures.toml_parser import shipped
+
+    listed = shipped(options.file) or _listed(Path(options.file), complete=True)
+    print("| fault | law | caught without the list | with it |", "|---|---|---|---|", sep="\n")
+    count = masked = 0
+    for one in tried(listed, options.examples, range(options.seeds)):
+        count, masked = count + 1, masked + one.masked
+        if one.excused or one.masked:
+            sign = " MASKED" if one.masked else ""
+            print(f"| {one.fault} | {one.law} | {one.without} | {one.within}{sign} |", flush=True)
+    print(f"\n{plural(count, 'fault')} before a law, {plural(options.seeds, 'seed')}: {masked} masked")
+    broad = sorted({entry.law for entry in listed.entries if entry.broad})
+    print(f"broad entries: {', '.join(broad) or 'none'}")
+    return Exit.FAILS if masked else Exit.CONFORMS
 
 
 def _check(options: Namespace) -> int:
