@@ -49,4 +49,4 @@ def tried(
                 for k, some in enumerate((KnownFailures(), known)):
                     result = judge(LAWS[law], fault.make(), effort, some)
                     caught[k] += result.verdict in (Verdict.FAIL, Verdict.ERROR)
-            yield Tried(fault.name, law, *caught, law in known.laws)
+            yield Tried(fault.name, law, caught[0], caught[1], law in known.laws)
