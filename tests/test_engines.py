@@ -296,3 +296,18 @@ def test_a_table_shows_any_number_of_engines_by_the_names_of_their_environments(
     cells = {cell for row in (table[:3] if count <= 3 else zip(*table, strict=True)) for cell in row}
     assert {*names, "version", "programs a law", *(f"1.{k}" for k in range(count))} <= cells
     assert "\n".join(columns(table))
+
+
+def test_options_of_the_compiler_go_by_the_name_that_a_release_has() -> None:
+    """`recompile_limit` was `cache_size_limit` up to PyTorch 2.6, and early releases have no `donated_buffer`."""
+    pytest.importorskip("torch")
+    from types import SimpleNamespace
+
+    from gradlaws.conformance.adapters.torch_compile import _set
+
+    early, late = SimpleNamespace(cache_size_limit=8), SimpleNamespace(cache_size_limit=8, recompile_limit=8)
+    for config in (early, late):
+        _set(config, 100, "recompile_limit", "cache_size_limit")
+        _set(config, False, "donated_buffer")
+    assert vars(early) == {"cache_size_limit": 100}
+    assert vars(late) == {"cache_size_limit": 8, "recompile_limit": 100}

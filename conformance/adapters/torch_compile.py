@@ -17,11 +17,19 @@ from gradlaws.conformance.adapters.torch import TorchBackend
 from gradlaws.conformance.engines.op_spelling import compiled
 from gradlaws.conformance.ops import INPLACE, TABLE
 
+
+def _set(config: Any, value: Any, *names: str) -> None:
+    """Set an option under the first of these names that this release of PyTorch has; none where it has none."""
+    name = next((name for name in names if hasattr(config, name)), None)
+    if name is not None:
+        setattr(config, name, value)
+
+
 # Each op meets many shapes, dtypes and flags; beyond these limits it would silently run uncompiled.
-torch._dynamo.config.recompile_limit = 100_000
-torch._dynamo.config.accumulated_recompile_limit = 1_000_000
-# With donated buffers a backward refuses retain_graph=True, and says to set this.
-torch._functorch.config.donated_buffer = False
+_set(torch._dynamo.config, 100_000, "recompile_limit", "cache_size_limit")
+_set(torch._dynamo.config, 1_000_000, "accumulated_recompile_limit", "accumulated_cache_size_limit")
+# With donated buffers a backward refuses retain_graph=True, and says to set this; early releases donate none.
+_set(torch._functorch.config, False, "donated_buffer")
 
 
 class TorchCompileBackend(TorchBackend):
