@@ -17,7 +17,7 @@ from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.recurrence import TRIES
 from gradlaws.conformance.judgement.verdict import Recurrence, Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.suite.campaign import FORK_SERVER
+from gradlaws.conformance.suite.post_mortem import FORK_SERVER
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.replay import Replay
 from gradlaws.conformance.suite.selection import Selection

@@ -83,6 +83,10 @@ class ReferenceBroke(EngineBroke):
     """The reference could not make sense of a program: a fault of the suite, which no list excuses."""
 
 
+class ProcessEnded(EngineBroke):
+    """A program ended its process, or did not end in time."""
+
+
 @contextmanager
 def guarded() -> Iterator[None]:
     """A block in which the reference is asked: whatever it raises is its own fault, never the engine's."""

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke, described
+from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, ReferenceBroke, described
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
-from gradlaws.conformance.judgement.standalone_script import script
+from gradlaws.conformance.judgement.standalone_script import fatal, script
 from gradlaws.conformance.judgement.verdict import Finding, Recurrence, Verdict
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import source, statement
@@ -18,6 +18,8 @@ from gradlaws.conformance.laws.breach import Broken
 
 #: What is looked at where something raised, or broke, that no law speaks of.
 BROKE = ("the engine", "the reference")
+#: What a finding is about whose program ended the process, or did not end.
+PROCESS = "the process"
 
 
 class Failure(NamedTuple):
@@ -61,7 +63,7 @@ def recurring(failure: Failure, recurrence: Recurrence | None) -> Failure:
 
 def death_of(law: str, program: Program | None, backend: Backend, said: str = "dead") -> Finding:
     """What is known of a process that died at a program."""
-    return _with_program(Finding(law, "the process", said, "alive"), program, backend)
+    return _with_program(Finding(law, PROCESS, said, "alive"), program, backend)
 
 
 def _with_program(finding: Finding, program: Program | None, backend: Backend) -> Finding:
@@ -80,7 +82,10 @@ def _step(program: Program | None, index: int | None, backend: Backend) -> str:
 
 def scripted(finding: Finding, error: Exception, backend: Backend, standard: Standard = LENIENT) -> str:
     """The finding's program as a stand-alone script; empty where the engine's own API is not known."""
-    if finding.steps is not None and isinstance(error, Broken) and isinstance(backend, TorchLike):
+    if finding.steps is not None and isinstance(backend, TorchLike):
         with suppress(Exception):  # a script is a courtesy: what breaks it must not hide the finding
-            return script(finding.steps, error, backend, standard)
+            if isinstance(error, Broken):
+                return script(finding.steps, error, backend, standard)
+            if isinstance(error, ProcessEnded):
+                return fatal(finding.steps, str(error), backend, standard)
     return ""

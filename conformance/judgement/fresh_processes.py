@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
+from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, ReferenceBroke
 from gradlaws.conformance.execution.oracle import by_itself
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
@@ -31,10 +31,6 @@ from gradlaws.conformance.reference.outcomes import MustRaise
 START, LONGEST = 60.0, 5.0
 #: Beyond the time of a program: for the server to end it, and to say so.
 SLACK = 5.0
-
-
-class ProcessEnded(EngineBroke):
-    """A program ended its process, or did not end in time."""
 
 
 class FreshProcesses:

@@ -50,11 +50,13 @@ class Reduction:
     """The shrinker, as it makes the programs of a subject small for a law.
 
     seconds: the time for one program; 0 leaves it as it is.
+    runs:    whether whole runs of steps are dropped first.
     """
 
-    def __init__(self, subject: Subject, seconds: float) -> None:
+    def __init__(self, subject: Subject, seconds: float, runs: bool = False) -> None:
         self._subject = subject
         self._shrinker = Shrinker(subject, seconds)
+        self._runs = runs
 
     def error(self, program: Program) -> Exception | None:
         """What is wrong with a program, if anything, past what is listed."""
@@ -62,7 +64,7 @@ class Reduction:
 
     def reduce(self, program: Program, error: Exception) -> Small:
         """The smallest program found in time that fails as this one does."""
-        small, minimal = self._shrinker.shrink(program, error)
+        small, minimal = self._shrinker.shrink(program, error, self._runs)
         again = self._subject.error(small)
         return Small(small, again, minimal) if again is not None else Small(program, error, False)
 

@@ -7,8 +7,9 @@ import re
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.execution.oracle import Expected, believe
+from gradlaws.conformance.execution.oracle import Expected, believe, by_itself
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import definitions, name, nested, statement
@@ -24,47 +25,69 @@ def script(program: Program, error: Broken, backend: Backend, standard: Standard
     end = len(program) - 1 if error.index is None else error.index
     unlooked = error.thing == LOOK
     trace = watch(Program(tuple(s for s in program if not (unlooked and isinstance(s, Look)))), backend)
-    moments = iter(trace.moments)
-    calls = _hook_of(error)
-    page = _Page()
-    page.add("import torch" if _module(backend) == "torch" else f"import {_module(backend)} as torch")
-    page.add(*[backend.preamble] * bool(backend.preamble), "")
-    if calls is not None:
-        page.add("calls = []")
-    alive: list[Var] = []
-    last = max(k for k in range(end + 1) if not isinstance(program.steps[k], Look))
-    for index, step in enumerate(program.steps[: end + 1]):
-        moment = None if unlooked and isinstance(step, Look) else next(moments)
-        if isinstance(step, Look) or moment is None:
-            if (index < last or unlooked) and alive:
-                page.add(
-                    f"[(str(v), str(v.grad), v.is_leaf) for v in ({', '.join(map(name, alive))},)]  # this matters"
-                )
-        elif isinstance(step, Mode):
-            page.mode(step, backend)
-        elif not moment.skipped:
-            page.add(*definitions(step, backend.spellings))
-            text = _line(step, backend, calls)
-            if index == last and error.expected == "an error":
-                page.add("try:", f"    {text}", "except Exception:", "    pass", "else:")
-                page.add('    raise AssertionError("accepted, expected an error")')
-            elif moment.raised is not None and not (index == last and error.expected == "no error"):
-                page.add("try:", f"    {text}", "except Exception:", "    pass")
-            else:
-                page.add(*["calls.clear()"] * (index == last and calls is not None), text)
-        alive += [v for v in step.outs if v not in alive]
+    page = _Page(backend, _hook_of(error))
+    page.program(Program(program.steps[: end + 1]), trace, error.expected, unlooked)
     check = _check(program, error, backend, standard)
     if check:
         page.add(check)
     return "\n".join(page.lines)
 
 
-class _Page:
-    """Lines of source, indented as grad modes want it."""
+def fatal(program: Program, said: str, backend: Backend, standard: Standard = LENIENT) -> str:
+    """The source of a script that ends its process, or does not end; nothing of it runs here."""
+    page = _Page(backend, None)
+    page.program(program, by_itself(program, standard.conventions(backend)), said, unlooked=True)
+    page.add(f"# {said}")
+    return "\n".join(page.lines)
 
-    def __init__(self) -> None:
+
+class _Page:
+    """Lines of source, indented as grad modes want it.
+
+    calls: the hook whose calls are noted; None for no hook.
+    """
+
+    def __init__(self, backend: Backend, calls: int | None) -> None:
+        self.backend = backend
+        self.calls = calls
         self.lines: list[str] = []
         self.depth = 0
+        module = _module(backend)
+        self.add("import torch" if module == "torch" else f"import {module} as torch")
+        self.add(*[backend.preamble] * bool(backend.preamble), "")
+        if calls is not None:
+            self.add("calls = []")
+
+    def program(self, program: Program, trace: Trace, expected: str, unlooked: bool) -> None:
+        """The steps of a program, of which the last one shows what was not expected.
+
+        trace:    how each step but looks ended; looks may be in it, too.
+        unlooked: whether a look at the end is a step of it.
+        """
+        backend, calls = self.backend, self.calls
+        moments = (moment for moment in trace if not isinstance(moment.step, Look))
+        alive: list[Var] = []
+        last = max((k for k, step in enumerate(program) if not isinstance(step, Look)), default=-1)
+        for index, step in enumerate(program):
+            if isinstance(step, Look):
+                if (index < last or unlooked) and alive:
+                    names = ", ".join(map(name, alive))
+                    self.add(f"[(str(v), str(v.grad), v.is_leaf) for v in ({names},)]  # this matters")
+                continue
+            moment = next(moments)
+            if isinstance(step, Mode):
+                self.mode(step, backend)
+            elif not moment.skipped:
+                self.add(*definitions(step, backend.spellings))
+                text = _line(step, backend, calls)
+                if index == last and expected == "an error":
+                    self.add("try:", f"    {text}", "except Exception:", "    pass", "else:")
+                    self.add('    raise AssertionError("accepted, expected an error")')
+                elif moment.raised is not None and not (index == last and expected == "no error"):
+                    self.add("try:", f"    {text}", "except Exception:", "    pass")
+                else:
+                    self.add(*["calls.clear()"] * (index == last and calls is not None), text)
+            alive += [v for v in step.outs if v not in alive]
 
     def add(self, *lines: str) -> None:
         """Lines at the present depth."""

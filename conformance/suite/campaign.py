@@ -18,11 +18,14 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, place_of
 from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
+from gradlaws.conformance.judgement.recurrence import Small
 from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
 from gradlaws.conformance.suite.crash import broke, crashed, timed_out
 from gradlaws.conformance.suite.journal import Journal
+from gradlaws.conformance.suite.post_mortem import FORK_SERVER, PostMortem
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.replay import remember
 from gradlaws.conformance.suite.settings import Settings, SettingsError
@@ -36,7 +39,6 @@ from gradlaws.reports.view import views
 
 #: Seconds after which a worker process is ended in which a law does not end in time, and cannot be ended otherwise.
 GRACE = 2.0
-FORK_SERVER = "gradlaws.conformance.suite.fork_server"
 #: The property of a test report under which its line of the record travels.
 LINE = "gradlaws"
 
@@ -57,6 +59,7 @@ class Campaign:
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
         self._elsewhere: dict[str, FreshProcesses] = {}
+        self._post_mortem = PostMortem()
         self._start = time.perf_counter()
         self.header_line = headed(
             header(options.backends, options.selection, options.effort, options.profile)
@@ -89,7 +92,9 @@ class Campaign:
                 fresh = self._fresh(backend)
                 return judge_any(law, backend, options.effort, known, self.journal.write, fresh)
         except LawTimeout:
-            return timed_out(case, self.journal.running(law, backend, options.effort.seed), options)
+            return timed_out(
+                case, self.journal.running(law, backend, options.effort.seed), options, self._examined
+            )
         except Exception as error:
             if not isinstance(error, EngineBroke) and not place_of(error, backend):
                 raise  # a mistake of ours
@@ -100,6 +105,14 @@ class Campaign:
         if backend.name not in self._elsewhere:
             self._elsewhere[backend.name] = FreshProcesses(backend.given, FORK_SERVER)
         return self._elsewhere[backend.name]
+
+    def _examined(self, law: Law, program: Program, backend: Backend) -> Small | None:
+        """A program that ended its process, made small."""
+        options, processes = self.options, self._fresh(backend)
+        known = options.known[backend.name]
+        return self._post_mortem.examine(
+            law, program, backend, options.effort, known, processes, options.timeout
+        )
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -144,7 +157,9 @@ class Campaign:
             if case is not None:
                 assert isinstance(case.subject, Law)
                 last = self.journal.last_of(case.subject, case.backend, self.options.effort.seed)
-                self._take(self.line_of(crashed(case, last, self.options, str(report.longrepr))))
+                self._take(
+                    self.line_of(crashed(case, last, self.options, str(report.longrepr), self._examined))
+                )
             return
         for name, value in report.user_properties:
             if name == LINE and report.when == "call":

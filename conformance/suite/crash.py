@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of
-from gradlaws.conformance.judgement.findings import Failure, death_of, failure_of
+from collections.abc import Callable
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, described, place_of
+from gradlaws.conformance.judgement.findings import Failure, death_of, failure_of, recurring, scripted
+from gradlaws.conformance.judgement.recurrence import Small
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.symptom import Symptom
+from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case
 from gradlaws.conformance.suite.journal import Last
 from gradlaws.conformance.suite.settings import Settings
 
+#: Makes a program that ended its process before a law small; None where nothing is known of it.
+Examine = Callable[[Law, Program, Backend], Small | None]
 
-def crashed(case: Case, last: Last | None, options: Settings, said: str) -> Result:
+
+def crashed(case: Case, last: Last | None, options: Settings, said: str, examine: Examine) -> Result:
     """The verdict on a case whose worker process is gone; `said`: by pytest-xdist."""
     if options.timeout and last is not None and last.lasted >= options.timeout:
-        return timed_out(case, last, options)
+        return timed_out(case, last, options, examine)
     first = said.splitlines()
-    return _ended(case, last, options, Verdict.CRASH, f"the process died; {first[0] if first else ''}")
+    message = f"the process died; {first[0] if first else ''}"
+    return _ended(case, last, options, Verdict.CRASH, message, examine)
 
 
-def timed_out(case: Case, last: Last | None, options: Settings) -> Result:
+def timed_out(case: Case, last: Last | None, options: Settings, examine: Examine) -> Result:
     """The verdict on a case that took longer than it may."""
     message = f"not finished after {options.timeout:g} s (--law-timeout)"
-    return _ended(case, last, options, Verdict.TIMEOUT, message)
+    return _ended(case, last, options, Verdict.TIMEOUT, message, examine)
 
 
 def broke(case: Case, error: Exception, options: Settings) -> Result:
@@ -37,12 +46,22 @@ def broke(case: Case, error: Exception, options: Settings) -> Result:
     return concluded(law.id, case.backend, Evidence(failure=failure))
 
 
-def _ended(case: Case, last: Last | None, options: Settings, verdict: Verdict, message: str) -> Result:
+def _ended(
+    case: Case, last: Last | None, options: Settings, verdict: Verdict, message: str, examine: Examine
+) -> Result:
     law, backend = _law(case), case.backend
     program = None if last is None else last.program
-    failure = Failure(verdict, death_of(law.id, program, backend), message)
     seen = Symptom("hung" if verdict is Verdict.TIMEOUT else "crashed")
     excuse = options.known[backend.name].excuse(law.id, program, seen)
+    small = None if excuse is not None or program is None else examine(law, program, backend)
+    failure = Failure(
+        verdict, death_of(law.id, program if small is None else small.program, backend), message
+    )
+    if small is not None and isinstance(small.error, ProcessEnded):
+        failure.finding.script = scripted(failure.finding, small.error, backend, options.effort)
+        if verdict is Verdict.CRASH and str(small.error):
+            failure = failure._replace(message=str(small.error))
+    failure = recurring(failure, None if small is None else small.recurrence)
     result = concluded(law.id, backend, Evidence(failure=failure, excuse=excuse))
     if last is None:
         result.finding = None  # it ended before it was about to run anything

@@ -14,15 +14,25 @@ from typing import Any
 import pytest
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import ProcessEnded
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.strictness import Standard
-from gradlaws.conformance.judgement.findings import failure_of, recurring, scripted
-from gradlaws.conformance.judgement.verdict import Finding, Recurrence, Result
+from gradlaws.conformance.judgement.findings import (
+    PROCESS,
+    Failure,
+    death_of,
+    failure_of,
+    recurring,
+    scripted,
+)
+from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
+from gradlaws.conformance.judgement.verdict import Finding, Recurrence, Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.trial import Judge
+from gradlaws.conformance.suite.post_mortem import FORK_SERVER, LATE
 from gradlaws.conformance.whole_programs.law import WHOLE, examine_any, law_of
 from gradlaws.conformance.whole_programs.soak_file import found_of
 from gradlaws.conformance.whole_programs.soak_file import read as read_soak
@@ -42,6 +52,7 @@ class Replay:
 
     given: how the engine was asked for, where that is known.
     recurrence: how often the program failed then, where that is known.
+    deadly: whether it ended the process, or did not end.
     """
 
     law: Law
@@ -49,6 +60,7 @@ class Replay:
     standard: Standard
     given: str = ""
     recurrence: Recurrence | None = None
+    deadly: bool = False
 
     @classmethod
     def of(cls, key: str, cache: pytest.Cache | None) -> Replay:
@@ -75,7 +87,7 @@ class Replay:
             known.append(finding["replay"])
             if finding["replay"] == key:
                 data = {"law": line["law"], "steps": finding["steps"], "given": line["given"]}
-                data["recurrence"] = finding.get("recurrence")
+                data["recurrence"], data["thing"] = finding.get("recurrence"), finding.get("thing")
                 return cls._made(data, standard, str(path))
         listed = f"it has {', '.join(known)}" if known else "no failure in it has a program"
         raise ReplayError(f"{path}: no failure has the id {key}; {listed}")
@@ -100,10 +112,16 @@ class Replay:
             raise ReplayError(f"{where}: there is no law {data['law']} in this version")
         again = data.get("recurrence")
         recurrence = Recurrence(**again) if again else None
-        return cls(law, loaded(data["steps"]), standard, data.get("given", ""), recurrence)
+        deadly = data.get("thing") == PROCESS
+        return cls(law, loaded(data["steps"]), standard, data.get("given", ""), recurrence, deadly)
 
     def judged(self, backend: Backend) -> Result:
-        """The verdict on just this program: a failure if it fails once; UNKNOWN if it does not, and did not always."""
+        """The verdict on just this program: a failure if it fails once; UNKNOWN if it does not, and did not always.
+
+        What ended a process is run in one of its own.
+        """
+        if self.deadly and (ended := self._ended(backend)) is not None:
+            return ended
         tally, seen = Judge(self.law.id), Evidence()
         start = perf_counter()
         errors: list[Exception] = []
@@ -127,10 +145,22 @@ class Replay:
             elif not self._steady and self.recurrence is not None:
                 again = f"not seen again in {seen.programs} tries"
                 seen.unsettled = f"{again}; that settles nothing, since in the run {self.recurrence.told}"
-        seen.assertions, seen.worst = tally.assertions, tally.worst
+        seen.assertions, seen.worst = max(tally.assertions, int(self.deadly)), tally.worst  # it lives
         result = concluded(self.law.id, backend, seen)
         result.seconds = perf_counter() - start
         return result
+
+    def _ended(self, backend: Backend) -> Result | None:
+        """The verdict on a program that ends its process; None if it does not."""
+        processes = FreshProcesses(backend.given, FORK_SERVER)
+        error = processes.error(self.law.id, self.program, self.standard)
+        processes.close()
+        if not isinstance(error, ProcessEnded):
+            return None
+        verdict = Verdict.TIMEOUT if error.kind == LATE else Verdict.CRASH
+        failure = Failure(verdict, death_of(self.law.id, self.program, backend), str(error))
+        failure.finding.script = scripted(failure.finding, error, backend, self.standard)
+        return concluded(self.law.id, backend, Evidence(programs=1, failure=failure))
 
     @property
     def _steady(self) -> bool:
@@ -147,5 +177,6 @@ def remember(cache: pytest.Cache | None, key: str, law: str, finding: Finding, s
             "level": level,
             "judged": standard.dialect,
         }
+        data["thing"] = finding.thing
         data["recurrence"] = None if finding.recurrence is None else asdict(finding.recurrence)
         cache.set(f"gradlaws/failures/{key}", data)
