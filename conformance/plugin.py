@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 KEY: pytest.StashKey[Campaign] = pytest.StashKey()
+#: How many worker processes have died in a row before they were ready; after so many more are not to be expected.
+FRUITLESS: pytest.StashKey[int] = pytest.StashKey()
+ENOUGH = 4
 #: The campaign of this process; a list, because the hook that needs it is not given the config.
 _ACTIVE: list[Campaign] = []
 
@@ -131,6 +134,31 @@ def pytest_configure_node(node: Any) -> None:
     """Give a worker process of pytest-xdist the seed of this run."""
     if KEY in node.config.stash:
         node.workerinput["gradlaws_seed"] = node.config.stash[KEY].options.effort.seed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready(node: Any) -> None:
+    """Notice a worker process of pytest-xdist in which everything is prepared."""
+    node.config.stash[FRUITLESS] = 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """End the run where one worker process after the other dies before it is ready."""
+    if error and KEY in node.config.stash:
+        node.config.stash[FRUITLESS] = died = node.config.stash.get(FRUITLESS, 0) + 1
+        if died >= ENOUGH:
+            campaign = node.config.stash[KEY]
+            campaign.stopped = (
+                f"{died} worker processes in a row died before they could begin: {_first(error)}"
+            )
+            pytest.exit(campaign.stopped, int(pytest.ExitCode.INTERRUPTED))
+
+
+def _first(error: object) -> str:
+    """The last line of what a worker process says at its end, which is the exception."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else "nothing is known of it"
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

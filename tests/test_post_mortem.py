@@ -29,8 +29,12 @@ from gradlaws.reports.record import read
 from gradlaws.strategies.vocabulary import Vocabulary
 
 TESTS = Path(__file__).resolve().parent
-ENDS = {"Aborts": "SIGABRT", "Exits": "exit code 0", "Faults": "SIGSEGV", "Hangs": "not finished after 1 s",
-        "HangsDeeply": "not finished after 1 s"}  # fmt: skip
+ENDS = {
+    "Aborts": "SIGABRT",
+    "Exits": "exit code 0",
+    "Faults": "SIGSEGV",
+    "HangsDeeply": "not finished after 1 s",
+}
 
 
 def met(law: Law, backend: Backend) -> Program:
@@ -70,7 +74,7 @@ def test_there_is_only_so_much_time_for_it() -> None:
     assert PostMortem().left > 0
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute")
+@pytest.mark.filterwarnings("ignore")
 def test_a_script_of_it_is_the_program_and_runs_nothing_here() -> None:
     torch = pytest.importorskip("torch")
     from gradlaws.conformance.adapters.torch import TorchBackend

@@ -16,6 +16,8 @@ from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
 from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain
 from gradlaws.conformance.engines.isolation import contained, listening
+from gradlaws.conformance.engines.preparation import preparing
+from gradlaws.conformance.engines.time_limit import Endless
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -49,28 +51,37 @@ def lacking(adapter: type[Backend]) -> str:
 
 
 def check(backend: Backend) -> list[Problem]:
-    """What is wrong with the adapter; empty if nothing is."""
-    with listening():
-        problems = [p for about in _ABOUT for p in _probed(backend, about.__name__.strip("_"), about)]
-        if problems:
-            return problems
-        try:
-            with contained(), backend.session():
-                problems += _tried(backend)
-        except Exception as error:
-            problems.append(Problem("session", _raised(error, backend)))
+    """What is wrong with the adapter; empty if nothing is. What does not end is the last that is looked at."""
+    problems: list[Problem] = []
+    try:
+        with listening(), preparing(f"checking the adapter {_short(backend.name)}"):
+            _checked(backend, problems)
+    except Endless as error:
+        problems.append(Problem("check", _raised(error, backend)))
     return problems
 
 
-def _tried(backend: Backend) -> list[Problem]:
-    """What is wrong with the methods."""
-    problems: list[Problem] = []
+def _checked(backend: Backend, problems: list[Problem]) -> None:
+    """Collect what is wrong with the adapter."""
+    for about in _ABOUT:
+        problems += _probed(backend, about.__name__.strip("_"), about)
+    if not problems:
+        try:
+            with contained(), backend.session():
+                _tried(backend, problems)
+        except Endless:
+            raise
+        except Exception as error:
+            problems.append(Problem("session", _raised(error, backend)))
+
+
+def _tried(backend: Backend, problems: list[Problem]) -> None:
+    """Collect what is wrong with the methods."""
     for method, needs, probe in _PROBES:
         if needs <= backend.capabilities:
             problems += _probed(backend, method, probe)
         if problems and method == "grad":
             break  # nothing else can work
-    return problems
 
 
 def _name(backend: Backend) -> None:
@@ -149,6 +160,8 @@ def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> 
             probe(backend)
     except _Wrong as wrong:
         return [Problem(method, str(wrong))]
+    except Endless as error:
+        raise Endless(f"{method} did not come back, {error}") from error
     except Exception as error:
         return [Problem(method, _raised(error, backend))]
     return []

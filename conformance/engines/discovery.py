@@ -14,7 +14,9 @@ from typing import Any
 from gradlaws.conformance.engines.adapter_check import lacking
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import Unavailable, described, plain
-from gradlaws.conformance.engines.isolation import contained
+from gradlaws.conformance.engines.isolation import contained, listening
+from gradlaws.conformance.engines.preparation import preparing
+from gradlaws.conformance.engines.time_limit import Endless
 
 GROUP = "gradlaws.backends"
 _ROOM = "gradlaws.conformance.adapters"
@@ -90,6 +92,14 @@ def _made(name: str, place: str) -> Backend:
     module, _, attribute = place.partition(":")
     if not module or not attribute:
         raise BackendError(f"backend {given!r}: write module:attribute, for example my_adapter:MyBackend")
+    try:
+        with listening(), preparing(f"importing the backend {given!r}"):
+            return _prepared(name, module, attribute, given)
+    except Endless as error:
+        raise BackendError(f"backend {given!r}: importing {module} did not end: {error}") from error
+
+
+def _prepared(name: str, module: str, attribute: str, given: str) -> Backend:
     target = _attribute(_module(module, given), module, attribute, given)
     if isinstance(target, type) and not issubclass(target, Backend):
         raise BackendError(

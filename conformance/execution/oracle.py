@@ -73,10 +73,15 @@ def believe(
     return expected
 
 
-def by_itself(program: Program, dialect: Dialect = PYTORCH) -> Trace:
-    """What the reference engine does with a program that no subject has run; raises ReferenceBroke."""
+def by_itself(program: Program, dialect: Dialect = PYTORCH, refuses: bool = False) -> Trace:
+    """What the reference engine does with a program that no subject has run; raises ReferenceBroke.
+
+    refuses: whether it refuses whatever an engine may refuse.
+    """
+    reference = ReferenceBackend(dialect)
+    reference.engine.refuses = refuses
     with guarded():
-        return run(program, ReferenceBackend(dialect))
+        return run(program, reference)
 
 
 class _Oracle(Interpreter):

@@ -13,7 +13,7 @@ from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import definitions, name, nested, statement
-from gradlaws.conformance.language.steps import Hook, Look, Mode, Step, Var
+from gradlaws.conformance.language.steps import Forget, Grad, Hook, Look, Mode, ReadGrad, Step, Var
 from gradlaws.conformance.laws.breach import Broken
 
 #: What is wrong where looking at a tensor raised.
@@ -36,7 +36,10 @@ def script(program: Program, error: Broken, backend: Backend, standard: Standard
 def fatal(program: Program, said: str, backend: Backend, standard: Standard = LENIENT) -> str:
     """The source of a script that ends its process, or does not end; nothing of it runs here."""
     page = _Page(backend, None)
-    page.program(program, by_itself(program, standard.conventions(backend)), said, unlooked=True)
+    trace = by_itself(program, standard.conventions(backend))
+    for moment, refused in zip(trace, by_itself(program, standard.conventions(backend), True), strict=True):
+        moment.raised = moment.raised or refused.raised
+    page.program(program, trace, said, unlooked=True)
     page.add(f"# {said}")
     return "\n".join(page.lines)
 
@@ -72,7 +75,8 @@ class _Page:
             if isinstance(step, Look):
                 if (index < last or unlooked) and alive:
                     names = ", ".join(map(name, alive))
-                    self.add(f"[(str(v), str(v.grad), v.is_leaf) for v in ({names},)]  # this matters")
+                    given = " if v is not None" * any(isinstance(s, ReadGrad | Grad) for s in program)
+                    self.add(f"[(str(v), str(v.grad), v.is_leaf) for v in ({names},){given}]  # this matters")
                 continue
             moment = next(moments)
             if isinstance(step, Mode):
@@ -87,7 +91,10 @@ class _Page:
                     self.add("try:", f"    {text}", "except Exception:", "    pass")
                 else:
                     self.add(*["calls.clear()"] * (index == last and calls is not None), text)
-            alive += [v for v in step.outs if v not in alive]
+            if isinstance(step, Forget):
+                alive = [v for v in alive if v not in step.uses()]
+            elif moment.raised is None and not moment.skipped:
+                alive += [v for v in step.outs if v not in alive]
 
     def add(self, *lines: str) -> None:
         """Lines at the present depth."""

@@ -58,6 +58,8 @@ class Campaign:
         #: Called with each line as it comes; for those who show progress.
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
+        #: Why the run was ended early; empty if it was not, or by somebody else.
+        self.stopped = ""
         self._elsewhere: dict[str, FreshProcesses] = {}
         self._post_mortem = PostMortem()
         self._start = time.perf_counter()

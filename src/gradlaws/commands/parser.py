@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from gradlaws.commands import CommandError, Exit
+from gradlaws.commands.supervisor import supervised
 from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.reports.output_paths import OutputPathError
 from gradlaws.reports.record import RecordError
@@ -41,8 +42,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Run a subcommand; its exit code. Without arguments: that of the process, supervised by it."""
+    if arguments is None:
+        return supervised(lambda: main(sys.argv[1:]))
+    given = list(arguments)
     parser = _overview()
     if not given or given[0] in ("-h", "--help"):
         parser.print_help()

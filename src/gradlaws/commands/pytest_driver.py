@@ -24,7 +24,7 @@ from gradlaws.commands.progress import Progress
 from gradlaws.conformance import plugin
 from gradlaws.conformance.engines.isolation import interrupt
 from gradlaws.conformance.suite.arguments import time_limit
-from gradlaws.conformance.suite.campaign import LINE
+from gradlaws.conformance.suite.campaign import LINE, Campaign
 from gradlaws.conformance.suite.report_header import introduction
 from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record_reader import load
@@ -97,6 +97,7 @@ class _Driver:
         self.aside = aside
         #: What went wrong in the suite itself: tests that failed without a line for the record.
         self.broken: list[str] = []
+        self.campaign: Campaign | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -105,7 +106,7 @@ class _Driver:
         if standard is not None:
             config.pluginmanager.unregister(standard)
             config.pluginmanager.register(TerminalReporter(config, file=self.aside), "terminalreporter")
-        campaign = plugin.campaign_of(config)
+        self.campaign = campaign = plugin.campaign_of(config)
         campaign.told = self.progress.line
         self.progress.total = len(campaign.cases)
         for text in introduction(campaign.options, campaign.cases):
@@ -155,6 +156,8 @@ def drive(given: list[str], record: Path) -> list[View] | int:
         if code != pytest.ExitCode.USAGE_ERROR:  # of which pytest has told
             print(aside.getvalue(), file=sys.stderr)
         return code
+    if driver.campaign is not None and driver.campaign.stopped:
+        print(f"error: {driver.campaign.stopped}", file=sys.stderr)
     for broken in driver.broken:
         print(f"the suite itself broke, please report this: {broken}", file=sys.stderr)
     if driver.broken:
