@@ -82,6 +82,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "ended where nothing else helps; 0 for none",
     )
     group.addoption(
+        "--memory-limit",
+        type=count,
+        metavar="MiB",
+        help="memory that a process may take beyond what it has once the engine is loaded (Linux); more costs the law "
+        "that ran. Default: no limit",
+    )
+    group.addoption(
         "--replay",
         metavar="ID",
         help="run again just the failing program that an earlier run reported under ID",

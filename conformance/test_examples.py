@@ -20,7 +20,10 @@ def test_example(
     """What the documentation shows is what happens."""
     example, backend = example_case.subject, example_case.backend
     assert isinstance(example, Example)
-    result = judge_example(example, backend, campaign.options.known[backend.name], campaign.options.effort)
+    with campaign.kept():
+        result = judge_example(
+            example, backend, campaign.options.known[backend.name], campaign.options.effort
+        )
     record_property(LINE, json.dumps(example_line(result)))
     program = "\n".join("    " + text for text in source(example.program, backend.spellings).splitlines())
     end(result, f"{result.message}\n\n{example.sentence}\n{example.source}\n\n{program}")

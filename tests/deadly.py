@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from hostile import hang_deeply
+
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 
 
@@ -26,5 +28,5 @@ Aborts = deadly(os.abort, "aborts-in-exp")
 Exits = deadly(lambda: os._exit(0), "exits-in-exp")
 Faults = deadly(lambda: ctypes.string_at(0), "faults-in-exp")
 Hangs = deadly(lambda: time.sleep(3600), "hangs-in-exp")
-HangsDeeply = deadly(lambda: ctypes.PyDLL(None).sleep(3600), "hangs-deeply-in-exp")
+HangsDeeply = deadly(hang_deeply, "hangs-deeply-in-exp")
 """It holds the lock of the interpreter meanwhile."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import locale
 import os
 import random
 import signal
@@ -17,7 +18,8 @@ import threading
 import time
 import unittest
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import hypothesis
@@ -83,6 +85,19 @@ def _many_file_descriptors() -> None:
     kept.extend(os.dup(0) for _ in range(20) if len(kept) < 200)
 
 
+def _all_descriptors() -> Iterator[int]:
+    with suppress(OSError):
+        while True:
+            yield os.dup(0)
+
+
+def hang_deeply() -> None:
+    """Waits for itself, with the interpreter's lock held: no signal wakes it."""
+    lock, process = ctypes.create_string_buffer(128), ctypes.PyDLL(None)
+    for _ in range(2):
+        process.pthread_mutex_lock(lock)
+
+
 kept: list[Any] = []
 
 #: What is raised in `apply`, by name.
@@ -121,7 +136,7 @@ CHANGING: dict[str, Callable[[], Any]] = {
     "opens_files": _many_file_descriptors,
     "traces": lambda: sys.settrace(lambda *_: None),
 }
-#: What is taken away or left behind, so that it takes a process of its own to tell whose doing it is.
+#: What is taken away or left behind.
 LASTING: dict[str, Callable[[], Any]] = {
     "silences_output": lambda: setattr(sys, "stdout", None),
     "steals_alarms": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
@@ -130,6 +145,16 @@ LASTING: dict[str, Callable[[], Any]] = {
     "leaves_threads": _thread,
     "leaves_children": _fork,
 }
+#: What takes a thing that all of a process needs; each in every call.
+GREEDY: dict[str, Callable[[], Any]] = {
+    "closes_the_streams": lambda: os.closerange(0, 3),
+    "closes_all_files": lambda: os.closerange(3, 256),
+    "floods_files": lambda: kept.extend(_all_descriptors()),
+    "speaks_german": lambda: locale.setlocale(
+        locale.LC_ALL, "C" if len(locale.setlocale(locale.LC_ALL)) > 1 else "POSIX"
+    ),
+    "clears_the_environment": os.environ.clear,
+}
 #: What ends the process, or never comes back; only where another process watches.
 DEADLY: dict[str, Callable[[], Any]] = {
     "aborts": os.abort,
@@ -137,7 +162,10 @@ DEADLY: dict[str, Callable[[], Any]] = {
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "really_exits": lambda: os.kill(os.getpid(), signal.SIGTERM),
     "hangs": lambda: time.sleep(3600),
+    "hangs_deeply": lambda: hang_deeply(),
 }
+#: What takes memory without end; only where there is a limit.
+HUNGRY: dict[str, Callable[[], Any]] = {"takes_all_memory": lambda: kept.append(bytearray(1 << 24))}
 
 
 def hostile(act: Callable[[], Any], name: str) -> type[ReferenceBackend]:
@@ -157,10 +185,16 @@ def hostile(act: Callable[[], Any], name: str) -> type[ReferenceBackend]:
 
 
 def __getattr__(name: str) -> Any:
-    act = {**RAISING, **CHANGING, **LASTING, **DEADLY}.get(name)
+    act = {**RAISING, **CHANGING, **LASTING, **GREEDY, **DEADLY, **HUNGRY}.get(name)
     if act is None:
         raise AttributeError(name)
     return hostile(act, name)
+
+
+class Sound(ReferenceBackend):
+    """Does nothing wrong."""
+
+    name = "sound"
 
 
 class Subclassed(ReferenceBackend):
@@ -230,6 +264,36 @@ class Unmade(ReferenceBackend):
 
     def __init__(self) -> None:
         raise SystemExit(0)
+
+
+class HangsInTheCheck(ReferenceBackend):
+    name = "hangs-in-the-check"
+
+    def detach(self, x: Any) -> Any:
+        hang_deeply()
+
+
+class DiesInTheCheck(ReferenceBackend):
+    name = "dies-in-the-check"
+
+    def detach(self, x: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class HangsWhenMade(ReferenceBackend):
+    name = "hangs-when-made"
+
+    def __init__(self) -> None:
+        time.sleep(3600)
+
+
+class HangsInWorkers(ReferenceBackend):
+    name = "hangs-in-workers"
+
+    def __init__(self) -> None:
+        super().__init__()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            hang_deeply()
 
 
 #: What is told before anything is judged.

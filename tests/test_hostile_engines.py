@@ -78,34 +78,44 @@ def sound(
     return verdicts
 
 
+def of(verdicts: dict[tuple[str, str], str], act: str) -> set[str]:
+    """The verdicts on one engine."""
+    return {v for (engine, _), v in verdicts.items() if engine == act.replace("_", "-")}
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_whatever_is_raised_costs_the_laws_that_met_it(judged: Judged, tmp_path: Path, way: str) -> None:
     verdicts = sound(judged(way, " ".join(hostile.RAISING)), tmp_path / "it.jsonl", len(hostile.RAISING))
     for act in hostile.RAISING:
-        mine = {v for (engine, _), v in verdicts.items() if engine == act.replace("_", "-")}
-        assert not mine <= {"PASS"}, f"{act} went unseen: {mine}"
+        assert not of(verdicts, act) <= {"PASS"}, f"{act} went unseen: {of(verdicts, act)}"
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_changed_ends_no_run(judged: Judged, tmp_path: Path, way: str) -> None:
-    sound(judged(way, " ".join(hostile.CHANGING)), tmp_path / "it.jsonl", len(hostile.CHANGING))
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("act", hostile.LASTING)
-def test_what_is_taken_away_or_left_behind_ends_no_run(
-    judged: Judged, tmp_path: Path, way: str, act: str
+def test_what_is_changed_taken_away_or_left_behind_costs_nobody_else(
+    judged: Judged, tmp_path: Path, way: str
 ) -> None:
-    sound(judged(way, act), tmp_path / "it.jsonl")
+    """All in one run: what one engine does to the process, no other one meets."""
+    acts = {**hostile.GREEDY, **hostile.LASTING, **hostile.CHANGING}
+    verdicts = sound(judged(way, f"{' '.join(acts)} Sound"), tmp_path / "it.jsonl", len(acts) + 1)
+    for act in (*hostile.GREEDY, "sound"):
+        assert of(verdicts, act) == {"PASS"}, f"{act}: {verdicts}"
 
 
 @pytest.mark.parametrize("way", ["pytest -n 2", "two workers"])
-@pytest.mark.parametrize("act", hostile.DEADLY)
-def test_a_process_that_dies_costs_the_law_that_ran(
-    judged: Judged, tmp_path: Path, way: str, act: str
-) -> None:
-    verdicts = sound(judged(way, act, "--law-timeout", "2"), tmp_path / "it.jsonl")
-    assert {"CRASH", "TIMEOUT"} & set(verdicts.values()), verdicts
+def test_a_process_that_dies_costs_the_law_that_ran(judged: Judged, tmp_path: Path, way: str) -> None:
+    acts = hostile.DEADLY
+    done = judged(way, " ".join(acts), "--law-timeout", "2")
+    verdicts = sound(done, tmp_path / "it.jsonl", len(acts))
+    for act in acts:
+        assert {"CRASH", "TIMEOUT"} & of(verdicts, act), f"{act}: {verdicts}"
+
+
+def test_memory_without_end_costs_the_law_that_took_it(judged: Judged, tmp_path: Path) -> None:
+    done = judged("two workers", f"{' '.join(hostile.HUNGRY)} Sound", "--memory-limit", "600")
+    verdicts = sound(done, tmp_path / "it.jsonl", 2)
+    assert "CRASH" in of(verdicts, "takes_all_memory")
+    assert of(verdicts, "sound") == {"PASS"}
+    assert "MiB (--memory-limit)" in done.stdout
 
 
 @pytest.mark.parametrize("way", ["plain pytest", "two workers"])
@@ -118,3 +128,40 @@ def test_what_cannot_be_judged_is_told_in_one_message(
     assert done.returncode == 4, said[-3000:]
     assert "Traceback" not in said
     assert not (tmp_path / "it.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    {
+        "HangsInTheCheck": "checking the adapter 'hangs-in-the-check' did not end within",
+        "DiesInTheCheck": "checking the adapter 'dies-in-the-check' ended the process (SIGKILL)",
+        "HangsWhenMade": "no end after",
+    }.items(),
+)
+def test_what_does_not_come_to_be_judged_is_told_in_one_message(
+    judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, said: str
+) -> None:
+    monkeypatch.setenv("GRADLAWS_START_TIMEOUT", "3")
+    done = judged("two workers", engine)
+    assert done.returncode == 4
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "it.jsonl").exists()
+
+
+@pytest.mark.parametrize(("way", "code"), [("plain pytest", 1), ("two workers", 2), ("pytest -n 2", 2)])
+def test_what_hangs_for_ever_ends_all_the_same(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch, way: str, code: int
+) -> None:
+    monkeypatch.setenv("GRADLAWS_START_TIMEOUT", "2")
+    done = judged(way, "HangsInTheCheck" if way == "plain pytest" else "HangsInWorkers")
+    assert done.returncode == code
+    assert "in a row" in done.stdout + done.stderr or way == "plain pytest"
+
+
+@pytest.mark.parametrize(
+    ("way", "said"), [("plain pytest", "not isolated"), ("two workers", "isolated in 2")]
+)
+def test_a_run_says_whether_it_isolates(judged: Judged, way: str, said: str) -> None:
+    verbose = ["-v"] if way == "plain pytest" else []
+    assert f"gradlaws: {said}" in judged(way, "Sound", *verbose).stdout

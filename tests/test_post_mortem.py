@@ -52,7 +52,7 @@ def met(law: Law, backend: Backend) -> Program:
 @pytest.mark.parametrize("engine", ENDS)
 def test_it_is_made_small_in_processes_of_its_own(engine: str) -> None:
     backend = find(f"deadly:{engine}")
-    processes = FreshProcesses(f"deadly:{engine}", FORK_SERVER)
+    processes = FreshProcesses(FORK_SERVER)
     law = WHOLE if engine == "Aborts" else LAWS["ACC-01"]
     small = PostMortem().examine(law, met(law, backend), backend, LENIENT, KnownFailures(), processes, 1.0)
     processes.close()
@@ -65,7 +65,7 @@ def test_it_is_made_small_in_processes_of_its_own(engine: str) -> None:
 
 
 def test_there_is_only_so_much_time_for_it() -> None:
-    processes = FreshProcesses("deadly:Aborts", FORK_SERVER)
+    processes = FreshProcesses(FORK_SERVER)
     backend = find("deadly:Aborts")
     spent = PostMortem(0.0)
     assert (

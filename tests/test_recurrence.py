@@ -30,7 +30,7 @@ FICKLE = ("AtRandom", "Seldom", "AtFirst", "Tiring")
 
 @pytest.fixture
 def fresh(request: pytest.FixtureRequest) -> Iterator[FreshProcesses]:
-    processes = FreshProcesses(f"fickle:{request.getfixturevalue('engine')}", FORK_SERVER)
+    processes = FreshProcesses(FORK_SERVER)
     yield processes
     processes.close()
 

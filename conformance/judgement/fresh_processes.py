@@ -1,6 +1,6 @@
 """Programs run in processes of their own, each of which runs one and ends, and what came of it.
 
-A server imports the engine once, and forks for each program, so that a program costs milliseconds and meets an engine
+A server imports each engine once, and forks for each program, so that a program costs milliseconds and meets an engine
 that has done nothing yet. What ends a process, or does not end, is an answer like any other, so the shrinker can ask
 there what it asks here. `gradlaws.conformance.suite.fork_server` is the other side.
 """
@@ -34,35 +34,43 @@ SLACK = 5.0
 
 
 class FreshProcesses:
-    """Processes that run a program each on one engine.
+    """Processes that run a program each.
 
-    given:   how the engine was asked for.
     module:  what runs as the server.
     seconds: what a program may take.
+    memory:  MiB that it may take beyond what the process begins with; 0 for any.
     usable:  whether there are any: False once the server could not be started, or went away.
     """
 
-    def __init__(self, given: str, module: str, seconds: float = LONGEST) -> None:
+    def __init__(self, module: str, seconds: float = LONGEST, memory: int = 0) -> None:
         self.seconds = seconds
-        self.usable = bool(given) and hasattr(os, "fork")
-        self._command: Sequence[str] = (sys.executable, "-m", module, given)
+        self.memory = memory
+        self.usable = hasattr(os, "fork")
+        self._command: Sequence[str] = (sys.executable, "-m", module)
         self._server: subprocess.Popen[bytes] | None = None
-        self._rest = b""
+        self._met: frozenset[str] = frozenset()
 
-    def error(self, law: str, program: Program, standard: Standard) -> Exception | None:
+    def know(self, backend: Backend) -> bool:
+        """Whether programs can be run on an engine: it must be known how it was asked for."""
+        return self.usable and bool(backend.given)
+
+    def error(self, backend: Backend, law: str, program: Program, standard: Standard) -> Exception | None:
         """What is wrong with a program before a law, in a process of its own."""
-        if not self.usable:
+        if not self.know(backend):
             return None
         if self._server is None:
             self._start()
         asked = {
+            "given": backend.given,
             "law": law,
             "steps": dumped(program),
             "strict": standard.strict,
             "dialect": standard.dialect,
             "seconds": self.seconds,
+            "memory": self.memory,
         }
-        return _error(self._answer(asked, self.seconds + SLACK))
+        first, self._met = backend.given not in self._met, self._met | {backend.given}
+        return _error(self._answer(asked, self.seconds + SLACK + START * first))
 
     def close(self) -> None:
         """End the server."""
@@ -74,14 +82,18 @@ class FreshProcesses:
 
     def _start(self) -> None:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        self._server = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,  # Ctrl-C is not meant for it
-        )
+        try:
+            self._server = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": paths},
+                start_new_session=True,  # Ctrl-C is not meant for it
+            )
+        except OSError:
+            self.close()
+            return
         self._answer(None, START)
 
     def _answer(self, asked: dict[str, Any] | None, seconds: float) -> dict[str, Any]:
@@ -141,7 +153,7 @@ class FreshSubject:
 
     def error(self, program: Program) -> Exception | None:
         """What is wrong with a program, if anything, past what is listed."""
-        error = self.processes.error(self.law, self.form(program), self.standard)
+        error = self.processes.error(self.backend, self.law, self.form(program), self.standard)
         return None if error is None or self.listed(program, error) else error
 
     def sound(self, program: Program) -> bool:

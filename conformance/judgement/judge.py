@@ -97,7 +97,7 @@ def _small(run: LawRun, found: Failing, fresh: FreshProcesses | None) -> Failure
     else:
         subject = LawSubject(law, backend, effort, run.known)
         elsewhere = None
-        if fresh is not None and fresh.usable:
+        if fresh is not None and fresh.know(backend):
             elsewhere = FreshSubject(law.id, backend, effort, fresh, subject.listed)
         small = reduced(
             program,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, place_of
 from gradlaws.conformance.engines.isolation import contained, listening
+from gradlaws.conformance.engines.memory_limit import MemoryLimit
+from gradlaws.conformance.engines.process_state import kept, starved
 from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.recurrence import Small
@@ -43,6 +46,13 @@ GRACE = 2.0
 LINE = "gradlaws"
 
 
+def _exit_code(report: Any) -> int | None:
+    """With which exit code the worker process of pytest-xdist ended that a report is about."""
+    with suppress(Exception):  # that is nowhere promised
+        return int(report.node.gateway._io.popen.wait(5))
+    return None
+
+
 class Campaign:
     """A run: its options, its cases, and the lines of its record so far."""
 
@@ -60,7 +70,8 @@ class Campaign:
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
         #: Why the run was ended early; empty if it was not, or by somebody else.
         self.stopped = ""
-        self._elsewhere: dict[str, FreshProcesses] = {}
+        self._memory = MemoryLimit(options.memory)
+        self._fresh = FreshProcesses(FORK_SERVER, memory=options.memory)
         self._post_mortem = PostMortem()
         self._start = time.perf_counter()
         self.header_line = headed(
@@ -87,30 +98,38 @@ class Campaign:
         assert isinstance(law, Law)
         self.journal.begin(backend)
         try:
-            with listening(options.is_worker), self._watched(), contained():
+            with self.kept(), listening(options.is_worker), self._watched(), contained():
                 if options.replay is not None:
                     return options.replay.judged(backend)
                 known = options.known[backend.name]
-                fresh = self._fresh(backend)
-                return judge_any(law, backend, options.effort, known, self.journal.write, fresh)
+                return judge_any(law, backend, options.effort, known, self.journal.write, self._fresh)
         except LawTimeout:
             return timed_out(
                 case, self.journal.running(law, backend, options.effort.seed), options, self._examined
             )
         except Exception as error:
-            if not isinstance(error, EngineBroke) and not place_of(error, backend):
+            if not isinstance(error, EngineBroke) and not place_of(error, backend) and not starved(error):
                 raise  # a mistake of ours
             return broke(case, error, options)
 
-    def _fresh(self, backend: Backend) -> FreshProcesses:
-        """Where failing programs are run in processes of their own."""
-        if backend.name not in self._elsewhere:
-            self._elsewhere[backend.name] = FreshProcesses(backend.given, FORK_SERVER)
-        return self._elsewhere[backend.name]
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """A block in which memory is limited, and after which what processes share is as it was before.
+
+        A worker process that would leave too little memory to others ends.
+        """
+        try:
+            with kept(), self._memory.held():
+                yield
+        finally:
+            if self.options.is_worker and self._memory.exhausted:
+                limit = self.options.memory
+                self.journal.last_words(f"the process kept more than half of {limit} MiB (--memory-limit)")
+                os._exit(1)
 
     def _examined(self, law: Law, program: Program, backend: Backend) -> Small | None:
         """A program that ended its process, made small."""
-        options, processes = self.options, self._fresh(backend)
+        options, processes = self.options, self._fresh
         known = options.known[backend.name]
         return self._post_mortem.examine(
             law, program, backend, options.effort, known, processes, options.timeout
@@ -160,7 +179,11 @@ class Campaign:
                 assert isinstance(case.subject, Law)
                 last = self.journal.last_of(case.subject, case.backend, self.options.effort.seed)
                 self._take(
-                    self.line_of(crashed(case, last, self.options, str(report.longrepr), self._examined))
+                    self.line_of(
+                        crashed(
+                            case, last, self.options, str(report.longrepr), _exit_code(report), self._examined
+                        )
+                    )
                 )
             return
         for name, value in report.user_properties:
@@ -195,7 +218,6 @@ class Campaign:
     def close(self) -> None:
         """Complete the record."""
         self.journal.close()
-        for processes in self._elsewhere.values():
-            processes.close()
+        self._fresh.close()
         if self._recorder is not None:
             self._recorder.close(self._footer())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 from gradlaws.conformance.engines.backend import Backend
@@ -21,12 +22,26 @@ from gradlaws.conformance.suite.settings import Settings
 Examine = Callable[[Law, Program, Backend], Small | None]
 
 
-def crashed(case: Case, last: Last | None, options: Settings, said: str, examine: Examine) -> Result:
-    """The verdict on a case whose worker process is gone; `said`: by pytest-xdist."""
-    if options.timeout and last is not None and last.lasted >= options.timeout:
+#: The exit code of a process that was ended since it took too long.
+ENDED = 1
+
+
+def crashed(
+    case: Case, last: Last | None, options: Settings, said: str, code: int | None, examine: Examine
+) -> Result:
+    """The verdict on a case whose worker process is gone.
+
+    said: by pytest-xdist.
+    code: the exit code of the process, negative for a signal; None where it is not known.
+    """
+    late = options.timeout and last is not None and last.lasted >= options.timeout
+    if late and code in (None, ENDED):
         return timed_out(case, last, options, examine)
     first = said.splitlines()
-    message = f"the process died; {first[0] if first else ''}"
+    how = "" if code is None else f", {signal.Signals(-code).name}" if code < 0 else f", exit code {code}"
+    message = f"the process died{how}; {first[0] if first else ''}"
+    if last is not None and last.why:
+        message = last.why
     return _ended(case, last, options, Verdict.CRASH, message, examine)
 
 

@@ -1,7 +1,7 @@
-"""The other side of `gradlaws.conformance.judgement.fresh_processes`: imports an engine, and forks for each program.
+"""The other side of `gradlaws.conformance.judgement.fresh_processes`: imports engines, and forks for each program.
 
-`python -m gradlaws.conformance.suite.fork_server ENGINE` says `{}` once the engine is there; then each line that it is
-given asks for a program, and is answered by a line that says what came of it. It ends with its input.
+`python -m gradlaws.conformance.suite.fork_server` says `{}` once it is there; then each line that it is given asks for
+a program on an engine, and is answered by a line that says what came of it. It ends with its input.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import random
 import select
 import signal
-import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -22,6 +21,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.discovery import find
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke, described
 from gradlaws.conformance.engines.isolation import contained
+from gradlaws.conformance.engines.memory_limit import MemoryLimit
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.language.serialization import loaded
 from gradlaws.conformance.laws.breach import Broken
@@ -35,16 +35,19 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(nowhere, descriptor)  # what the engine prints is no answer
-    given = sys.argv[1]
-    find(given)  # imports the engine
+    known: set[str] = set()
     answers.write(b"{}\n")
     answers.flush()
     for line in asked:
-        answers.write(json.dumps(answered(json.loads(line), given)).encode() + b"\n")
+        question = json.loads(line)
+        if question["given"] not in known:
+            known.add(question["given"])
+            find(question["given"])  # imports the engine
+        answers.write(json.dumps(answered(question)).encode() + b"\n")
         answers.flush()
 
 
-def answered(question: dict[str, Any], given: str) -> dict[str, Any]:
+def answered(question: dict[str, Any]) -> dict[str, Any]:
     """What comes of one program in a process of its own."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -54,7 +57,7 @@ def answered(question: dict[str, Any], given: str) -> dict[str, Any]:
         with suppress(BaseException):
             random.seed(os.urandom(16))  # or whatever is left to chance comes out as the time before
             np.random.seed(random.getrandbits(32))
-            os.write(writing, json.dumps(_judged(question, find(given))).encode() + b"\n")
+            os.write(writing, json.dumps(_judged(question, find(question["given"]))).encode() + b"\n")
             os._exit(0)
         os._exit(1)
     os.close(writing)
@@ -101,7 +104,7 @@ def _judged(question: dict[str, Any], backend: Backend) -> dict[str, Any]:
     assert law is not None
     standard = Standard(strict=question["strict"], dialect=question["dialect"])
     try:
-        with backend.session(), contained():
+        with backend.session(), MemoryLimit(question["memory"]).held(), contained():
             examine_any(law, program, backend, Judge(law.id), standard)
     except Broken as error:
         return {"broken": [error.law, error.thing, error.got, error.expected, error.index, error.kind]}

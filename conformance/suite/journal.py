@@ -23,14 +23,16 @@ from gradlaws.strategies.vocabulary import Vocabulary
 _NAME = 64
 _TIME = struct.Struct("d")
 _HEAD = 2 * _NAME + _TIME.size
-_WHOLE = _HEAD + SIZE
+_WHY = 160
+_WHOLE = _HEAD + SIZE + _WHY
 
 
 class Last(NamedTuple):
-    """What ran last: its program (None for an exhibit), and for how many seconds."""
+    """What ran last: its program (None for an exhibit), for how many seconds, and why it ended, where that is known."""
 
     program: Program | None
     lasted: float
+    why: str = ""
 
 
 class Journal:
@@ -60,8 +62,14 @@ class Journal:
     def write(self, law: str, data: bytes) -> None:
         """Note what runs next."""
         self._latest = law.encode().ljust(_NAME, b"\0") + self._backend + data.ljust(SIZE, b"\0")
+        self._latest += bytes(_WHY)
         if self._map is not None:
             self._map[:_WHOLE] = self._latest
+
+    def last_words(self, why: str) -> None:
+        """Note why this process is about to end."""
+        if self._map is not None:
+            self._map[_WHOLE - _WHY : _WHOLE] = why.encode()[:_WHY].ljust(_WHY, b"\0")
 
     def running(self, law: Law, backend: Backend, seed: int) -> Last | None:
         """What this process was about to run for this law on this backend, in a run under this seed."""
@@ -82,10 +90,11 @@ class Journal:
             return None
         program = None
         if law.id == WHOLE.id:
-            program = program_from(backend, seed, data[_HEAD:])
+            program = program_from(backend, seed, data[_HEAD : _HEAD + SIZE])
         elif law.leaning is not None:
-            program = drawn(law, Vocabulary.of(backend), data[_HEAD:])
-        return Last(program, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0])
+            program = drawn(law, Vocabulary.of(backend), data[_HEAD : _HEAD + SIZE])
+        why = data[_WHOLE - _WHY : _WHOLE].rstrip(b"\0").decode("utf-8", "replace")
+        return Last(program, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0], why)
 
     def close(self) -> None:
         """Remove this process's journal: it ended in good order."""

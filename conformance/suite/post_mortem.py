@@ -45,7 +45,7 @@ class PostMortem:
 
         limit: seconds that the law might take, if any were set.
         """
-        if self.left <= 0 or not processes.usable:
+        if self.left <= 0 or not processes.know(backend):
             return None
         start, seconds = monotonic(), min(EACH, self.left)
         reducer: Reducer

@@ -152,8 +152,8 @@ class Replay:
 
     def _ended(self, backend: Backend) -> Result | None:
         """The verdict on a program that ends its process; None if it does not."""
-        processes = FreshProcesses(backend.given, FORK_SERVER)
-        error = processes.error(self.law.id, self.program, self.standard)
+        processes = FreshProcesses(FORK_SERVER)
+        error = processes.error(backend, self.law.id, self.program, self.standard)
         processes.close()
         if not isinstance(error, ProcessEnded):
             return None

@@ -18,10 +18,21 @@ def introduction(options: Settings, cases: Cases) -> Iterator[str]:
     count = len(cases.laws) // max(len(options.backends), 1)
     part = "" if selection.whole else f" of {len(selection.of_level())}"
     note = "" if effort.examples == PROFILES[options.profile].examples else " (--max-examples)"
+    yield f"gradlaws: {isolation(options)}"
     yield (
         f"gradlaws: level {selection.level}, {count}{part} laws, profile {options.profile}: {effort.examples} "
         f"programs a law{note}, seed {effort.seed}"
     )
+
+
+def isolation(options: Settings) -> str:
+    """Whether worker processes contain what an engine does."""
+    limits = [f"{options.timeout:g} s a law"] * bool(options.timeout)
+    limits += [f"{options.memory:,} MiB"] * bool(options.memory)
+    limited = f"; limits: {', '.join(limits)}" if limits else ""
+    if options.workers:
+        return f"isolated in {options.workers} worker processes: a crash or a hang costs the law that ran{limited}"
+    return f"not isolated: a crash of the engine ends the run (-n 2, or `gradlaws run`, contains it){limited}"
 
 
 def _engine(backend: Backend, options: Settings) -> Iterator[str]:

@@ -34,6 +34,8 @@ class Settings:
     profile:   its name.
     replay:    the one program that is run instead of all.
     timeout:   seconds that a law may take; 0 for as long as it likes.
+    memory:    MiB that a process may take beyond what it has once the engine is loaded; 0 for any.
+    workers:   worker processes of pytest-xdist; 0 where this process judges.
     is_worker: whether this is a worker process of pytest-xdist.
     """
 
@@ -44,6 +46,8 @@ class Settings:
     profile: str
     replay: Replay | None
     timeout: float
+    memory: int
+    workers: int
     is_worker: bool
 
     @classmethod
@@ -74,6 +78,8 @@ class Settings:
                 if option.replay is not None
                 else None,
                 option.law_timeout,
+                option.memory_limit or 0,
+                len(getattr(option, "tx", None) or ()) if worker is None else 0,
                 worker is not None,
             )
         except (BackendError, KnownFailuresError, ReplayError, SelectionError) as error:

@@ -250,7 +250,7 @@ class Soak:
             self.tally.unreduced[blamed(located)] += 1
             return
         fresh = None
-        if self.fresh is not None and self.fresh.usable:
+        if self.fresh is not None and self.fresh.know(self.backend):
             fresh = fresh_shrinker(self.backend, self.shrinker.seconds, self.standard, self.known, self.fresh)
         self.keep(number, reduced(program, located, self.shrinker, self._careful, fresh))
 

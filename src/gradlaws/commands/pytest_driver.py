@@ -23,7 +23,7 @@ from gradlaws.commands import CommandError, Exit
 from gradlaws.commands.progress import Progress
 from gradlaws.conformance import plugin
 from gradlaws.conformance.engines.isolation import interrupt
-from gradlaws.conformance.suite.arguments import time_limit
+from gradlaws.conformance.suite.arguments import count, time_limit
 from gradlaws.conformance.suite.campaign import LINE, Campaign
 from gradlaws.conformance.suite.report_header import introduction
 from gradlaws.reports.output_paths import check_file
@@ -42,6 +42,7 @@ OPTIONS = (
     "max_examples",
     "seed",
     "known_failures",
+    "memory_limit",
 )
 
 
@@ -61,6 +62,13 @@ def declare(parser: ArgumentParser) -> None:
     add("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
     add("--known-failures", action="append", type=Path, metavar="FILE", help="what is known to fail (TOML)")
     add("--law-timeout", type=time_limit, metavar="SECONDS", help="a law that takes longer is a TIMEOUT")
+    add(
+        "--memory-limit",
+        type=count,
+        metavar="MiB",
+        help="memory that a process may take beyond what it has once the engine is loaded (Linux); more costs the law "
+        "that ran. Default: no limit",
+    )
     add(
         "--workers",
         default="auto",

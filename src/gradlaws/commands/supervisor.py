@@ -34,7 +34,10 @@ def supervised(command: Callable[[], int]) -> int:
         preparation.told_to(writing)
         return command()
     os.close(writing)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the child, too
+    if hasattr(signal, "sigtimedwait"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    else:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the child, too
     for number in HANDED_ON:
         signal.signal(number, lambda number, _: _hand_on(child, number))
     return _watched(child, reading)
@@ -43,6 +46,14 @@ def supervised(command: Callable[[], int]) -> int:
 def _hand_on(child: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(child, number)
+
+
+def _interrupted(child: int) -> None:
+    """Hand on an interrupt that was sent to this process; a terminal's goes to the child, too."""
+    if hasattr(signal, "sigtimedwait"):
+        came = signal.sigtimedwait({signal.SIGINT}, 0)
+        if came is not None and came.si_pid:
+            _hand_on(child, signal.SIGINT)
 
 
 def _end_with(parent: int) -> None:
@@ -67,6 +78,7 @@ def _watched(child: int, reading: int) -> int:
                 what, since = lines[-1].decode("utf-8", "replace"), time.monotonic()
         elif not readable:
             time.sleep(0.05)
+        _interrupted(child)
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return _told(what, status)
