@@ -86,6 +86,14 @@ class ReferenceBroke(EngineBroke):
 class ProcessEnded(EngineBroke):
     """A program ended its process, or did not end in time."""
 
+    #: The kind of what did not end.
+    LATE = "late"
+
+    @property
+    def late(self) -> bool:
+        """Whether it did not end."""
+        return self.kind == (self.LATE,)
+
 
 @contextmanager
 def guarded() -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.engines.exceptions import reference_broke
+from gradlaws.conformance.engines.exceptions import ProcessEnded, reference_broke
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.known_failures.symptom import Symptom, symptom
 from gradlaws.conformance.language.program import Program
@@ -39,6 +39,8 @@ def symptom_of(error: Exception) -> Symptom:
     """What a failure looks like; whatever is no `Broken` was raised where there must be no error."""
     if isinstance(error, Broken):
         return symptom(error.thing, error.got, error.expected, error.index)
+    if isinstance(error, ProcessEnded):
+        return Symptom("hung" if error.late else "crashed")
     return symptom("", str(error), "no error", getattr(error, "index", None))
 
 

@@ -15,13 +15,12 @@ from gradlaws.conformance.judgement.verdict import Recurrence
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
+from gradlaws.conformance.laws.breach import symptom_of
 from gradlaws.conformance.whole_programs.law import WHOLE
 from gradlaws.conformance.whole_programs.shrinker import fresh_shrinker
 
 #: What runs programs in processes of their own.
 FORK_SERVER = "gradlaws.conformance.suite.fork_server"
-#: The kind of what does not end in time.
-LATE = ("late",)
 #: Seconds for one program, and for all programs of a run.
 EACH, ALL = 15.0, 60.0
 #: Seconds after which a smaller program is taken not to end, where programs of its kind did not.
@@ -53,7 +52,11 @@ class PostMortem:
             reducer = fresh_shrinker(backend, seconds, standard, known, processes)
         else:
             subject = FreshSubject(
-                law.id, backend, standard, processes, lambda p, _: known.excuse(law.id, p) is not None
+                law.id,
+                backend,
+                standard,
+                processes,
+                lambda p, e: known.excuse(law.id, p, symptom_of(e)) is not None,
             )
             reducer = Reduction(subject, seconds, runs=True)
         processes.seconds = min(LONGEST, limit or LONGEST)
@@ -73,11 +76,11 @@ class PostMortem:
                 break
         else:
             return Small(program, error or ProcessEnded(""), False, Recurrence(1, 1, 0, 1))
-        if error.kind == LATE:
+        if error.late:
             processes.seconds = min(HUNG, confirmed)
         small = reducer.reduce(form, error)
         processes.seconds = confirmed
-        times = 1 if error.kind == LATE else FRESH
+        times = 1 if error.late else FRESH
         again = [
             found for _ in range(times) if isinstance(found := reducer.error(small.program), ProcessEnded)
         ]

@@ -32,7 +32,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.trial import Judge
-from gradlaws.conformance.suite.post_mortem import FORK_SERVER, LATE
+from gradlaws.conformance.suite.post_mortem import FORK_SERVER
 from gradlaws.conformance.whole_programs.law import WHOLE, examine_any, law_of
 from gradlaws.conformance.whole_programs.soak_file import found_of
 from gradlaws.conformance.whole_programs.soak_file import read as read_soak
@@ -157,7 +157,7 @@ class Replay:
         processes.close()
         if not isinstance(error, ProcessEnded):
             return None
-        verdict = Verdict.TIMEOUT if error.kind == LATE else Verdict.CRASH
+        verdict = Verdict.TIMEOUT if error.late else Verdict.CRASH
         failure = Failure(verdict, death_of(self.law.id, self.program, backend), str(error))
         failure.finding.script = scripted(failure.finding, error, backend, self.standard)
         return concluded(self.law.id, backend, Evidence(programs=1, failure=failure))

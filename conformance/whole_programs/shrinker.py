@@ -22,7 +22,7 @@ from gradlaws.conformance.judgement.shrinker import Shrinker, Subject, same_fail
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Look
-from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS, breach
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
 
@@ -136,7 +136,7 @@ def fresh_shrinker(
     """What makes whole programs small in processes of their own."""
 
     def listed(program: Program, error: Exception) -> bool:
-        return known.excuse(blamed(error), program) is not None
+        return known.excuse(blamed(error), program, symptom_of(error)) is not None
 
     subject = partial(FreshSubject, WHOLE_PROGRAMS, backend, standard, processes, listed)
     return WholeShrinker(backend, seconds, subject=subject)
