@@ -141,7 +141,7 @@ def test_what_cannot_be_judged_is_told_in_one_message(
 def test_what_does_not_come_to_be_judged_is_told_in_one_message(
     judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, said: str
 ) -> None:
-    monkeypatch.setenv("GRADLAWS_START_TIMEOUT", "3")
+    monkeypatch.setenv("GRADLAWS_START_TIMEOUT", "5")
     done = judged("two workers", engine)
     assert done.returncode == 4
     assert said in done.stdout + done.stderr
@@ -153,7 +153,7 @@ def test_what_does_not_come_to_be_judged_is_told_in_one_message(
 def test_what_hangs_for_ever_ends_all_the_same(
     judged: Judged, monkeypatch: pytest.MonkeyPatch, way: str, code: int
 ) -> None:
-    monkeypatch.setenv("GRADLAWS_START_TIMEOUT", "2")
+    monkeypatch.setenv("GRADLAWS_START_TIMEOUT", "5")
     done = judged(way, "HangsInTheCheck" if way == "plain pytest" else "HangsInWorkers")
     assert done.returncode == code
     assert "in a row" in done.stdout + done.stderr or way == "plain pytest"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.exceptions import ProcessEnded
+from gradlaws.conformance.engines.exceptions import ProcessEnded, plain
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.findings import (
@@ -90,7 +90,7 @@ class Replay:
                 data["recurrence"], data["thing"] = finding.get("recurrence"), finding.get("thing")
                 return cls._made(data, standard, str(path))
         listed = f"it has {', '.join(known)}" if known else "no failure in it has a program"
-        raise ReplayError(f"{path}: no failure has the id {key}; {listed}")
+        raise ReplayError(f"{path}: no failure has the id {plain(key)}; {listed}")
 
     @classmethod
     def soaked(cls, path: Path, key: str) -> Replay:

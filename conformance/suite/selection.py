@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
+from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.conformance.laws import LAWS, LEVELS, Law
 from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES
 from gradlaws.conformance.whole_programs.law import WHOLE
@@ -43,10 +44,14 @@ class Selection:
         for name in sorted(wanted - known):
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise SelectionError(f"--laws {name}: no such law or family; {hint}`gradlaws laws` lists them")
+            raise SelectionError(
+                f"--laws {plain(name)}: no such law or family; {hint}`gradlaws laws` lists them"
+            )
         found = cls(level, wanted, (1, 1) if shard is None else _shard(shard))
         if wanted and not (found._named(found.of_level()) or found._named(found.wholes_of_level())):
-            raise SelectionError(f"--laws {names}: none of these is in the level {level}; try --level torch")
+            raise SelectionError(
+                f"--laws {plain(str(names))}: none of these is in the level {level}; try --level torch"
+            )
         return found
 
     @property
@@ -89,5 +94,7 @@ class Selection:
 def _shard(text: str) -> tuple[int, int]:
     first, _, count = text.partition("/")
     if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
-        raise SelectionError(f"--shard {text}: write I/N, for example 1/3 for the first of three machines")
+        raise SelectionError(
+            f"--shard {plain(text)}: write I/N, for example 1/3 for the first of three machines"
+        )
     return int(first), int(count)
