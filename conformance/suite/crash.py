@@ -74,7 +74,7 @@ def _ended(
     )
     if small is not None and isinstance(small.error, ProcessEnded):
         failure.finding.script = scripted(failure.finding, small.error, backend, options.effort)
-        if verdict is Verdict.CRASH and not (last and last.why):
+        if verdict is Verdict.CRASH and str(small.error) and not (last and last.why):
             failure = failure._replace(message=str(small.error))
     failure = recurring(failure, None if small is None else small.recurrence)
     result = concluded(law.id, backend, Evidence(failure=failure, excuse=excuse))
