@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from gradlaws.conformance.engines.dialect import MEANING
+from gradlaws.conformance.engines.dialect import meaning
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record_reader import LEVELS, Engine, ExampleResult, LawResult, Record
 from gradlaws.reports.root_causes import BREAKS, Cause, causes_of
@@ -215,7 +215,7 @@ class View:
             Declared(
                 name,
                 value,
-                MEANING.get((name, value), ""),
+                meaning(name, value),
                 tuple(result.law for result in self.ordered if name in result.waived),
             )
             for name, value in self.engine.conventions.items()

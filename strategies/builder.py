@@ -64,7 +64,7 @@ class Builder(OpDraft):
         if not self._fits(row, values, params) or not (self.refused(target) or self.writable(target)):
             return False
         known = all(self.info[v].known for v in (target, *inputs))
-        if row.domain is not None and not known:
+        if self.particular(row) and not known:
             return False
         try:
             made = np.asarray(row(*values, **params))

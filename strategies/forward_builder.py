@@ -18,7 +18,8 @@ from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Literal, Step, Var
 from gradlaws.conformance.ops import TABLE, Op
-from gradlaws.conformance.ops.table import Constant, Elementwise, Params, Weighted
+from gradlaws.conformance.ops.kinks import KINKS, kinked
+from gradlaws.conformance.ops.table import Constant, Elementwise, Params
 from gradlaws.conformance.tensor_contents import VALUES
 from gradlaws.strategies.vocabulary import Vocabulary
 
@@ -73,6 +74,8 @@ class Draft:
         self.recording = [True]
         #: Whether ops may leave their domain and the range of modest numbers, so that infinities and NaN arise.
         self.wild = False
+        #: Whether ops may be where they have no derivative but a choice of subgradients, which is a convention.
+        self.kinks = False
         self._turn = 0
 
     def program(self) -> Program:
@@ -182,7 +185,7 @@ class Draft:
         known = even = True
         for info in infos:
             known, even = known and info.known, even and info.contiguous
-        if (row.domain is not None and not known) or (not even and "contiguous" in row.tags):
+        if (self.particular(row) and not known) or (not even and "contiguous" in row.tags):
             return None
         try:
             made = row(*values, **params)
@@ -225,6 +228,10 @@ class Draft:
             known=known,
         )
 
+    def particular(self, row: Op) -> bool:
+        """Whether it depends on the values of the operands whether an op may be used."""
+        return row.domain is not None or (row.name in KINKS and not self.kinks)
+
     def _fits(self, row: Op, values: list[Array], params: Params) -> bool:
         dtype = values[0].dtype
         if len(values) == 1 or all([v.dtype == dtype for v in values]):
@@ -240,9 +247,10 @@ class Draft:
                 return False  # whether a 0-d operand takes part in promotion is each engine's own convention
         if not self.wild and row.domain is not None and not row.domain(*values, **params):
             return False
-        if isinstance(row.rule, Weighted) and not self.vocabulary.ties and values[0].size:
-            return not row.rule.tied(row(*values, **params), *values, **params)
-        return True
+        try:
+            return self.kinks or not kinked(row, *values, **params)
+        except ValueError:
+            return False  # they do not broadcast
 
     def converted(self, x: Var, dtype: str) -> Var:
         """`x.to(dtype)`, which is x itself where x has that dtype already."""

@@ -17,14 +17,12 @@ class Vocabulary:
 
     accepts: whether an op is there with certain parameters: `accepts(op, **params)`.
     constants: whether a leaf need not require grad.
-    ties: whether an extremum may be taken where it is taken on several times.
     """
 
     ops: frozenset[str] = field(default_factory=lambda: TABLE.names() | frozenset(INPLACE))
     capabilities: frozenset[str] = frozenset()
     accepts: Callable[..., bool] = lambda op, **params: True
     constants: bool = True
-    ties: bool = True
 
     @classmethod
     def of(cls, backend: Backend, ops: frozenset[str] | None = None) -> Vocabulary:
@@ -86,4 +84,4 @@ class Vocabulary:
 
 @lru_cache(maxsize=8)  # each sorts the op table anew
 def _vocabulary(ops: frozenset[str], has: frozenset[str], accepts: Callable[..., bool]) -> Vocabulary:
-    return Vocabulary(ops, has, accepts, "constants" in has, "ties" in has)
+    return Vocabulary(ops, has, accepts, "constants" in has)

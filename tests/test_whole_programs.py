@@ -177,20 +177,13 @@ def test_minimal_programs_are_short_and_quick_to_find() -> None:
     assert len(lengths) > 0.75 * len(FAULTS), missed
 
 
-class Untied(ReferenceBackend):
-    withheld = frozenset({"ties"})
-
-
 @pytest.mark.parametrize(("largest", "sound"), [(2.0, True), (1.0, False)])
-def test_a_program_is_not_made_small_by_a_tie_that_the_engine_leaves_open(
-    largest: float, sound: bool
-) -> None:
+def test_a_program_is_not_made_small_by_a_tie(largest: float, sound: bool) -> None:
     leaf = Leaf(literal([1.0, largest]), True, outs=(0,))
     program = Program(
         (leaf, Apply("amax", (0,), (("dim", 0), ("keepdim", False)), outs=(1,)), Backward((1,)))
     )
-    assert WholeSubject(Untied(), form=watchful).sound(program) is sound
-    assert WholeSubject(REFERENCE, form=watchful).sound(program)
+    assert WholeSubject(REFERENCE, form=watchful).sound(program) is sound
 
 
 def test_scripts_show_the_defect_without_the_project(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import candle
 
+from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.time_limit import time_limit
 from gradlaws.conformance.engines.torch_like import TorchLike
 
@@ -26,14 +27,14 @@ class CandleBackend(TorchLike):
     name = "candle"
     engine = candle
     features = (TorchLike.features - {"inputs", "materialize_grads"}) | {"lifetime", "order"}
+    dialect = Dialect(kinks={"hardtanh": "largest", "relu6": "largest"})
     withheld = frozenset({"backward_many", "retains_grad", "register_post_accumulate_hook", "ties"})
     #: There are no extrema of all elements or with places by these names, and masks are not broadcast.
     lacks = frozenset({"max_all", "min_all", "max_dim", "min_dim", "masked_fill", "masked_fill_"})
     spellings = {
         "clamp": "torch.clamp({0}, {min}, {max})",
         "clamp_": "{0}.clamp_({min}, {max})",
-        "softmax": "torch.nn.functional.softmax({0}, dim={dim})",
-        "log_softmax": "torch.nn.functional.log_softmax({0}, dim={dim})",
+        **{op: f"torch.nn.functional.{op}({{0}}, dim={{dim}})" for op in ("softmax", "log_softmax")},
         "sort": "torch.sort({0}, dim={dim})[0]",
         "topk": "torch.topk({0}, {k}, dim={dim})[0]",
         "index": f"{{0}}[{INTEGERS}]",

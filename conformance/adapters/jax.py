@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.functional import Functional, Traced
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.entropy import Array
@@ -20,6 +21,7 @@ class JaxBackend(Functional):
 
     name = "jax"
     engine, alias, falls_back = jax, "jax", False
+    dialect = Dialect(kinks={"abs": "right", "leaky_relu": "right", "hardtanh": "largest"})
     spellings = {
         **numpy_like("jax.numpy"),
         **{

@@ -22,10 +22,10 @@ class MygradBackend(Spelled):
     name = "mygrad"
     engine, alias, falls_back = mygrad, "mygrad", False
     features = frozenset({"float32", "integer", "views", "lifetime", "order"})
-    withheld = frozenset({"ties"})  # the first of several takes it all
     dialect = Dialect(
         accumulation="overwrites", intermediates="kept", bare_root="any", gradient_shape="broadcasts",
         gradient_type="array", freed="stops", use="clears", untracked_root="nothing", leaf_write="recorded",
+        kinks=dict.fromkeys(("amax", "amin", "max_all", "min_all"), "first"),
     )  # fmt: skip
     #: Rounding and signs are for constants only, and a cast makes a tensor without history.
     lacks = frozenset({"sign", "floor", "round", "trunc", "cast", "to_integer"})

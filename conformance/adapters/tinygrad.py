@@ -24,20 +24,20 @@ class TinygradBackend(Spelled):
 
     name = "tinygrad"
     engine, alias, falls_back = Tensor, "Tensor", False
-    dialect = Dialect(bare_root="0-d", intermediates="kept", returns="something")
+    dialect = Dialect(
+        bare_root="0-d", intermediates="kept", returns="something",
+        kinks={"leaky_relu": "right", "hardtanh": "largest", "relu6": "left"},
+    )  # fmt: skip
     features = frozenset({"float32", "integer", "same_object", "order", "lifetime"})
     withheld = frozenset({"constants"})
     spellings = methods() | {
         **{op: f"{{0}}.{op}(axis={{dim}}, keepdim={{keepdim}})" for op in AXIS[:-2]},
-        "amax": "{0}.max(axis={dim}, keepdim={keepdim})",
-        "amin": "{0}.min(axis={dim}, keepdim={keepdim})",
+        **{f"a{m}": f"{{0}}.{m}(axis={{dim}}, keepdim={{keepdim}})" for m in ("max", "min")},
         **{op: f"{{0}}.{op}(axis={{dim}})" for op in ("softmax", "log_softmax", "cumprod", "cumsum")},
-        "max_dim": "{0}.max(axis={dim})",
-        "min_dim": "{0}.min(axis={dim})",
+        **{f"{m}_dim": f"{{0}}.{m}(axis={{dim}})" for m in ("max", "min")},
         "where": "({0} > 0).where({1}, {2})",
         "clamp": "{0}.clamp({min}, {max})",
-        "cat": "{0}.cat({1}, dim={dim})",
-        "stack": "{0}.stack({1}, dim={dim})",
+        **{op: f"{{0}}.{op}({{1}}, dim={{dim}})" for op in ("cat", "stack")},
         "flip": "{0}.flip(({dim},))",
         "sort": "{0}.sort({dim})[0]",
         "topk": "{0}.topk({k}, {dim})[0]",

@@ -8,8 +8,11 @@ Values at smooth points, shapes, dtypes and memory of its own are no conventions
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_type_hints
+
+from gradlaws.conformance.ops.kinks import KINKS
 
 
 class DialectError(ValueError):
@@ -35,6 +38,10 @@ class Dialect:
     use:            an op leaves the .grad of its operands alone, or clears it.
     untracked_root: a backward from a tensor that does not require grad is refused, or does nothing.
     returns:        a backward returns None, or something else.
+    kinks:          by op, which element of the subdifferential it takes at its kinks, where that is not PyTorch's:
+                    `kinks={"relu": "right", "maximum": "first"}`. An op of one operand has the `least` of its one-sided
+                    derivatives, the `largest`, the one from the `left` or the `right`, or the `middle` of them; those
+                    that tie for an extremum share its gradient (`even`), or the `first` or the `last` has it all.
     """
 
     absent: Literal["None", "zeros"] = "None"
@@ -48,8 +55,17 @@ class Dialect:
     use: Literal["keeps", "clears"] = "keeps"
     untracked_root: Literal["refused", "nothing"] = "refused"
     returns: Literal["None", "something"] = "None"
+    kinks: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kinks", tuple(sorted(dict(self.kinks).items())))
+        for op, element in dict(self.kinks).items():
+            known = KINKS[op].elements if op in KINKS else ()
+            if element not in known:
+                there = ", ".join(known or [name for name, kink in KINKS.items() if kink.elements])
+                raise DialectError(
+                    f"dialect: kinks={{{op!r}: {element!r}}} is no convention; there are {there}"
+                )
         for name, values in conventions().items():
             value = getattr(self, name)
             if value not in values:
@@ -68,12 +84,28 @@ class Dialect:
     @property
     def deviations(self) -> dict[str, str]:
         """The conventions that differ from PyTorch's, with their values."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value != conventions()[name][0]}
+        values = {name: getattr(self, name) for name in conventions()}
+        chosen = {name: value for name, value in values.items() if value != conventions()[name][0]}
+        kinks = {f"kinks of {op}": e for op, e in dict(self.kinks).items() if e != KINKS[op].elements[0]}
+        return chosen | kinks
 
     def touching(self, law: str) -> tuple[str, ...]:
         """The conventions whose declared deviations change what this law asserts."""
-        return tuple(name for name, value in self.deviations.items() if law in TOUCHED[name, value])
+        return tuple(name for name, value in self.deviations.items() if law in touched(name, value))
+
+
+def touched(name: str, value: str) -> frozenset[str]:
+    """The laws of PyTorch that an engine breaks which does as it declares by this deviation."""
+    op = name.removeprefix("kinks of ")
+    return frozenset({KINKS[op].law}) if op != name else TOUCHED[name, value]
+
+
+def meaning(name: str, value: str) -> str:
+    """What a deviation means, in a sentence for reports; empty for one that is not known."""
+    op = name.removeprefix("kinks of ")
+    if op == name:
+        return MEANING.get((name, value), "")
+    return f"at its kinks {op} takes another element of the subdifferential: {value}"
 
 
 _conventions: dict[str, tuple[str, ...]] = {}
@@ -83,7 +115,8 @@ def conventions() -> dict[str, tuple[str, ...]]:
     """Every convention with its values, PyTorch's first."""
     if not _conventions:
         hints = get_type_hints(Dialect)
-        _conventions.update((field.name, get_args(hints[field.name])) for field in fields(Dialect))
+        names = [field.name for field in fields(Dialect) if field.name != "kinks"]  # those are each op's own
+        _conventions.update((name, get_args(hints[name])) for name in names)
     return _conventions
 
 

@@ -13,7 +13,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Var
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import INPLACE, TABLE
-from gradlaws.conformance.ops.table import Weighted
+from gradlaws.conformance.ops.kinks import kinked
 
 #: How a program is run: `run`, or what looks at it in another way.
 Observe = Callable[[Program, Backend], Trace]
@@ -21,10 +21,10 @@ Observe = Callable[[Program, Backend], Trace]
 Contents = dict[Var, tuple[Array, bool]]
 
 
-def in_domain(program: Program, trace: Trace, ties: bool = True) -> bool:
+def in_domain(program: Program, trace: Trace, kinks: bool = False) -> bool:
     """Whether each op is defined, and of one mind with itself, at the values that it met.
 
-    ties: whether that includes extrema where they are taken on several times.
+    kinks: whether that includes values at which it has no derivative but a choice of subgradients.
     """
     values: dict[Var, Array] = {}
     for step, moment in zip(program, trace, strict=True):
@@ -34,20 +34,18 @@ def in_domain(program: Program, trace: Trace, ties: bool = True) -> bool:
             met = [values[v] for v in operands if v in values]
             if len({v.dtype for v in met}) > 1 and len({v.ndim > 0 for v in met}) > 1:
                 return False  # which dtype the result has differs from engine to engine
-            whole = row.domain is not None and len(met) == len(operands)
+            whole = len(met) == len(operands)
             if whole and row.domain and not row.domain(*met, **dict(step.params)):
                 return False
-            if whole and not ties and isinstance(row.rule, Weighted):
-                y = row(*met, **dict(step.params))
-                if row.rule.tied(y, *met, **dict(step.params)):
-                    return False
-        if isinstance(step, ApplyFunction) and not moment.skipped and not _computable(step, values):
+            if whole and not kinks and kinked(row, *met, **dict(step.params)):
+                return False
+        if isinstance(step, ApplyFunction) and not moment.skipped and not _computable(step, values, kinks):
             return False
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
     return True
 
 
-def _computable(step: ApplyFunction, values: dict[Var, Array]) -> bool:
+def _computable(step: ApplyFunction, values: dict[Var, Array], kinks: bool) -> bool:
     """Whether each op of a user-defined function's forward is defined where it is applied."""
     if any(v not in values for v in step.inputs):
         return True
@@ -56,15 +54,17 @@ def _computable(step: ApplyFunction, values: dict[Var, Array]) -> bool:
         row, met, params = TABLE[op.op], [env[v] for v in op.inputs], dict(op.params)
         if row.domain is not None and not row.domain(*met, **params):
             return False
+        if not kinks and kinked(row, *met, **params):
+            return False
         env[op.outs[0]] = row(*met, **params)
     return True
 
 
-def sound(program: Program, backend: Backend, observe: Observe = run) -> bool:
-    """Whether a program can be looked at, and asks for nothing that is nowhere defined."""
+def sound(program: Program, backend: Backend, observe: Observe = run, kinks: bool = False) -> bool:
+    """Whether a program can be looked at, and asks for nothing that is nowhere defined, or a convention."""
     try:
         with contained():
-            return in_domain(program, observe(program, backend), "ties" in backend.capabilities)
+            return in_domain(program, observe(program, backend), kinks)
     except Exception:
         return False
 

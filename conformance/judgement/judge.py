@@ -23,6 +23,7 @@ from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.registry import Law
+from gradlaws.conformance.ops.kinks import KINKS
 
 
 def judge(
@@ -128,6 +129,7 @@ class LawSubject:
         self.law = law
         self.backend = backend
         self.effort = effort
+        self._kinks = law.id in {kink.law for kink in KINKS.values()}
         self._excuses = Excuses(law, backend, effort, known)
 
     def error(self, program: Program) -> Exception | None:
@@ -141,7 +143,7 @@ class LawSubject:
 
     def sound(self, program: Program) -> bool:
         """Whether a program asks for nothing that is nowhere defined."""
-        return sound(program, self.backend)
+        return sound(program, self.backend, kinks=self._kinks)
 
     def contents(self, program: Program) -> Contents:
         """What the tensors of a program hold when they are made."""

@@ -79,11 +79,6 @@ class Weighted(Rule):
 
     weights: Callable[..., Array]
 
-    def tied(self, y: Array, x: Array, **params: Any) -> bool:
-        """Whether several elements share the gradient of one result."""
-        shares = self.weights(y, x, **params)
-        return bool(((shares > 0) & (shares < 1)).any())
-
 
 @dataclass(frozen=True)
 class Cast(Rule):

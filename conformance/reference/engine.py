@@ -15,6 +15,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
+from gradlaws.conformance.ops.kinks import choosing
 from gradlaws.conformance.ops.table import Constant
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
@@ -76,7 +77,7 @@ class Engine(UserFunctions):
 
     def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
         """The result of a row of the table (a tuple where it has several)."""
-        row = ROWS[op]
+        row = self._row(ROWS[op])
         self._used(inputs)
         if op == "cast" and params["dtype"] == str(inputs[0].array.dtype):
             return inputs[0]  # there is nothing to convert
@@ -93,6 +94,11 @@ class Engine(UserFunctions):
                 self._retaining.add(result)
             results.append(result)
         return tuple(results) if row.many else results[0]
+
+    def _row(self, row: Op) -> Op:
+        """The row, with the elements of the subdifferential that the dialect takes."""
+        kinks = self.dialect.kinks
+        return choosing(row.name, dict(kinks)[row.name]) if kinks and row.name in dict(kinks) else row
 
     @staticmethod
     def _record(row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
@@ -117,7 +123,7 @@ class Engine(UserFunctions):
 
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         """Write the result of an in-place op into `target`."""
-        row = INPLACE[op].row
+        row = self._row(INPLACE[op].row)
         recorded = self.modes.enabled
         if recorded and target.family.anchor.owner is not None:
             law = "INP-01" if target.is_root else "INP-02"
