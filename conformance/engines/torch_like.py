@@ -102,7 +102,7 @@ class TorchLike(Spelled):
 
 def as_method(template: str) -> str:
     """A spelling with a call of the module turned into one of the operand: `torch.exp({0})` to `{0}.exp()`."""
-    return re.sub(r"^torch\.(?:\w+\.)*(\w+)\(\{0\}(?:, )?", r"{0}.\1(", template)
+    return re.sub(r"^torch\.(?:\w+\.)*(\w+)\(\{0\}(?:, |(?=\)))", r"{0}.\1(", template)
 
 
 def methods() -> dict[str, str]:
