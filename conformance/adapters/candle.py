@@ -10,7 +10,7 @@ import candle
 
 from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.time_limit import time_limit
-from gradlaws.conformance.engines.torch_like import TorchLike
+from gradlaws.conformance.engines.torch_like import UNLIKE, TorchLike
 
 #: Ops whose 0-d results come out of candle with shape (1,).
 WHOLE = {
@@ -30,24 +30,7 @@ class CandleBackend(TorchLike):
     dialect = Dialect(kinks={"hardtanh": "largest", "relu6": "largest"})
     withheld = frozenset({"backward_many", "retains_grad", "register_post_accumulate_hook", "ties"})
     #: There are no extrema of all elements or with places by these names, and masks are not broadcast.
-    lacks = frozenset({"max_all", "min_all", "max_dim", "min_dim", "masked_fill", "masked_fill_"}) | {
-        # Found by name, but with other parameters, with tuples for results, or of no use without integer indices.
-        *(
-            "sort_descending",
-            "kthvalue",
-            "median",
-            "cummax",
-            "cummin",
-            "addcmul",
-            "addcdiv",
-            "embedding",
-            "index_put",
-        ),
-        *("take_elements", "take_along_dim", "erf", "erfc"),
-        # These give other shapes or values, or have no backward; nobody has looked yet into whose fault that is.
-        *("gelu_erf", "pixel_shuffle", "linear", "det", "trace", "multi_dot", "poisson_nll_loss"),
-        *("binary_cross_entropy", "cosine_similarity", "adaptive_max_pool1d"),
-    }
+    lacks = UNLIKE | {"max_all", "min_all", "max_dim", "min_dim", "masked_fill", "masked_fill_"}
     spellings = {
         "clamp": "torch.clamp({0}, {min}, {max})",
         "clamp_": "{0}.clamp_({min}, {max})",

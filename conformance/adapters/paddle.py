@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 
 from gradlaws.conformance.engines.dialect import Dialect
-from gradlaws.conformance.engines.torch_like import TorchLike
+from gradlaws.conformance.engines.torch_like import UNLIKE, TorchLike
 from gradlaws.conformance.entropy import Array
 
 
@@ -49,21 +49,7 @@ class PaddleBackend(TorchLike):
         "mul_scalar_": "{0}.scale_({value})",
     }
     # These mean something else; and narrow() of a strided view writes its gradient outside of memory (3.3.1).
-    lacks = frozenset({"split", "view", "copy_", "narrow"}) | {
-        # Found by name, but with other parameters, another layout of weights, or another meaning of padding.
-        *(
-            "sort_stable",
-            "sort_descending",
-            "kthvalue",
-            "median",
-            "logcumsumexp",
-            "cummax",
-            "cummin",
-            "slice_scatter",
-        ),
-        *("linear", "scaled_dot_product_attention", "dropout", "layer_norm", "batch_norm", "rms_norm"),
-        *("avg_pool1d", "avg_pool2d", "interpolate_nearest"),
-    }
+    lacks = UNLIKE | {"split", "view", "copy_", "narrow"}
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
         return paddle.to_tensor(array, stop_gradient=not requires_grad)

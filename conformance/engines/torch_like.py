@@ -11,6 +11,46 @@ from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
+#: Ops that engines with PyTorch's names have with other parameters, layouts or results, or that nobody has tried there.
+UNLIKE = frozenset(
+    [
+        "addcdiv",
+        "addcmul",
+        "adaptive_max_pool1d",
+        "avg_pool1d",
+        "avg_pool2d",
+        "batch_norm",
+        "binary_cross_entropy",
+        "cosine_similarity",
+        "cummax",
+        "cummin",
+        "det",
+        "dropout",
+        "embedding",
+        "erf",
+        "erfc",
+        "gelu_erf",
+        "index_put",
+        "interpolate_nearest",
+        "kthvalue",
+        "layer_norm",
+        "linear",
+        "logcumsumexp",
+        "median",
+        "multi_dot",
+        "pixel_shuffle",
+        "poisson_nll_loss",
+        "rms_norm",
+        "scaled_dot_product_attention",
+        "slice_scatter",
+        "sort_descending",
+        "sort_stable",
+        "take_along_dim",
+        "take_elements",
+        "trace",
+    ]
+)
+
 
 class TorchLike(Spelled):
     """Everything by PyTorch's names; `engine` is the module that stands in for `torch`."""
