@@ -18,6 +18,7 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, described, plac
 from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.engines.preparation import preparing
 from gradlaws.conformance.engines.time_limit import Endless
+from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -310,6 +311,26 @@ def _shares(backend: Backend) -> None:
             )
 
 
+def _user_function(backend: Backend) -> None:
+    def forward(a: Any, b: Any) -> Any:
+        return [backend.apply("mul", a, b)], [a]
+
+    def formula(saved: Any, gradients: Any) -> Any:
+        return [backend.apply("add", gradients[0], saved[0]), None]
+
+    x, y = _leaf(backend), _leaf(backend)
+    made = backend.user_function(UserFunction(forward, formula), [x, y])
+    if not hasattr(made, "__len__") or len(made) != 1:
+        raise _Wrong(f"gave {type(made).__name__}, expected a sequence with the results")
+    _same(backend.numpy(made[0]), _VALUES * _VALUES, "the result of a function that multiplies")
+    backend.backward(_sum(backend, made[0]))
+    _same(
+        backend.numpy(backend.grad(x)),
+        1 + _VALUES,
+        "x.grad after a formula that adds what it saved to what arrives",
+    )
+
+
 _PROBES: tuple[tuple[str, frozenset[str], Callable[[Backend], None]], ...] = (
     ("tensor", frozenset(), _tensor),
     ("numpy", frozenset(), _numpy),
@@ -333,4 +354,5 @@ _PROBES: tuple[tuple[str, frozenset[str], Callable[[Backend], None]], ...] = (
         _hooks("register_post_accumulate_hook"),
     ),
     ("shares_memory", frozenset({"shares_memory"}), _shares),
+    ("user_function", frozenset({"user_function"}), _user_function),
 )
