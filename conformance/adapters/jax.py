@@ -11,6 +11,7 @@ import numpy as np
 from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.functional import Functional, Traced
 from gradlaws.conformance.engines.numpy_like import numpy_like
+from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 
 jax.config.update("jax_enable_x64", True)
@@ -54,3 +55,22 @@ class JaxBackend(Functional):
     def vjp(self, function: Callable[..., Any], values: Sequence[Any], seed: Any) -> Sequence[Any]:
         products: Sequence[Any] = jax.vjp(function, *values)[1](seed)
         return products
+
+    def user_function(self, function: UserFunction, inputs: Sequence[Traced]) -> Sequence[Traced]:
+        return self.applied(function, inputs)
+
+    def called(self, function: UserFunction, values: Sequence[Any]) -> Sequence[Any]:
+        def pulled(kept: Any, gradients: Any) -> Any:
+            saved, operands = kept
+            found = self.formula(function, saved, gradients)
+            zeros = jax.numpy.zeros_like
+            return tuple(zeros(x) if g is None else g for g, x in zip(found, operands, strict=True))
+
+        def kept(*xs: Any) -> Any:
+            results, saved = self.forward(function, xs)
+            return results, (saved, xs)
+
+        call = jax.custom_vjp(lambda *xs: self.forward(function, xs)[0])
+        call.defvjp(kept, pulled)
+        results: Sequence[Any] = call(*values)
+        return results

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.engines.backend import NotClaimed
 from gradlaws.conformance.engines.op_spelling import Spelled
+from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
 
@@ -96,6 +98,30 @@ class Functional(Spelled):
         return [
             Traced(part, False, lambda *values, k=k: make(*values)[k], inputs) for k, part in enumerate(made)
         ]
+
+    def called(self, function: UserFunction, values: Sequence[Any]) -> Sequence[Any]:
+        """The values of a user-defined function's results, by the engine's own means; for adapters that claim it."""
+        raise NotClaimed
+
+    def applied(self, function: UserFunction, inputs: Sequence[Traced]) -> Sequence[Traced]:
+        """A user-defined function on the tape; an adapter whose engine has such calls it from `user_function`."""
+        made = self.called(function, [x.value for x in inputs])
+        return [
+            Traced(part, False, lambda *values, k=k: self.called(function, values)[k], inputs)
+            for k, part in enumerate(made)
+        ]
+
+    @staticmethod
+    def forward(function: UserFunction, values: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """(results, saved) of a user's forward, as values."""
+        results, saved = function.forward(*map(Traced, values))
+        return tuple(x.value for x in results), tuple(x.value for x in saved)
+
+    @staticmethod
+    def formula(function: UserFunction, saved: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+        """What a user's backward computes, as values; None for none."""
+        found = function.backward(list(map(Traced, saved)), list(map(Traced, gradients)))
+        return [None if x is None else x.value for x in found]
 
     def backward(self, root: Traced, gradient: Traced | None = None, **options: Any) -> None:
         if not root.tracked or (gradient is None and root.value.size != 1):
