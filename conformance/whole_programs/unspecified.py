@@ -19,6 +19,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.laws.breach import vanishes
 from gradlaws.conformance.whole_programs.culprit import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
@@ -58,10 +59,16 @@ def _gradient(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
         # Where the derivative is zero, an engine may as well send nothing.
         nothing = d.got is None and vanishes(d.want) and (before is None or before.grad is None)
         # What a gradient depends on with derivative zero is up to the engine.
-        beyond = d.want is None and not d.got.any() and culprit.higher()
+        beyond = d.want is None and not d.got.any() and (culprit.higher() or _passed_on(trial))
         if nothing or beyond or (d.got is None and also is not None and culprit.cleared(d.var)):
             return True
     return by_formula(trial, culprit, d.var)
+
+
+def _passed_on(trial: WholeTrial) -> bool:
+    """Whether a user-defined function may have been asked where nothing arrives: then it is given zeros."""
+    functions = [step.function for step in trial.program if isinstance(step, ApplyFunction)]
+    return len(functions) > 1 and any(None in function.gradients for function in functions)
 
 
 def _gradient_tracked(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
