@@ -312,23 +312,14 @@ def _shares(backend: Backend) -> None:
 
 
 def _user_function(backend: Backend) -> None:
-    def forward(a: Any, b: Any) -> Any:
-        return [backend.apply("mul", a, b)], [a]
-
-    def formula(saved: Any, gradients: Any) -> Any:
-        return [backend.apply("add", gradients[0], saved[0]), None]
-
-    x, y = _leaf(backend), _leaf(backend)
-    made = backend.user_function(UserFunction(forward, formula), [x, y])
-    if not hasattr(made, "__len__") or len(made) != 1:
-        raise _Wrong(f"gave {type(made).__name__}, expected a sequence with the results")
-    _same(backend.numpy(made[0]), _VALUES * _VALUES, "the result of a function that multiplies")
-    backend.backward(_sum(backend, made[0]))
-    _same(
-        backend.numpy(backend.grad(x)),
-        1 + _VALUES,
-        "x.grad after a formula that adds what it saved to what arrives",
+    apply, x = backend.apply, _leaf(backend)
+    multiplied = UserFunction(
+        lambda a, b: ([apply("mul", a, b)], [a]), lambda saved, g: [apply("add", g[0], saved[0]), None]
     )
+    (made,) = backend.user_function(multiplied, [x, _leaf(backend)])
+    _same(backend.numpy(made), _VALUES * _VALUES, "the result of a function that multiplies")
+    backend.backward(_sum(backend, made))
+    _same(backend.numpy(backend.grad(x)), 1 + _VALUES, "x.grad by a formula that adds what it saved")
 
 
 _PROBES: tuple[tuple[str, frozenset[str], Callable[[Backend], None]], ...] = (
