@@ -190,14 +190,17 @@ class Builder(OpDraft):
         self.step(Backward(roots, seeds, **options))
 
     def grad(self, roots: tuple[Var, ...], inputs: tuple[Var, ...], **options: Any) -> tuple[Var, ...]:
-        """`autograd.grad(roots, inputs, gradients, **options)`; one variable per input."""
-        seeds = tuple(None if self.info[r].value.size == 1 else self.seed(r) for r in roots)
+        """`autograd.grad(roots, inputs, gradients, **options)`; a variable per input; gradients drawn unless given."""
+        seeds: tuple[Var | None, ...] | None = options.pop("gradients", None)
+        if seeds is None:
+            seeds = tuple(None if self.info[r].value.size == 1 else self.seed(r) for r in roots)
         tracked = bool(options.get("create_graph"))
         outs = tuple(
             self.bind(Info(np.zeros_like(self.info[x].value), tracked, leaf=not tracked, known=False))
             for x in inputs
         )
-        self.step(Grad(roots, inputs, seeds, outs=outs, **options))
+        given = None if all(seed is None for seed in seeds) else seeds
+        self.step(Grad(roots, inputs, given, outs=outs, **options))
         return outs
 
     def seed(self, root: Var) -> Var:

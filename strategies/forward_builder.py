@@ -64,10 +64,12 @@ class Draft:
 
     entropy:    where decisions come from.
     vocabulary: what the engine has.
+    number:     which of its batch the program is, for leanings that take things in turn.
     """
 
-    def __init__(self, entropy: Entropy, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(self, entropy: Entropy, vocabulary: Vocabulary | None = None, number: int = 0) -> None:
         self.entropy = entropy
+        self.number = number
         self.vocabulary = vocabulary or Vocabulary()
         self.steps: list[Step] = []
         self.info: dict[Var, Info] = {}

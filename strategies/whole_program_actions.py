@@ -217,21 +217,26 @@ def ask(b: Builder, cast: Cast) -> None:
     if not b.has("autograd_grad") or (cast.retained and not b.entropy.chance(25)):
         return  # what becomes of retained gradients is a matter of dispute
     start, chosen = root(b, cast), options(b)
+    roots = [start]
+    while b.has("grad_roots") and len(roots) < 3 and b.entropy.chance(20):
+        other = root(b, cast)
+        roots += [start if b.entropy.chance(40) else other] if b.has("order") or other not in roots else []
     kind = b.entropy.below(3)
-    if kind == 1:
+    if kind == 1 and b.has("allow_unused"):
         chosen["allow_unused"] = True
     elif kind == 2 and b.has("materialize_grads"):
         chosen["materialize_grads"] = True
         chosen["allow_unused"] = True
-    inputs = tuple(dict.fromkeys(receiver(b, cast, 25) for _ in range(1 + b.entropy.below(3))))
-    outs = b.grad((start,), inputs, **chosen)
+    inputs = tuple(receiver(b, cast, 25) for _ in range(1 + b.entropy.below(3)))
+    outs = b.grad(tuple(roots), inputs, **chosen)
     for var in outs:
         # It may share memory with the gradient argument, and its layout: nothing says that it does not.
         b[var].sealed, b[var].contiguous = True, False
     kept = chosen.get("retain_graph", chosen.get("create_graph", False))
-    keep_root(b, cast, start, kept)
+    for each in dict.fromkeys(roots):
+        keep_root(b, cast, each, kept)
     if b.entropy.chance(60):
-        cast.append(outs[0])
+        cast.append(b.entropy.pick(outs))
 
 
 # -- gradients -----------------------------------------------------------------------------------------------

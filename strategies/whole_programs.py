@@ -46,6 +46,7 @@ RARE, WRONG = 6, 6
 #: All capabilities that make a difference to whole programs.
 EVERYTHING = frozenset(
     [
+        "allow_unused",
         "autograd_grad",
         "backward_many",
         "create_graph",
@@ -53,6 +54,7 @@ EVERYTHING = frozenset(
         "detach_inplace",
         "enable_grad",
         "float32",
+        "grad_roots",
         "gradient_argument",
         "inplace",
         "inputs",

@@ -79,7 +79,7 @@ def test_the_smallest_engine() -> None:
 def test_every_capability_is_asked_for(capability: str) -> None:
     """A capability that no law needs would be a promise that nobody checks."""
     # What whole programs ask for; their laws are in the families HOOK and HO.
-    later = {"register_hook", "register_post_accumulate_hook", "materialize_grads"}
+    later = {"register_hook", "register_post_accumulate_hook"}
     extra = {
         "ties",
         "enable_grad",

@@ -26,7 +26,7 @@ class CandleBackend(TorchLike):
 
     name = "candle"
     engine = candle
-    features = (TorchLike.features - {"inputs", "materialize_grads"}) | {"lifetime", "order"}
+    features = (TorchLike.features - {"inputs", "materialize_grads", "grad_roots"}) | {"lifetime", "order"}
     dialect = Dialect(kinks={"hardtanh": "largest", "relu6": "largest"})
     withheld = frozenset({"backward_many", "retains_grad", "register_post_accumulate_hook", "ties"})
     #: There are no extrema of all elements or with places by these names, and masks are not broadcast.

@@ -10,8 +10,9 @@ import numpy as np
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import Elementwise
-from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.engine import Engine, MustRaise
+from gradlaws.conformance.reference.graph_traversal import Seeded
+from gradlaws.conformance.reference.node import Node, one
 
 _SIXTH = float(np.float32(1) / np.float32(6))
 
@@ -25,3 +26,27 @@ class RoughHardsigmoid(Engine):
     @classmethod
     def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
         return super()._record(cls._ROUGH if row.name == "hardsigmoid" else row, nodes, params)
+
+
+@deviation
+class HardsigmoidOnce(Engine):
+    """The derivative of hardsigmoid cannot be differentiated: whatever comes back to it is refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._final: set[int] = set()
+
+    def _products(self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool) -> Any:
+        if any(node.order in self._final for node in path):
+            raise MustRaise("HO-11", "the derivative of hardsigmoid is not differentiable")
+        return super()._products(seeded, path, targets, create_graph)
+
+    def _pull(self, node: Node, g: Node) -> tuple[Node | None, ...]:
+        parts = super()._pull(node, g)
+        if node.row is None or node.row.name != "hardsigmoid" or parts[0] is None:
+            return parts
+        made = parts[0] + one(
+            TABLE["mul_scalar"], node.inputs, {"value": 0.0}
+        )  # recorded as if it depended on x
+        self._final.add(made.order)
+        return (made,)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def replayed(root: Traced, inputs: Sequence[Traced]) -> Callable[..., Any]:
 class Functional(Spelled):
     """A tape over an engine that differentiates functions; `vjp`, `array`, `numpy` and `ones_like` are its own."""
 
-    features = frozenset({"create_graph", "order", "float32", "integer"})
+    features = frozenset({"create_graph", "grad_roots", "order", "float32", "integer"})
     withheld = frozenset({"stored"})
 
     @abstractmethod
@@ -139,9 +140,13 @@ class Functional(Spelled):
         gradients: Sequence[Any] | None = None,
         **options: Any,
     ) -> Sequence[Any]:
-        """For one root."""
-        (root,), (seed,) = roots, gradients or (None,)
-        return self._pulled(root, inputs, seed, **options)
+        """One input at a time: it may have been computed from another one, or be there twice."""
+        seeds = gradients or [None] * len(roots)
+        return [self._summed(roots, seeds, x, options) for x in inputs]
+
+    def _summed(self, roots: Sequence[Any], seeds: Sequence[Any], x: Any, options: dict[str, Any]) -> Any:
+        products = [self._pulled(r, [x], s, **options)[0] for r, s in zip(roots, seeds, strict=True)]
+        return reduce(lambda one, other: self.apply("add", one, other), products)
 
     def _pulled(
         self, root: Traced, inputs: Sequence[Traced], gradient: Any, create_graph: bool = False

@@ -57,6 +57,7 @@ class TorchLike(Spelled):
 
     features = frozenset(
         {"retain_graph", "create_graph", "inputs", "materialize_grads"}
+        | {"allow_unused", "grad_roots"}
         | {"float32", "integer", "views", "same_object"}
     )
 

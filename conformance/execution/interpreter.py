@@ -76,6 +76,8 @@ class Interpreter(Observer):
             return moment
         try:
             VERBS[kind](self, step)
+            if kind is Grad:
+                moment.nothing = tuple([v for v in step.outs if v not in env])
         except self.lawful as error:
             located(error, self.backend)
             moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
@@ -217,6 +219,8 @@ class Interpreter(Observer):
         found = self.backend.autograd_grad(
             [self.env[v] for v in step.roots], [self.env[v] for v in step.inputs], seeds, **options
         )
+        if len(found) != len(step.inputs):
+            raise ValueError(f"autograd_grad returned {len(found)} results for {len(step.inputs)} inputs")
         self._bind(step.outs, found)
 
     def _mode(self, step: Mode) -> None:

@@ -132,11 +132,30 @@ class _Oracle(Interpreter):
         engine.tolerated = ""
         self.seen = observed.seen
         moment = self.do(observed.index, observed.step)
+        if isinstance(observed.step, Grad) and moment.nothing != observed.nothing:
+            self._follow_nothing(observed.step, observed, moment)
         moment.tolerated = engine.tolerated
         raised = moment.raised
         if hung or (raised is None) == refused or moment.skipped != observed.skipped:
             self.derailed = raised.law if isinstance(raised, MustRaise) else moment.tolerated
         return moment
+
+    def _follow_nothing(self, step: Grad, observed: Moment, expected: Moment) -> None:
+        """Go on with None where the subject has it, and with a tensor where it has one.
+
+        Where the derivative is zero, None is as good as zeros, unless the latter were asked for.
+        """
+        if observed.raised is not None or expected.raised is not None:
+            return
+        allowed = set(expected.nothing)
+        for var in {*observed.nothing} - {*expected.nothing}:
+            zero = not self.env[var].array.any()
+            allowed |= {var} if zero and not step.materialize_grads else set()
+            del self.env[var]
+            expected.seen.pop(var, None)
+        for var in {*expected.nothing} - {*observed.nothing}:
+            self.env[var] = fresh(Node(np.zeros_like(self.env[step.asked(var)].array)))
+        expected.nothing = tuple(v for v in step.outs if v in allowed)
 
     def look(self, x: Tensor, value: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""

@@ -50,6 +50,7 @@ class Moment:
     tolerated: (expected traces only) the law that PyTorch documents to be refused here, where the subject
              went on and a right gradient will do.
     calls:   hook calls during the step, as (handle, gradient).
+    nothing: results of `autograd.grad` that are None.
     """
 
     index: int
@@ -60,6 +61,7 @@ class Moment:
     mode: bool | None = None
     same: dict[str, bool] = field(default_factory=dict)
     calls: Sequence[tuple[int, Array]] = ()
+    nothing: tuple[Var, ...] = ()
     tolerated: str = ""
 
 

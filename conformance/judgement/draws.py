@@ -37,6 +37,7 @@ def draw(data: bytes, start: int, number: int) -> bytes:
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
     """The program that `data` decodes to under the law's leaning; raises DeadEnd."""
     assert law.leaning is not None
-    builder = Builder(Entropy(stretched(data)), vocabulary)
+    start, number = _TAIL.unpack_from(data, BATCHED) if len(data) == SIZE else (0, 0)
+    builder = Builder(Entropy(stretched(data)), vocabulary, start + number)
     law.leaning(builder)
     return builder.program()

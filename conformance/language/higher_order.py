@@ -28,3 +28,15 @@ def higher(program: Program) -> set[Var]:
 def recording(steps: Iterable[Step]) -> bool:
     """Whether derivatives are recorded: a backward or `autograd.grad` with create_graph is among the steps."""
     return any(isinstance(step, Backward | Grad) and step.create_graph for step in steps)
+
+
+def orders(program: Program) -> dict[Var, int]:
+    """How many differentiations, one of the other's result, each variable has come through."""
+    found: dict[Var, int] = {}
+    for step in program:
+        if isinstance(step, Grad):
+            order = 1 + max(found.get(root, 0) for root in step.roots)
+        else:
+            order = max((found.get(v, 0) for v in step.uses()), default=0)
+        found.update(dict.fromkeys(step.outs, order))
+    return found

@@ -1,4 +1,4 @@
-"""Laws that only whole programs judge: hooks, and gradients that are returned instead of accumulated.
+"""Laws that only whole programs judge: hooks, and what retained gradients are.
 
 Where a law has a trial of its own (`gradlaws.conformance.laws`), its sentence there is the one that counts.
 """
@@ -12,7 +12,6 @@ _HOOK = _DOC + "generated/torch.Tensor.register_hook.html"
 _AFTER = _DOC + "generated/torch.Tensor.register_post_accumulate_grad_hook.html"
 _NOTES = _DOC + "notes/autograd.html#backward-hooks-execution"
 _GRAD = _DOC + "generated/torch.autograd.grad.html"
-_TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
 
 #: Law id to (sentence, source).
 PROMISES: dict[str, tuple[str, str]] = {
@@ -42,19 +41,6 @@ PROMISES: dict[str, tuple[str, str]] = {
     "RET-15": ("`autograd.grad` leaves the .grad of tensors that retain theirs as it was.", _GRAD),
     "RET-16": (
         "A backward with inputs= leaves the .grad of all others as it was, of those that retain theirs too.",
-        _DOC + "generated/torch.Tensor.backward.html",
-    ),
-    "HO-01": ("`autograd.grad` returns one gradient per input, in their order.", _GRAD),
-    "HO-02": ("`autograd.grad` returns what a backward would have accumulated.", _GRAD),
-    "HO-03": ("The inputs of `autograd.grad` may be non-leaves, and several tensors on one path.", _GRAD),
-    "HO-05": ("An input that the roots do not depend on is an error, unless allow_unused is given.", _GRAD),
-    "HO-06": ("With allow_unused the gradient of an input that was not used is None.", _GRAD),
-    "HO-07": ("With materialize_grads the gradient of an input that was not used is zeros.", _GRAD),
-    "HO-09": ("An input of `autograd.grad` that does not require grad is an error.", f"{_TESTS} test_grad_badcalls"),
-    "HO-11": ("With create_graph what `autograd.grad` returns can be differentiated again.", _GRAD),
-    "HO-12": ("Without create_graph what `autograd.grad` returns has no history.", _GRAD),
-    "HO-14": (
-        "After a backward with create_graph .grad can be differentiated, and is added to by the next.",
         _DOC + "generated/torch.Tensor.backward.html",
     ),
 }  # fmt: skip

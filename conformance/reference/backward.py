@@ -13,7 +13,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.reference.broadcasting import broadcasts
 from gradlaws.conformance.reference.graph_traversal import Seeded, ancestors, backward, between, forward
-from gradlaws.conformance.reference.jacobian_products import Formula
+from gradlaws.conformance.reference.jacobian_products import Formula, pull
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
 from gradlaws.conformance.reference.rounding import Doubt, cut, doubt, settled, unrounded
@@ -22,6 +22,8 @@ from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, fresh
 
 class Backprop(Obligations):
     """The verbs that differentiate."""
+
+    _pull = staticmethod(pull)
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,9 +134,9 @@ class Backprop(Obligations):
         found: list[Tensor | None] = []
         for x in inputs:
             value, error = arrived.get(id(x.anchor), (None, None))
-            if value is None and not (allow_unused or materialize_grads):
-                self._may_raise("a user-defined function has no gradient for an input")
-            if value is None and materialize_grads:
+            if value is None and (materialize_grads or id(x.anchor) in known):
+                if not (materialize_grads or allow_unused):  # zeros, or called unused
+                    self._may_raise("no gradient arrives, by an op's formula or a user-defined one")
                 value = Node(np.zeros_like(x.array))
             if value is not None and not create_graph:
                 value.noise = error
@@ -285,7 +287,7 @@ class Backprop(Obligations):
             return [(Node(value), bound_of(k)) for k, value in enumerate(values)]
         found: list[tuple[Node | None, Doubt | None]] = []
         with self.mode(create_graph):
-            arrived = backward(seeded, path, targets, self._visit)
+            arrived = backward(seeded, path, targets, self._visit, self._pull)
         for node in arrived:
             if node is None:
                 found.append((None, None))

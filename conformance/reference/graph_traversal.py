@@ -21,6 +21,7 @@ from gradlaws.conformance.reference.node import Node
 
 Seeded = Sequence[tuple[Node, Node]]
 Visit = Callable[[Node, Node], Node]
+Pull = Callable[[Node, Node], Sequence[Node | None]]
 ORDER = attrgetter("order")
 
 
@@ -108,11 +109,12 @@ def _gathered(flat: Array, like: Array) -> Array:
 
 @np.errstate(all="ignore")
 def backward(
-    seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node], visit: Visit
+    seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node], visit: Visit, pulled: Pull = pull
 ) -> list[Node | None]:
     """The same by cotangents, as recorded nodes; None for a target that nothing arrives at.
 
     visit(node, g) is called once a node, with the whole cotangent, and returns the one to go on with.
+    pulled(node, g) gives the cotangents of the operands.
     """
     within = {id(node) for node in nodes}
     arrived: dict[int, Node] = {}
@@ -126,7 +128,7 @@ def backward(
         arrived[id(node)] = g = visit(node, g)
         if node.row is None:
             continue
-        for operand, part in zip(node.inputs, pull(node, g), strict=True):
+        for operand, part in zip(node.inputs, pulled(node, g), strict=True):
             if part is not None and id(operand) in within:
                 old = arrived.get(id(operand))
                 arrived[id(operand)] = part if old is None else old + part

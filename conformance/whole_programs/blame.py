@@ -76,6 +76,8 @@ class Blame(Culprit):
                 return "HOOK-13" if self.written(var) else "HOOK-04"
             case Aspect.OUTCOME:
                 return self.refused() if d.want == "no error" else self.accepted(must)
+            case Aspect.NOTHING:
+                return self.nothing(d.got == "None")
             case Aspect.MEMORY:
                 return self.memory(var, d.want == "its own")
         return self.flag(var, d.aspect)
@@ -85,6 +87,11 @@ class Blame(Culprit):
     def memory(self, var: Var, own: bool) -> str:
         """Memory that is shared though it must be a tensor's own, or the reverse."""
         return "INP-08" if own else "DET-01" if isinstance(self.maker(var), Detach) else "INP-12"
+
+    def nothing(self, none: bool) -> str:
+        """A result of `autograd.grad` that is None though it must be a tensor, or the reverse."""
+        materialized = getattr(self.step, "materialize_grads", False)
+        return "HO-06" if not none else "HO-07" if materialized else "HO-02"
 
     def refused(self) -> str:
         """An error where there must be none."""

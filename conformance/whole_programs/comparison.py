@@ -39,6 +39,11 @@ def differences(trial: WholeTrial) -> Iterator[Difference]:
             yield from _identity(got, want)
         if (got.calls or want.calls) and got.raised is None:
             yield from _calls(trial, got, want)
+        if got.nothing != want.nothing and got.raised is None:
+            for var in sorted({*got.nothing} ^ {*want.nothing}):
+                words = ("None", "a tensor")
+                said, expected_so = words if var in got.nothing else words[::-1]
+                yield Difference(Aspect.NOTHING, name(var), said, expected_so, got.index, var)
         if got.seen:
             for var, expected in want.seen.items():
                 observed = got.seen.get(var)

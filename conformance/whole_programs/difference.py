@@ -24,6 +24,7 @@ class Aspect(StrEnum):
     ORDER = "order"
     OUTCOME = "outcome"
     MEMORY = "memory"
+    NOTHING = "nothing"
 
 
 #: Flags of a tensor itself, on the first two of which the rest of the history depends.

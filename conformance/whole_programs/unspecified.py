@@ -126,6 +126,7 @@ _RULES: dict[Aspect, Callable[[WholeTrial, Difference, Culprit], bool]] = {
     Aspect.VALUE: _contents,
     Aspect.OUTCOME: _outcome,
     Aspect.CALLS: _calls,
+    Aspect.NOTHING: lambda trial, d, culprit: d.got != "None" and culprit.higher(),
 }
 
 

@@ -1,0 +1,219 @@
+"""Every differentiable row of the op table in its turn, at operands where its derivative depends on them.
+
+Chance would leave rows out: a batch of a hundred programs takes all of them, however many there are. Values lie off
+the dyadic numbers at which most ops have their kinks, and where a row has a curvature at all, it has one there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gradlaws.conformance.entropy import Array, Entropy, stretched
+from gradlaws.conformance.language.steps import Var
+from gradlaws.conformance.ops import TABLE, Op
+from gradlaws.conformance.ops.table import Constant
+from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.vocabulary import Vocabulary
+
+#: So many programs take each row once, at least.
+ROUND = 60
+#: Odd multiples of 1/16 from -2 to 2, the positive ones, and those below 1.
+GENERIC: Array = np.array([k / 16 for k in range(-31, 32, 2)])
+_BYTES = GENERIC.repeat(8)
+TABLES = (GENERIC, np.abs(GENERIC), GENERIC / 2, np.abs(GENERIC) / 4 + 0.25)
+SHAPES = (
+    (3,),
+    (2, 2),
+    (2, 3),
+    (3, 2),
+    (4,),
+    (2,),
+    (3, 3),
+    (2, 1, 2),
+    (2, 2, 2),
+    (1, 2),
+    (3, 1),
+    (),
+    (1, 1, 4, 4),
+)
+#: Of the shapes that fit a row, so many are remembered; and so many are tried to find them.
+FORMS, TRIED = 6, 500
+#: Of a hundred programs, how many also write through a view.
+WRITTEN = 40
+_NUDGE = 2.0**-10
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a row is applied.
+
+    row:      its name; empty for what is written in place.
+    operands: those that can have a gradient.
+    results:  all of them.
+    """
+
+    row: str
+    operands: tuple[Var, ...]
+    results: tuple[Var, ...]
+
+
+def differentiable(vocabulary: Vocabulary) -> tuple[Op, ...]:
+    """The rows of the engine that have a derivative, in the order of the table."""
+    return tuple(
+        row
+        for row in TABLE
+        if row.name in vocabulary.ops
+        and not isinstance(row.rule, Constant)
+        and not {"internal", "integer result"} & row.tags
+        and row.name != "cast"
+    )
+
+
+def rows_in_turn(b: Builder) -> tuple[Op, ...]:
+    """The rows whose turn it is in this program of its batch."""
+    rows = differentiable(b.vocabulary)
+    if not rows:
+        return ()
+    each = -(-len(rows) // ROUND)
+    return tuple(rows[(b.number * each + k) % len(rows)] for k in range(each))
+
+
+def sites(b: Builder) -> Iterator[Site]:
+    """Each of these rows on leaves of its own, and now and then a tensor written to through a view.
+
+    Decisions are read from a string of bytes of its own until the next site is asked for.
+    """
+    outer = b.entropy
+    for number, row in enumerate((*rows_in_turn(b), None)):
+        outer.turn(number)
+        b.entropy = Entropy(stretched(bytes([outer.byte() for _ in range(8)]), 1024), 1024)
+        here = site(b, row) if row is not None else _written(b) if b.entropy.chance(WRITTEN) else None
+        if here is not None:
+            yield here
+    b.entropy = outer
+
+
+def _written(b: Builder) -> Site | None:
+    """The square of a tensor that was written to through a view of it."""
+    if not b.has("inplace", "views", "clone", "mul"):
+        return None
+    leaf = b.leaf(b.entropy.pick(((4,), (2, 2), (2, 1, 2))))
+    copy = b.must("clone", leaf)
+    view = b.view(copy)
+    if b.writable(view):
+        b.drawn_inplace(view)
+    return Site("", (leaf,), (b.must("mul", copy, copy),))
+
+
+def weights(b: Builder, like: Var) -> Var:
+    """A constant of the shape and dtype of a tensor, without zeros."""
+    return b.data(b.shape(like), dtype=b.dtype(like), table=_BYTES)
+
+
+def weighted(b: Builder, parts: tuple[Var, ...], also: tuple[Var, ...] = ()) -> Var:
+    """The sum of all elements of some tensors, each with a weight of its own, and of others without.
+
+    With the latter, what comes of a derivative that is constant can be differentiated as well.
+    """
+    ends = [b.total(b.must("mul", part, weights(b, part))) for part in parts]
+    ends += [b.total(x) for x in also]
+    whole = ends[0]
+    for end in ends[1:]:
+        whole = int(b.must("add", whole, end))
+    return whole
+
+
+def site(b: Builder, row: Op) -> Site | None:
+    """The row applied to new leaves that require grad; None where the engine does not take it."""
+    entropy = b.entropy
+    for xs, params in _calls(row, entropy):
+        if not b.vocabulary.accepts(row.name, **params):
+            continue
+        mark, known = len(b.steps), len(b.info)
+        operands = tuple(b.leaf(values=x, tracked=k not in row.passive) for k, x in enumerate(xs))
+        made = b.apply(row.name, *operands, **params)
+        if made is not None:
+            live = tuple(v for k, v in enumerate(operands) if k not in row.passive)
+            return Site(row.name, live, made if isinstance(made, tuple) else (made,))
+        del b.steps[mark:]
+        for var in range(known, len(b.info)):
+            del b.info[var]
+    return None
+
+
+def _calls(row: Op, entropy: Entropy) -> Iterator[tuple[list[Array], dict[str, Any]]]:
+    """Operands and parameters for a row, those with a curvature first."""
+    forms, curved = _forms(row.name)
+    straight = []
+    for attempt in range(8 if forms else 0):
+        call = _call(row, entropy, entropy.pick(forms), TABLES[attempt % len(TABLES)])
+        if call is not None and (not curved or bends(row, *call)):
+            yield call
+        elif call is not None:
+            straight.append(call)
+    yield from straight
+
+
+def _call(
+    row: Op, entropy: Entropy, form: tuple[tuple[int, ...], ...], table: Array
+) -> tuple[list[Array], dict[str, Any]] | None:
+    xs = [table[[entropy.below(len(table)) for _ in range(prod(s))]].reshape(s) for s in form]
+    params = row.params(entropy, *xs)
+    if params is None or (row.domain is not None and not row.domain(*xs, **params)):
+        return None
+    try:
+        made = row(*xs, **params)
+    except (ValueError, IndexError, TypeError):
+        return None
+    return (xs, params) if all(np.isfinite(y).all() for y in (made if row.many else (made,))) else None
+
+
+@cache
+def _forms(name: str) -> tuple[tuple[tuple[tuple[int, ...], ...], ...], bool]:
+    """(shapes of operands that fit a row, whether it has a curvature at any of them)."""
+    row, curved = TABLE[name], False
+    found: dict[tuple[tuple[int, ...], ...], None] = {}
+    entropy = Entropy(stretched(name.encode(), 1 << 16), 1 << 16)
+    for number in range(TRIED):
+        form = row.shapes(entropy) if row.shapes else tuple(entropy.pick(SHAPES) for _ in range(row.arity))
+        call = _call(row, entropy, form, TABLES[number % len(TABLES)])
+        if call is not None:
+            bent = bends(row, *call)
+            if bent and not curved:
+                found, curved = {}, True
+            if bent or not curved:
+                found[form] = None
+            if len(found) >= FORMS:
+                break
+    return tuple(found), curved
+
+
+def curved(name: str) -> bool:
+    """Whether a row has a second derivative that does not vanish, at any of the places where it was looked for."""
+    return _forms(name)[1]
+
+
+@np.errstate(all="ignore")
+def bends(row: Op, xs: list[Array], params: dict[str, Any]) -> bool:
+    """Whether the row is curved here, along a line through all operands."""
+    slopes = (1.0, -0.5, 0.75, 1.25, -0.25)
+    line = [
+        np.zeros(x.shape) if k in row.passive else np.resize(slopes[k:] + slopes[:k], x.shape) * _NUDGE
+        for k, x in enumerate(xs)
+    ]
+    try:
+        made = [row(*[x + s * d for x, d in zip(xs, line, strict=True)], **params) for s in (-2, -1, 0, 1, 2)]
+    except (ValueError, IndexError, TypeError):
+        return False
+    near = far = 0.0
+    for part in zip(*made, strict=True) if row.many else (made,):
+        a, b, y, c, d = part
+        near = max(near, float(np.abs(b - 2 * y + c).max(initial=0)))
+        far = max(far, float(np.abs(a - 2 * y + d).max(initial=0)))
+    return far > 3 * near > 3e-2 * _NUDGE**2  # at a kink both would grow alike
