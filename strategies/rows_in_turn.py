@@ -42,7 +42,9 @@ SHAPES = (
     (),
     (1, 1, 4, 4),
 )
-#: Of the shapes that fit a row, so many are remembered; and so many are tried to find them.
+#: The shapes of all operands, and the number of the table that their contents are from.
+Form = tuple[tuple[tuple[int, ...], ...], int]
+#: Of the forms that fit a row, so many are remembered; and so many are tried to find them.
 FORMS, TRIED = 6, 500
 #: Of a hundred programs, how many also write through a view.
 WRITTEN = 40
@@ -151,8 +153,9 @@ def _calls(row: Op, entropy: Entropy) -> Iterator[tuple[list[Array], dict[str, A
     """Operands and parameters for a row, those with a curvature first."""
     forms, curved = _forms(row.name)
     straight = []
-    for attempt in range(8 if forms else 0):
-        call = _call(row, entropy, entropy.pick(forms), TABLES[attempt % len(TABLES)])
+    for _ in range(8 if forms else 0):
+        form, table = entropy.pick(forms)
+        call = _call(row, entropy, form, TABLES[table])
         if call is not None and (not curved or bends(row, *call)):
             yield call
         elif call is not None:
@@ -175,20 +178,21 @@ def _call(
 
 
 @cache
-def _forms(name: str) -> tuple[tuple[tuple[tuple[int, ...], ...], ...], bool]:
-    """(shapes of operands that fit a row, whether it has a curvature at any of them)."""
+def _forms(name: str) -> tuple[tuple[Form, ...], bool]:
+    """(forms that fit a row, whether it has a curvature at any of them)."""
     row, curved = TABLE[name], False
-    found: dict[tuple[tuple[int, ...], ...], None] = {}
+    found: dict[Form, None] = {}
     entropy = Entropy(stretched(name.encode(), 1 << 16), 1 << 16)
     for number in range(TRIED):
         form = row.shapes(entropy) if row.shapes else tuple(entropy.pick(SHAPES) for _ in range(row.arity))
-        call = _call(row, entropy, form, TABLES[number % len(TABLES)])
+        table = number % len(TABLES)
+        call = _call(row, entropy, form, TABLES[table])
         if call is not None:
             bent = bends(row, *call)
             if bent and not curved:
                 found, curved = {}, True
             if bent or not curved:
-                found[form] = None
+                found[form, table] = None
             if len(found) >= FORMS:
                 break
     return tuple(found), curved

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
+from inspect import signature
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.execution.oracle import believe
+from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.rounding import Bounds
@@ -44,6 +49,14 @@ EXACT = [
 ]
 
 
+def in_precision(leaf: Callable[..., Var], precision: str, /, *arguments: Any, **named: Any) -> Var:
+    """A leaf as it is asked for, of another precision."""
+    given = signature(leaf).bind(*arguments, **named).arguments
+    if given.get("dtype", "float64") in ("float64", "float32"):
+        given["dtype"] = precision
+    return leaf(**given)
+
+
 def compared(dtype: str, count: int, ops: list[str] | None = None) -> list[tuple[float, float]]:
     """(ratio of error to bound, bound relative to the gradient) for random programs on PyTorch."""
     from gradlaws.conformance.adapters.torch import TorchBackend
@@ -57,8 +70,7 @@ def compared(dtype: str, count: int, ops: list[str] | None = None) -> list[tuple
     with backend.session():
         for _ in range(count):
             builder = Builder(Entropy(chance.randbytes(480)), vocabulary)
-            plain = builder.leaf
-            builder.leaf = lambda *args, plain=plain, **more: plain(*args, **{"dtype": dtype, **more})  # type: ignore[method-assign]
+            builder.leaf = partial(in_precision, builder.leaf, dtype)  # type: ignore[method-assign]
             try:
                 builder.backward(graph(builder).root)
             except DeadEnd:

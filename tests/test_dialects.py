@@ -62,7 +62,9 @@ def blamed(result: Result) -> str:
 
 def explained(law: str, causes: frozenset[str]) -> bool:
     """Whether a law builds on one of the causes."""
-    return any(cause in causes or explained(cause, causes) for cause in LAWS[law].after)
+    return any(
+        cause in causes or explained(cause, causes) for cause in (LAWS[law].after if law in LAWS else ())
+    )
 
 
 @pytest.mark.parametrize(("name", "value"), DEVIATIONS)

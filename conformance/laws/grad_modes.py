@@ -277,7 +277,8 @@ def modes_are_per_thread(s: Stage) -> None:
     text = spelled(TABLE[op].spell, ("x",) * len(operands), params)
 
     def record() -> bool:
-        return bool(s.backend.requires_grad(s.backend.apply(op, *operands, **params)))
+        made = s.backend.apply(op, *operands, **params)
+        return bool(s.backend.requires_grad(made[0] if TABLE[op].many else made))
 
     def with_a_mode() -> list[Any]:
         before = record()
