@@ -155,7 +155,7 @@ class Record:
     @property
     def sealed(self) -> bool:
         """Whether its schema has a seal, which was found unbroken when it was read."""
-        return bool(self.lines[0].get("schema", 0) >= SEALED)
+        return bool(self.lines[0]["schema"] >= SEALED)
 
     @property
     def name(self) -> str:
@@ -174,6 +174,7 @@ def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
     if not kept:
         raise RecordError(f"{where}: has no line that is whole")
     head = Line(kept[0], f"{where}: line 1 (header)")
+    head.get("schema", int)
     footer = Line(kept[-1], f"{where}: line {len(kept)} (footer)") if _is(kept[-1], "footer") else None
     body = kept[1 : len(kept) - (footer is not None)]
     results, documented = [], []

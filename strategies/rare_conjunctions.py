@@ -120,6 +120,8 @@ def failed_then_repeated(b: Builder, cast: Cast) -> None:
     start = root(b, cast)
     if not b[start].tracked:
         return
+    if b.entropy.chance(70):
+        start = int(b.must("mul", start, start))  # most ops need nothing of what a backward frees
     seed = b.seed(start)
     b.backward(start, seed)
     b.backward(start, seed)

@@ -32,7 +32,7 @@ class Vocabulary:
 
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:
-        """Differentiable ops of one operand by kind: `move`, `view`, `exact`, `smooth`."""
+        """Differentiable ops of one operand by kind: `move`, `view`, `exact`, `smooth`; first what goes anywhere."""
         rows = [
             r
             for r in TABLE
@@ -44,7 +44,7 @@ class Vocabulary:
         ]
         return {
             "view": tuple(r for r in rows if r.alias == "view" and not r.many),
-            "move": tuple(r for r in rows if isinstance(r.rule, Movement | Pick)),
+            "move": tuple(r for kind in (Movement, Pick) for r in rows if isinstance(r.rule, kind)),
             "exact": tuple(r for r in rows if r.exact and not isinstance(r.rule, Movement | Pick)),
             "smooth": tuple(r for r in rows if not r.exact),
         }

@@ -57,7 +57,7 @@ def test_the_script_gates_and_the_next_release_is_compared(
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert "0 improved, 0 regressed" in again.stdout
-    assert "## gradlaws" in summary.read_text()
+    assert summary.read_text().startswith("## ✅ gradlaws: conforms")
 
 
 def test_the_script_says_what_it_lacks(environment: dict[str, str], tmp_path: Path) -> None:

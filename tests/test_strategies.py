@@ -38,7 +38,7 @@ from gradlaws.strategies.programs import SIZE, USUAL, whole
 
 STEADY = settings(derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(STEADY, max_examples=400, phases=[Phase.generate])
-SAMPLE = 2000
+SAMPLE = 6000
 
 
 class Drawn:

@@ -87,7 +87,7 @@ class Interpreter(Observer):
         return moment
 
     def close(self) -> None:
-        """Leave the modes that are still open."""
+        """Leave the modes that are still open, and let go of all tensors."""
         while self.modes:
             self.modes.pop().__exit__(None, None, None)
         # Cycles through an engine's graph, which no collector may see: from hook to tensor, from gradient to leaf.
@@ -98,6 +98,8 @@ class Interpreter(Observer):
             for x in self.env.values():
                 with suppress(Exception):
                     self.backend.set_grad(x, None)
+        # The backward of a user-defined function, which the graph holds, holds this run.
+        self.env.clear()
 
     # -- running ----------------------------------------------------------------------------------------------
 

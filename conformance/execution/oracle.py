@@ -118,8 +118,9 @@ class _Oracle(Interpreter):
 
     def close(self) -> None:
         """Leave open modes; and undo the cycles that would keep the whole graph until garbage is collected."""
+        held = [*self.env.values()]
         super().close()
-        for x in self.env.values():
+        for x in held:
             x.release()
 
     def follow(self, observed: Moment) -> Moment:

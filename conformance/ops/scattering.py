@@ -16,7 +16,7 @@ WHOLE: tuple[Shape, ...] = ((2, 2), (3,), (2, 3), (4,), (3, 1), (2, 1, 2))
 
 def _into(name: str, spell: str, forward: Any, params: Any, shapes: Any, **more: Any) -> Op:
     """A row for an op that puts its second operand into its first."""
-    return Op(name, spell, Movement(), forward, 2, params=params, shapes=shapes, **MOVE, **more)
+    return Op(name, spell, Movement(), forward, 2, params=params, shapes=shapes, **(MOVE | more))
 
 
 def _replaced(x: Array, src: Array, where: Any) -> Array:
@@ -157,6 +157,7 @@ TABLE.add(
         lambda x, src, dim, start, end, step: _replaced(x, src, _part(dim, slice(start, end, step))),
         _slice_params,
         _shorter,
+        dtypes="fib",  # PyTorch has no complex derivative
     ),
     _into(
         "select_scatter",
@@ -164,6 +165,7 @@ TABLE.add(
         lambda x, src, dim, index: _replaced(x, src, _part(dim, index)),
         _selected,
         _without,
+        dtypes="fib",  # PyTorch has no complex derivative
     ),
     _into(
         "diagonal_scatter",
