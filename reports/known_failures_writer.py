@@ -92,7 +92,8 @@ def _extent(finding: Finding | None, explained: Explained) -> Iterator[str]:
         return
     seen = Symptom() if finding is None else symptom(finding.thing, finding.got, finding.expected)
     if seen.seen:
-        yield f"seen = {_quoted([seen.seen])}"
+        by_chance = ["zeros"] * (seen.seen == "numbers")  # as which wrong numbers come out, too
+        yield f"seen = {_quoted([seen.seen, *by_chance])}"
     if seen.seen == "accepted":
         return
     steps = Program(()) if finding is None else loaded([dict(step) for step in finding.steps])
