@@ -52,7 +52,7 @@ def deviating(name: str, value: str) -> Dialect:
     return replace(PYTORCH, **{name: value})  # type: ignore[arg-type]
 
 
-def judged(backend: ReferenceBackend, law: str, examples: int = 50, **options: Any) -> Result:
+def judged(backend: ReferenceBackend, law: str, examples: int = 25, **options: Any) -> Result:
     return judge(LAWS[law], backend, Effort(examples, shrink=0.0, **options))
 
 

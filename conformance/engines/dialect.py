@@ -145,16 +145,16 @@ TOUCHED: dict[tuple[str, str], frozenset[str]] = {
         ("absent", "zeros"): "NONE-01 NONE-02 NONE-06 SET-05 ZERO-02",
         ("accumulation", "overwrites"): """
             ACC-01 ACC-02 ACC-08 ACC-09 INP-03 INP-08 LEAF-12 LIFE-01 LIFE-02 LIFE-03 LIFE-06 LIFE-12 REQ-09 REQ-11
-            RET-01 RET-02 RET-04 RET-11 RET-13 RET-14 RET-17 ROOT-15 ROOT-18 SET-08""",
+            RET-01 RET-02 RET-04 RET-11 RET-13 RET-14 RET-17 ROOT-15 ROOT-18 SET-08 FUN-20 HO-14""",
         ("bare_root", "any"): "ROOT-01 ROOT-02 ROOT-10",
-        ("bare_root", "0-d"): "ROOT-02 ROOT-10",
+        ("bare_root", "0-d"): "ROOT-02 ROOT-10 FUN-19 FUN-20",
         ("gradient_shape", "broadcasts"): "ROOT-03",
         ("gradient_type", "array"): "ROOT-11",
         ("intermediates", "kept"): "DET-04 INP-04 LEAF-06 MODE-04 NONE-06 NONE-08 REQ-15",
         ("freed", "stops"): "INP-08 LIFE-01 LIFE-03 LIFE-06",
         ("leaf_write", "recorded"): "INP-01 INP-02",
         ("use", "clears"): "NONE-02 NONE-06",
-        ("untracked_root", "nothing"): "REQ-08 ROOT-07",
+        ("untracked_root", "nothing"): "REQ-08 ROOT-07 FUN-20 HO-12",
         ("returns", "something"): "ROOT-13",
     }.items()
 }

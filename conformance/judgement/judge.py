@@ -14,7 +14,7 @@ from gradlaws.conformance.judgement.excuses import Excuses
 from gradlaws.conformance.judgement.findings import Failure, failure_of, recurring, scripted
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject
 from gradlaws.conformance.judgement.law_run import Failing, Journal, LawRun
-from gradlaws.conformance.judgement.recurrence import Reduction, Steadily, reduced, repeated
+from gradlaws.conformance.judgement.recurrence import SECONDS, Reduction, Steadily, reduced, repeated
 from gradlaws.conformance.judgement.relations import failure_of_relation
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
@@ -92,9 +92,10 @@ def evidence(
 def _small(run: LawRun, found: Failing, fresh: FreshProcesses | None) -> Failure:
     """The failure of a run with the smallest program that shows it."""
     law, backend, effort, program = run.law, run.backend, run.effort, found.program
+    patience = min(SECONDS, effort.shrink)  # who has no time to make things small has none to repeat them
     if program is None:
         failure = failure_of(found.error, None, backend, law.id)
-        failure = recurring(failure, repeated(partial(shown_by, law, found.data, backend, effort)))
+        failure = recurring(failure, repeated(partial(shown_by, law, found.data, backend, effort), patience))
     else:
         subject = LawSubject(law, backend, effort, run.known)
         elsewhere = None
@@ -106,6 +107,7 @@ def _small(run: LawRun, found: Failing, fresh: FreshProcesses | None) -> Failure
             Reduction(subject, effort.shrink),
             Reduction(Steadily(subject), effort.shrink),
             None if elsewhere is None else Reduction(elsewhere, effort.shrink),
+            patience,
         )
         if isinstance(small.error, Broken) and small.error.others:
             failure = failure_of_relation(small.error, small.program, backend, effort)

@@ -93,11 +93,11 @@ class Steadily:
     possible: Callable[[Program], bool]
 
 
-def repeated(fails: Callable[[], Exception | None]) -> Recurrence:
-    """How often something that failed once fails."""
+def repeated(fails: Callable[[], Exception | None], seconds: float = SECONDS) -> Recurrence:
+    """How often something that failed once fails, in so many seconds at most, but for two tries."""
     seen = tries = 1
     start = monotonic()
-    while tries <= TRIES and (tries < 3 or monotonic() - start < SECONDS):
+    while tries <= TRIES and (tries < 3 or monotonic() - start < seconds):
         tries += 1
         seen += fails() is not None
     return Recurrence(seen, tries)
@@ -113,22 +113,28 @@ def afresh(found: Recurrence, fresh: Reducer | None, program: Program) -> Recurr
 
 
 def reduced(
-    program: Program, error: Exception, here: Reducer, careful: Reducer, fresh: Reducer | None = None
+    program: Program,
+    error: Exception,
+    here: Reducer,
+    careful: Reducer,
+    fresh: Reducer | None = None,
+    seconds: float = SECONDS,
 ) -> Small:
     """A program that failed once, run again, and made small as far as it recurs.
 
     careful: takes nothing for smaller that does not fail several times.
     fresh:   runs programs in fresh processes; None where there are none.
+    seconds: for how long each program is run again.
     """
-    found = repeated(lambda: here.error(program))
+    found = repeated(lambda: here.error(program), seconds)
     if not found.here:
         found = afresh(found, fresh, program)
         if fresh is not None and found.fresh_seen == found.fresh_tries:
             return replace(fresh.reduce(program, fresh.error(program) or error), recurrence=found)
         return Small(program, error, False, found)
     small = here.reduce(program, error)
-    again = repeated(lambda: here.error(small.program))
+    again = found if small.program == program else repeated(lambda: here.error(small.program), seconds)
     if not again.here:
         small = careful.reduce(program, error)
-        again = repeated(lambda: here.error(small.program))
+        again = repeated(lambda: here.error(small.program), seconds)
     return replace(small, recurrence=afresh(again, fresh, small.program))

@@ -16,7 +16,7 @@ from gradlaws.conformance.reference.graph_traversal import Seeded, ancestors, ba
 from gradlaws.conformance.reference.jacobian_products import Formula, pull
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
-from gradlaws.conformance.reference.rounding import Doubt, cut, doubt, settled, unrounded
+from gradlaws.conformance.reference.rounding import Doubt, cut, doubt, outlasting, unrounded
 from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, fresh
 
 
@@ -44,12 +44,7 @@ class Backprop(Obligations):
         retain = create_graph if retain_graph is None else retain_graph
         with self._freeing(path, retain):
             self._check_alive(path)
-            arrived = self._products(seeded, path, [node for node, _ in receivers], create_graph)
-            if self.dialect.freed == "stops":  # the graph that bounds are computed from goes with the block
-                arrived = [
-                    (value, None if error is None or value is None else settled(error(), value))
-                    for value, error in arrived
-                ]
+            arrived = self._bounded(seeded, path, [node for node, _ in receivers], create_graph)
         for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
             if value is not None:
                 if self.dialect.accumulation == "overwrites":
@@ -129,7 +124,7 @@ class Backprop(Obligations):
                 # Whether it is noticed before the graph was used up is open.
                 raise MustRaise("HO-05", "an input was not used in the graph")
             self._check_alive(path)
-            products = self._products(seeded, path, targets, create_graph)
+            products = self._bounded(seeded, path, targets, create_graph)
         arrived = dict(zip(map(id, targets), products, strict=True))
         found: list[Tensor | None] = []
         for x in inputs:
@@ -260,6 +255,13 @@ class Backprop(Obligations):
                 if freed and self.dialect.freed == "stops":
                     for node in path:
                         cut(node)
+
+    def _bounded(
+        self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
+    ) -> list[tuple[Node | None, Doubt | None]]:
+        """What arrives at each target, with bounds that can be had when the graph is gone."""
+        found = self._products(seeded, path, targets, create_graph)
+        return outlasting(found) if self.dialect.freed == "stops" else found
 
     def _products(
         self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool

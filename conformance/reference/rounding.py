@@ -12,7 +12,7 @@ Bounds are only computed where results are not already equal to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -219,6 +219,13 @@ def settled(bound: Array, value: Node) -> Doubt:
     """The same where the bound is known, and how the value was made is not."""
     value = Node(value.array)
     return lambda onto=None: bound if onto is None else bound + _one_by_one(value, onto)
+
+
+def outlasting(found: Sequence[tuple[Node | None, Doubt | None]]) -> list[tuple[Node | None, Doubt | None]]:
+    """The same values with their bounds worked out, since the graph that says them is about to go."""
+    return [
+        (node, None if error is None or node is None else settled(error(), node)) for node, error in found
+    ]
 
 
 def _one_by_one(node: Node, onto: Array) -> Array:
