@@ -121,8 +121,10 @@ TABLE.add(
     Op(
         "addcdiv",
         "torch.addcdiv({0}, {1}, {2}, value={value})",
-        Composite(lambda F, a, b, c, value: a + value * (b / c)),
-        arity=3,
+        # Not a composition: an operand that is spread gets the sum of quotients, each of them rounded.
+        Elementwise(lambda F, y, a, b, c, value: (1, value / c, -value * b / (c * c))),
+        lambda a, b, c, value: a + value * (b / c),
+        3,
         params=lambda e, *xs: {"value": e.pick((1.0, 2.0, -0.5))},
         domain=lambda a, b, c, value: apart(c, 0.0, by=0.2),
         ulps=2,

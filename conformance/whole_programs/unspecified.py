@@ -84,6 +84,15 @@ def _contents(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
     return (d.var in trial.held and bool(culprit.before(*_UNTYING))) or left_behind(trial, d.index)
 
 
+def _nothing(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
+    """Whether it is up to the engine if `autograd.grad` returns None for what was asked."""
+    assert d.var is not None
+    if d.got != "None" and culprit.higher():
+        return True
+    step = culprit.step
+    return isinstance(step, Grad) and d.var in step.outs and by_formula(trial, culprit, step.asked(d.var))
+
+
 def _outcome(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
     assert d.index is not None
     got, want = trial.got.moments[d.index], trial.want.moments[d.index]
@@ -126,7 +135,7 @@ _RULES: dict[Aspect, Callable[[WholeTrial, Difference, Culprit], bool]] = {
     Aspect.VALUE: _contents,
     Aspect.OUTCOME: _outcome,
     Aspect.CALLS: _calls,
-    Aspect.NOTHING: lambda trial, d, culprit: d.got != "None" and culprit.higher(),
+    Aspect.NOTHING: _nothing,
 }
 
 
