@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradlaws.conformance.language.steps import Hook, Var
-from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.in_place_writes import Pool, recent
 from gradlaws.strategies.user_functions import applied
@@ -94,10 +93,7 @@ def user_function(b: Builder, cast: Cast) -> None:
     chosen = (first, *others) if b.has("order") else tuple(dict.fromkeys((first, *others)))
     results = 1 + (b.entropy.below(3) if b.entropy.chance(40) else 0)
     outs = ("constant",) if results > 1 and b.entropy.chance(25) else ()
-    hooked = any(isinstance(step, Hook) and step.kind == "post_accumulate" for step in b.steps)
-    made = applied(
-        b, chosen, results, missing=0 if hooked else 8, handed=6, outs=outs, raises=b.entropy.chance(3)
-    )
+    made = applied(b, chosen, results, missing=8, handed=6, outs=outs, raises=b.entropy.chance(3))
     if len(made) > 1:
         # Asked for the gradient of one result, from another, an engine may come through the function, or may not.
         cast.bypassed.update(b[v].base for v in made)
@@ -293,8 +289,6 @@ def hook(b: Builder, cast: Cast) -> None:
 def hook_after(b: Builder, cast: Cast) -> None:
     """A post-accumulate hook on a leaf."""
     leaves = [v for v in cast.tracked(b) if b[v].leaf]
-    if any(isinstance(step, ApplyFunction) and None in step.function.gradients for step in b.steps):
-        return  # PyTorch calls the hook although nothing has been accumulated
     if leaves and b.has("register_post_accumulate_hook", "set_grad"):
         effect = "clear" if b.entropy.chance(20) else "none"
         cast.handles.append(b.hook(b.entropy.pick(leaves), effect, "post_accumulate"))

@@ -28,6 +28,7 @@ from gradlaws.conformance.language.steps import (
     RetainGrad,
     Step,
 )
+from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.whole_programs.judge import breach
@@ -141,12 +142,22 @@ def test_an_engine_that_deviates_so_is_excused(name: str) -> None:
 
 X = leaf(0)
 Y = op(1, "mul_scalar", 0, value=2.0)
+#: A user-defined function whose backward returns None.
+NOTHING = Function((0,), (op(1, "square", 0),), (1,), (2,), (), (None,))
 #: By deviation: a few steps that show it.
 SHOWN: dict[str, tuple[Step, ...]] = {
     "listed-input-retains": (X, Y, Backward((1,), inputs=(1,))),
     "inputs-leave-retained": (X, Y, RetainGrad(1), Backward((1,), inputs=(0,))),
     "grad-writes-retained": (X, Y, RetainGrad(1), Grad((1,), (0,), outs=(2,))),
     "asked-before-its-hooks": (X, Y, Hook(1, 0, effect="double"), Grad((1,), (0, 1), outs=(2, 3))),
+    "nothing-calls-back": (
+        X,
+        Y,
+        Backward((1,)),
+        Hook(0, 0, "post_accumulate"),
+        ApplyFunction(NOTHING, (0,), outs=(3,)),
+        Backward((3,)),
+    ),
     "frozen-leaf-calls-back": (
         X,
         Y,

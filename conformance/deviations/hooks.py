@@ -59,3 +59,12 @@ class FrozenLeafCallsBack(Engine):
             for hook in list(x.post_hooks):
                 hook(x)
         return done
+
+
+@deviation
+class NothingCallsBack(Engine):
+    """Post-accumulate hooks run at a leaf on the way to which a user-defined function returned None."""
+
+    @staticmethod
+    def _called_back(receivers: list[tuple[Node, Tensor]], arrived: list[Node | None]) -> list[Tensor]:
+        return [tensor for _, tensor in receivers]

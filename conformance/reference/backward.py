@@ -51,12 +51,15 @@ class Backprop(Obligations):
                     tensor.grad = tensor.error = None
                 self._accumulate(tensor, value, error, create_graph)
         with self.mode(create_graph):
-            for tensor in {
-                id(t): t for (_, t), (g, _) in zip(receivers, arrived, strict=True) if g is not None
-            }.values():
+            for tensor in {id(t): t for t in self._called_back(receivers, [g for g, _ in arrived])}.values():
                 for hook in list(tensor.post_hooks):
                     hook(tensor)
         return roots if self.dialect.returns == "something" else None
+
+    @staticmethod
+    def _called_back(receivers: list[tuple[Node, Tensor]], arrived: list[Node | None]) -> list[Tensor]:
+        """Whose post-accumulate hooks run."""
+        return [tensor for (_, tensor), g in zip(receivers, arrived, strict=True) if g is not None]
 
     def _plan(
         self,
@@ -256,11 +259,9 @@ class Backprop(Obligations):
                     for node in path:
                         cut(node)
 
-    def _bounded(
-        self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
-    ) -> list[tuple[Node | None, Doubt | None]]:
-        """What arrives at each target, with bounds that can be had when the graph is gone."""
-        found = self._products(seeded, path, targets, create_graph)
+    def _bounded(self, *call: Any) -> list[tuple[Node | None, Doubt | None]]:
+        """What `_products` finds, with bounds that can be had when the graph is gone."""
+        found = self._products(*call)
         return outlasting(found) if self.dialect.freed == "stops" else found
 
     def _products(
