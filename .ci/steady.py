@@ -23,7 +23,15 @@ def main(paths: list[Path]) -> int:
         for line in lines:
             if line["type"] == "result":
                 verdicts[line["law"]][path.name] = line["verdict"]
-    flaky = {law: found for law, found in verdicts.items() if len(set(found.values())) > 1}
+    # A listed defect of one op comes up where the op does: with and without it the law conforms.
+    now_and_then = [law for law, found in verdicts.items() if {"KNOWN", "PASS"} == set(found.values())]
+    if now_and_then:
+        print(f"a listed failure shows under some seeds only: {', '.join(now_and_then)}")
+    flaky = {
+        law: found
+        for law, found in verdicts.items()
+        if len({v.replace("KNOWN", "PASS") for v in found.values()}) > 1
+    }
     for law, found in flaky.items():
         print(f"{law} is not steady: {found}")
     unequal = [
