@@ -18,10 +18,7 @@ def check_file(path: Path, what: str) -> None:
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "no ordinary file"
         raise OutputPathError(f"{what} {path}: is {kind}; give the name of a file")
-    if not path.parent.is_dir():
-        raise OutputPathError(
-            f"{what} {path}: cannot be written: there is no folder {path.parent}; make it first"
-        )
+    _check_parent(path, what)
     new = not path.exists()
     try:
         with path.open("ab"):
@@ -36,10 +33,7 @@ def check_folder(path: Path, what: str, names: Iterable[str] = ()) -> None:
     """Whether files of these names can be written in a folder, which may be new; raises OutputPathError."""
     if path.exists() and not path.is_dir():
         raise OutputPathError(f"{what} {path}: is a file; give a folder")
-    if not path.parent.is_dir():
-        raise OutputPathError(
-            f"{what} {path}: cannot be written: there is no folder {path.parent}; make it first"
-        )
+    _check_parent(path, what)
     new = not path.exists()
     try:
         path.mkdir(exist_ok=True)
@@ -49,3 +43,10 @@ def check_folder(path: Path, what: str, names: Iterable[str] = ()) -> None:
             path.rmdir()
     except OSError as error:
         raise OutputPathError(f"{what} {path}: cannot be written: {error.strerror}") from error
+
+
+def _check_parent(path: Path, what: str) -> None:
+    if not path.parent.is_dir():
+        raise OutputPathError(
+            f"{what} {path}: cannot be written: there is no folder {path.parent}; make it first"
+        )

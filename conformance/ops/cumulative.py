@@ -57,6 +57,18 @@ def _leaders(reach: Any) -> Any:
     return positions
 
 
+def _running(name: str, reach: Any) -> Op:
+    return Op(
+        name,
+        f"torch.{name}({{0}}, dim={{dim}}).values",
+        Pick(_leaders(reach)),
+        lambda x, dim: reach.accumulate(x, axis=dim),
+        params=filled_dim,
+        domain=clear_order,
+        exact=True,
+    )
+
+
 TABLE.add(
     Op("cumprod", "torch.cumprod({0}, dim={dim})", Composite(_cumprod), params=_short_dim, ulps=4),
     Op("cumsum", "torch.cumsum({0}, dim={dim})", Composite(_cumsum), params=filled_dim, exact=True),
@@ -68,22 +80,6 @@ TABLE.add(
         domain=small(6),
         ulps=8,
     ),
-    Op(
-        "cummax",
-        "torch.cummax({0}, dim={dim}).values",
-        Pick(_leaders(np.maximum)),
-        lambda x, dim: np.maximum.accumulate(x, axis=dim),
-        params=filled_dim,
-        domain=clear_order,
-        exact=True,
-    ),
-    Op(
-        "cummin",
-        "torch.cummin({0}, dim={dim}).values",
-        Pick(_leaders(np.minimum)),
-        lambda x, dim: np.minimum.accumulate(x, axis=dim),
-        params=filled_dim,
-        domain=clear_order,
-        exact=True,
-    ),
+    _running("cummax", np.maximum),
+    _running("cummin", np.minimum),
 )
