@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from gradlaws.reports.record import read
+from gradlaws.reports.record_file import read
 
 TIMES = ("seconds", "started", "seal")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from gradlaws.reports.gate import UNKNOWN, Decision, decide
+from gradlaws.reports.exit_codes import Exit
+from gradlaws.reports.gate import Decision, decide
 from gradlaws.reports.view import BREAKS, View
 from gradlaws.reports.wording import plural
 
@@ -14,7 +15,7 @@ def badge(views: Sequence[View], decision: Decision | None = None) -> str:
     """The JSON; of several engines the badge shows each. Colours are told in `gradlaws.reports.gate`."""
     decision = decision or decide(views)
     texts = [f"{view.engine.name} {_one(view)}" if len(views) > 1 else _one(view) for view in views]
-    if decision.code == UNKNOWN and "unknown" not in texts:
+    if decision.code == Exit.UNKNOWN and "unknown" not in texts:
         texts.append("not all is known")
     return json.dumps(
         {"schemaVersion": 1, "label": ".grad laws", "message": " | ".join(texts), "color": decision.colour},

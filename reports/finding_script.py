@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from gradlaws.reports.record import Finding
 from gradlaws.reports.record_line import in_plain
-from gradlaws.reports.record_reader import Finding
 
 #: What can be asked of a variable as it stands in the script.
 ASKED = re.compile(r"v\d+(\.(grad|requires_grad|is_leaf|retains_grad|shape|dtype))?")

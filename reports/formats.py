@@ -13,7 +13,7 @@ from gradlaws.reports.gate import Decision, decide
 from gradlaws.reports.html import html
 from gradlaws.reports.junit import junit
 from gradlaws.reports.markdown import markdown
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.terminal import laws, report
 from gradlaws.reports.view import View
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.record_difference import Change, Difference
 from gradlaws.reports.view import BREAKS, State, View
 from gradlaws.reports.wording import plural, some
 
-CONFORMS, FAILS, UNKNOWN = 0, 1, 2
-WORDS = {CONFORMS: "conforms", FAILS: "does not conform", UNKNOWN: "unknown"}
+WORDS = {Exit.CONFORMS: "conforms", Exit.FAILS: "does not conform", Exit.UNKNOWN: "unknown"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Decision:
     colour:      green, yellow or red.
     """
 
-    code: int
+    code: Exit
     reasons: tuple[str, ...]
     differences: tuple[Difference, ...] = ()
     beside: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ def decide(
         if worse := regressed(difference):
             laws = some([f"{c.name} ({c.old} to {c.new})" for c in worse])
             failed.append(f"{difference.new.name}: {plural(len(worse), 'law')} regressed: {laws}")
-    code = FAILS if failed else UNKNOWN if open_ else CONFORMS
+    code = Exit.FAILS if failed else Exit.UNKNOWN if open_ else Exit.CONFORMS
     beside = tuple(line for view in views for line in _beside(view))
     return Decision(code, (*failed, *open_), tuple(differences or baseline), beside, _colour(code, views))
 
@@ -87,11 +87,11 @@ def regressed(difference: Difference) -> list[Change]:
     return [change for change in difference.regressed if change.new is not Verdict.KNOWN]
 
 
-def _colour(code: int, views: Sequence[View]) -> str:
-    if code == FAILS:
+def _colour(code: Exit, views: Sequence[View]) -> str:
+    if code == Exit.FAILS:
         return "red"
     clean = all(view.reached and not view.reached.but and not view.causes for view in views)
-    return "green" if code == CONFORMS and clean and views else "yellow"
+    return "green" if code == Exit.CONFORMS and clean and views else "yellow"
 
 
 def _beside(view: View) -> list[str]:
@@ -121,5 +121,5 @@ def _unknown(view: View) -> list[str]:
         reasons.append(f"{view.name}: no assertion was executed, so nothing is known")
     laws = [result.law for result in view.ordered if result.verdict is Verdict.UNKNOWN]
     if laws:
-        reasons.append(f"{view.name}: UNKNOWN: {', '.join(laws)}")
+        reasons.append(f"{view.name}: Exit.UNKNOWN: {', '.join(laws)}")
     return reasons

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.gate import Decision, decide, regressed
-from gradlaws.reports.record_reader import LawResult
+from gradlaws.reports.record import LawResult
 from gradlaws.reports.terminal import again, covered
 from gradlaws.reports.view import BREAKS, Cause, Family, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.reports.gate import CONFORMS, FAILS, Decision, decide
-from gradlaws.reports.record_reader import LawResult
+from gradlaws.reports.exit_codes import Exit
+from gradlaws.reports.gate import Decision, decide
+from gradlaws.reports.record import LawResult
 from gradlaws.reports.terminal import failure, head
 from gradlaws.reports.view import View
 
@@ -19,7 +20,7 @@ ERRORS = frozenset({Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT})
 
 
 def junit(views: Sequence[View], decision: Decision | None = None) -> str:
-    """The XML. KNOWN, DECLARED and UNSUPPORTED are skipped cases; UNKNOWN is a failure, for nothing was shown."""
+    """The XML. KNOWN, DECLARED and UNSUPPORTED are skipped cases; Exit.UNKNOWN is a failure, for nothing was shown."""
     decision = decision or decide(views)
     root = ElementTree.Element("testsuites", name="gradlaws")
     _gate(root, views, decision)
@@ -36,11 +37,11 @@ def _gate(root: ElementTree.Element, views: Sequence[View], decision: Decision) 
     suite = ElementTree.SubElement(root, "testsuite", name="gradlaws gate")
     case = _case(suite, "gradlaws.gate", "decision", 0.0)
     text = _clean("\n".join(head(views, decision)))
-    if decision.code == CONFORMS:
+    if decision.code == Exit.CONFORMS:
         ElementTree.SubElement(case, "system-out").text = text
     else:
         message = _clean("; ".join([decision.headline, *decision.reasons]))
-        tag = "failure" if decision.code == FAILS else "error"
+        tag = "failure" if decision.code == Exit.FAILS else "error"
         ElementTree.SubElement(case, tag, message=message, type="GATE").text = text
     _totals(suite)
 

@@ -12,7 +12,7 @@ from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import Symptom, symptom
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import loaded
-from gradlaws.reports.record_reader import Finding, LawResult
+from gradlaws.reports.record import Finding, LawResult
 from gradlaws.reports.view import BREAKS, View
 
 #: Names the deviation that does what a finding shows.

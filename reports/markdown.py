@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.finding_script import script
-from gradlaws.reports.gate import CONFORMS, FAILS, UNKNOWN, Decision, decide, regressed
+from gradlaws.reports.gate import Decision, decide, regressed
 from gradlaws.reports.terminal import again, cell, covered
 from gradlaws.reports.view import BREAKS, Cause, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio, short, some
@@ -14,7 +15,7 @@ from gradlaws.reports.wording import plural, ratio, short, some
 #: Step summaries hold a mebibyte; a person reads less.
 CAUSES = 25
 SIGNS = {State.HOLDS: "✅", State.BROKEN: "❌", State.PARTIAL: "🟡", State.OPEN: "❔"}
-GATE = {CONFORMS: "✅", FAILS: "❌", UNKNOWN: "❔"}
+GATE = {Exit.CONFORMS: "✅", Exit.FAILS: "❌", Exit.UNKNOWN: "❔"}
 
 
 def markdown(views: Sequence[View], decision: Decision | None = None) -> str:

@@ -1,191 +1,340 @@
-"""The record of a run: JSON lines, streamed, from which all reports derive.
+"""Records as data: what the lines of a record say, checked, in plain dataclasses.
 
-Line 1 is a `header` (schema, versions, backend, capabilities, seed, effort), then one line per `result` (a law
-on a backend) and per `example` (a documented example), as they come, and a `footer` with the counts. A record
-without a footer is truncated. Under pytest-xdist the order of results follows completion.
-
-The footer is a seal: it carries a digest of all that stands before it, so that a record of which a byte was changed or
-lost is refused. Records of schema 1 and 2 have none; they are read, and said not to be sealed.
-
-Schema 3, by line type and key (2 had no seal; 1 had no ops in its footer either, and no conventions, judged and
-waived):
-
-    header:  schema, gradlaws, backends [{name, version, capabilities, ops, conventions {convention: value}}],
-             seed, profile, examples, level, judged (by the dialect `declared`, or as `torch`),
-             laws {law: level} (all that the level has), tried [law] (null: all of them), python, platform,
-             started
-    result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
-             assertions, discarded, worst, seconds, missing, message, known, excused
-             {law: programs}, entries {listed entry: programs} (left out by earlier versions), waived
-             [convention], after, finding, more [finding] (what else breaks the law without the ops that the findings
-             before belong to; left out by earlier versions)
-    example: name, backend, verdict, message, waived
-    finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
-             steps (data), script (source that stands alone), replay, recurrence {seen, tries, fresh_seen,
-             fresh_tries} (how often it failed when it was run again; null, or left out by earlier versions), cause
-             {key (the same for what comes from the same), title, finding (the smallest program that is wrong in any
-             way)} (left out where it is not known)
-    footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,
-             ops {op: {programs, dtypes {dtype: programs}}} (of what the op gave; op by op, all backends together),
-             seal (SHA-256 of all bytes before the footer, and of the footer's line without seal)
+Everything that is reported derives from these. A file that is no record, is newer than this version, was cut
+short, or was changed by hand so that it contradicts itself raises RecordError with one message.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from gradlaws.reports.output_paths import check_file
+from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.record_file import SEALED, RecordError, read
+from gradlaws.reports.record_line import LAW, LEVELS, Line
 
-SCHEMA = 3
-#: The first schema with a seal.
-SEALED = 3
-
-
-class RecordError(Exception):
-    """A record cannot be read or written; the message says why."""
+__all__ = ["LEVELS", "Record", "load", "parsed", "result_of"]
 
 
-def headed(header: dict[str, Any]) -> dict[str, Any]:
-    """The first line of a record."""
-    return {"type": "header", "schema": SCHEMA, **header}
+@dataclass(frozen=True)
+class Engine:
+    """One engine of a record.
 
-
-def footer(
-    lines: Iterable[dict[str, Any]], exit_code: int, seconds: float, ops: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """The last line; with pytest's exit code 0 or 1 the run came to its end."""
-    verdicts = dict(sorted(Counter(line["verdict"] for line in lines).items()))
-    return {
-        "type": "footer",
-        "results": sum(verdicts.values()),
-        "verdicts": verdicts,
-        "exit": exit_code,
-        "seconds": seconds,
-        "ops": ops or {},
-    }
-
-
-class Seal:
-    """Digests the lines of a record, one after the other."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-
-    def line(self, line: dict[str, Any]) -> str:
-        """A line as it stands in the file; a footer comes with the seal on all that was before it."""
-        text = written(line)
-        self.add(text)
-        return written({**line, "seal": self._digest.hexdigest()}) if line["type"] == "footer" else text
-
-    def add(self, text: str) -> None:
-        """Whatever stands in the file."""
-        self._digest.update(text.encode())
-
-    def fits(self, footer: dict[str, Any], text: str) -> bool:
-        """Whether a footer, which stands in the file as `text`, is the seal on all that was added."""
-        body = {key: value for key, value in footer.items() if key != "seal"}
-        digest = self._digest.copy()
-        digest.update(written(body).encode())
-        return footer.get("seal") == digest.hexdigest() and written(footer) == text
-
-
-def written(line: dict[str, Any]) -> str:
-    """A line as text, its end included."""
-    text = json.dumps(line, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates as JSON's escapes
-
-
-def sealed(lines: Iterable[dict[str, Any]]) -> str:
-    """The text of a whole record."""
-    seal = Seal()
-    return "".join(seal.line(line) for line in lines)
-
-
-class Recorder:
-    """Writes a record line by line."""
-
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
-        check_file(path, "record")
-        try:
-            self._file: IO[str] = path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise RecordError(f"record {path}: {error.strerror}") from error
-        self._seal = Seal()
-        self.add(header)
-
-    def add(self, line: dict[str, Any]) -> None:
-        """Any line."""
-        self._file.write(self._seal.line(line))
-        self._file.flush()
-
-    def close(self, footer: dict[str, Any]) -> None:
-        """Complete the record."""
-        self.add(footer)
-        self._file.close()
-
-
-def read(path: Path, partial: bool = False) -> Iterator[dict[str, Any]]:
-    """The lines of a record; raises RecordError for a file that is none, is newer, or is truncated.
-
-    partial: be content with a truncated record; a last line that was cut short is left out.
+    conventions: what the adapter declares that the engine does otherwise than PyTorch, with the declared value.
     """
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise RecordError(f"record {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RecordError(f"record {path}: is no text, so it is not a record") from error
-    lines = text.split("\n")
-    if not text.strip():
-        raise RecordError(f"record {path}: is empty, so the run was cut short before it began")
-    last, seal, schema = "", Seal(), SCHEMA
-    for number, line in enumerate(lines, 1):
-        if not line and number == len(lines):
-            break
-        before = last
-        try:
-            data = json.loads(line)
-            last = data["type"]
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines) and number > 1:  # no line end: it was being written
-                last = ""
-                break
-            raise RecordError(f"record {path}: line {number} is not a line of a record") from error
-        if number == 1:
-            schema = _first(data, path)
-        elif last == "header":
-            raise RecordError(
-                f"record {path}: line {number} is a second header; join records by `gradlaws merge`"
-            )
-        broken = before == "footer" and schema >= SEALED
-        if last != "footer":
-            seal.add(f"{line}\n")
-        elif schema >= SEALED or "seal" in data:
-            broken = broken or number == len(lines) or not seal.fits(data, f"{line}\n")
-        if broken:
-            raise RecordError(
-                f"record {path}: is not what its seal was put on; it was changed, or damaged, since"
-            )
-        yield data
-    if last != "footer" and not partial:
-        raise RecordError(
-            f"record {path}: has no footer, so the run was cut short; `--partial` reports what there is"
-        )
+
+    name: str
+    version: str
+    capabilities: tuple[str, ...]
+    ops: tuple[str, ...]
+    conventions: Mapping[str, str] = field(default_factory=dict)
 
 
-def _first(data: dict[str, Any], path: Path) -> int:
-    if data["type"] != "header":
-        raise RecordError(f"record {path}: does not begin with a header")
-    schema = data.get("schema")
-    if not isinstance(schema, int) or schema < 1:
-        raise RecordError(f"record {path}: schema {schema!r} is none of gradlaws")
-    if schema > SCHEMA:
+@dataclass(frozen=True)
+class Finding:
+    """One breach. `law` is the law that is broken, which may be another one than the one on trial.
+
+    script: as it was written, so that it can be run; all other texts in plain characters.
+    cause:  what it comes from, where the record says so.
+    """
+
+    law: str
+    thing: str
+    got: str
+    expected: str
+    step: str
+    program: str
+    steps: tuple[Mapping[str, Any], ...]
+    replay: str | None
+    sentence: str
+    source: str
+    script: str
+    cause: Comes | None = None
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The ops in the program."""
+        return frozenset(str(step["op"]) for step in self.steps if "op" in step)
+
+
+@dataclass(frozen=True)
+class Comes:
+    """What findings come from: the same where `key` is. `title`: whose fault it is; empty where the law says it."""
+
+    key: str
+    title: str
+    finding: Finding
+
+
+@dataclass(frozen=True)
+class LawResult:
+    """The verdict on one law for one engine; the fields are those of the record."""
+
+    law: str
+    backend: str
+    given: str
+    verdict: Verdict
+    family: str
+    level: str
+    sentence: str
+    source: str
+    programs: int
+    assertions: int
+    worst: float
+    seconds: float
+    missing: tuple[str, ...]
+    message: str
+    known: str
+    excused: Mapping[str, int]
+    entries: Mapping[str, int]
+    after: tuple[str, ...]
+    waived: tuple[str, ...]
+    finding: Finding | None
+    more: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found: the first, and what there is without the ops that it belongs to."""
+        return self.more if self.finding is None else (self.finding, *self.more)
+
+    @property
+    def broken(self) -> str:
+        """The law that is broken: the one that is blamed, where the programs of another show it."""
+        return self.law if self.finding is None else self.finding.law
+
+    @property
+    def name(self) -> str:
+        """What to call it in a list of failures."""
+        return self.law if self.broken == self.law else f"{self.broken} (in {self.law})"
+
+
+@dataclass(frozen=True)
+class ExampleResult:
+    """The verdict on one documented example."""
+
+    name: str
+    backend: str
+    verdict: Verdict
+    message: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run.
+
+    laws:     every law of the run's level with the level it belongs to; empty in records that do not say.
+    tried:    the laws that were to be tried.
+    finished: whether the run came to its end.
+    ops:      by op, {"programs": n, "dtypes": {dtype: n}}; empty in records that do not say.
+    lines:    the lines themselves.
+    """
+
+    path: Path | None
+    gradlaws: str
+    engines: tuple[Engine, ...]
+    judged: str
+    seed: int
+    profile: str
+    examples: int
+    level: str
+    laws: Mapping[str, str]
+    tried: tuple[str, ...]
+    python: str
+    platform: str
+    started: str
+    results: tuple[LawResult, ...]
+    documented: tuple[ExampleResult, ...]
+    finished: bool
+    seconds: float
+    ops: Mapping[str, Any]
+    lines: tuple[dict[str, Any], ...] = field(repr=False)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether its schema has a seal, which was found unbroken when it was read."""
+        return bool(self.lines[0]["schema"] >= SEALED)
+
+    @property
+    def name(self) -> str:
+        """What to call the record in a message."""
+        return "this run" if self.path is None else str(self.path)
+
+
+def load(path: Path, partial: bool = False) -> Record:
+    """The record in a file; raises RecordError. `partial`: be content with a truncated one."""
+    return replace(parsed(read(path, partial), f"record {path}"), path=path)
+
+
+def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
+    """The record that these lines make; raises RecordError if they contradict themselves."""
+    kept = tuple(lines)
+    if not kept:
+        raise RecordError(f"{where}: has no line that is whole")
+    head = Line(kept[0], f"{where}: line 1 (header)")
+    head.get("schema", int)
+    footer = Line(kept[-1], f"{where}: line {len(kept)} (footer)") if _is(kept[-1], "footer") else None
+    body = kept[1 : len(kept) - (footer is not None)]
+    results, documented = [], []
+    for number, line in enumerate(body, 2):
+        entry = Line(line, f"{where}: line {number} ({line['type']})")
+        if _is(line, "result"):
+            results.append(law_result(entry))
+        elif _is(line, "example"):
+            documented.append(_example(entry))
+        else:
+            raise RecordError(f"{entry.where}: a record has no such line there")
+    engines = tuple(_engine(entry, head) for entry in head.get("backends", list))
+    names = {engine.name for engine in engines}
+    for (kind, law, backend), count in Counter(
+        [*(("law", r.law, r.backend) for r in results), *(("example", e.name, e.backend) for e in documented)]
+    ).items():
+        if count > 1:
+            raise RecordError(f"{where}: has {count} verdicts on the {kind} {law} for {backend}")
+        if backend not in names:
+            raise RecordError(f"{where}: judges {backend}, which its header does not name")
+    if footer is not None:
+        _counted(footer, [*results, *documented])
+    laws = head.get("laws", dict, {})
+    if not all(LAW.fullmatch(law) and level in LEVELS for law, level in laws.items()):
+        head.refuse("laws")
+    tried = None if head.data.get("tried") is None else head.names("tried")
+    return Record(
+        None,
+        head.get("gradlaws", str),
+        engines,
+        head.get("judged", str, ""),
+        head.get("seed", int),
+        head.get("profile", str),
+        head.get("examples", int),
+        head.level(),
+        laws,
+        tuple(laws if tried is None else tried),
+        head.get("python", str),
+        head.get("platform", str),
+        head.get("started", str),
+        tuple(results),
+        tuple(documented),
+        footer is not None and footer.get("exit", int) in (0, 1),
+        0.0 if footer is None else float(footer.get("seconds", int | float)),
+        {} if footer is None else _ops(footer),
+        kept,
+    )
+
+
+def _ops(footer: Line) -> dict[str, Any]:
+    found: dict[str, Any] = footer.get("ops", dict, {})
+    for op, said in found.items():
+        if not isinstance(said, dict):
+            footer.refuse("ops")
+        entry = Line(said, f"{footer.where}: ops: {op}")
+        entry.get("programs", int)
+        entry.counts("dtypes")
+    return found
+
+
+def _is(line: dict[str, Any], kind: str) -> bool:
+    return bool(line["type"] == kind)
+
+
+def _engine(data: Any, head: Line) -> Engine:
+    if not isinstance(data, dict):
+        raise RecordError(f"{head.where}: 'backends' is no list of objects")
+    entry = Line(data, head.where)
+    name = entry.get("name", str)
+    declared = entry.get("conventions", dict, {})
+    if not all(isinstance(value, str) for value in declared.values()):
+        entry.refuse("conventions")
+    return Engine(
+        name,
+        entry.get("version", str),
+        entry.names("capabilities"),
+        entry.names("ops"),
+        declared,
+    )
+
+
+def result_of(data: dict[str, Any]) -> LawResult:
+    """The result in a `result` line."""
+    return law_result(Line(data, "this run"))
+
+
+def law_result(entry: Line) -> LawResult:
+    """The result in a checked line."""
+    result = LawResult(
+        entry.law(),
+        entry.get("backend", str),
+        entry.get("given", str),
+        entry.verdict(),
+        entry.get("family", str),
+        entry.level(),
+        entry.get("sentence", str),
+        entry.get("source", str),
+        entry.get("programs", int),
+        entry.get("assertions", int),
+        float(entry.get("worst", int | float)),
+        float(entry.get("seconds", int | float)),
+        entry.names("missing"),
+        entry.get("message", str),
+        entry.get("known", str),
+        entry.counts("excused"),
+        entry.counts("entries", {}),
+        entry.names("after"),
+        entry.names("waived", []),
+        _finding(entry, entry.data.get("finding")),
+        tuple(filter(None, (_finding(entry, found) for found in entry.get("more", list, [])))),
+    )
+    if result.verdict is Verdict.PASS and not result.assertions:
+        raise RecordError(f"{entry.where}: {result.law} passes without an assertion, which no run writes")
+    return result
+
+
+def _finding(result: Line, data: Any) -> Finding | None:
+    if data is None:
+        return None
+    if not isinstance(data, dict):
+        raise RecordError(f"{result.where}: 'finding' is no object")
+    entry = Line(data, f"{result.where}: finding")
+    steps = entry.get("steps", list, None) or ()
+    if not all(isinstance(step, dict) for step in steps):
+        entry.refuse("steps")
+    return Finding(
+        entry.law(),
+        entry.get("thing", str),
+        entry.get("got", str),
+        entry.get("expected", str),
+        entry.get("step", str, ""),
+        entry.get("program", str, ""),
+        tuple(steps),
+        entry.get("replay", str, None),
+        entry.get("sentence", str, result.data["sentence"]),
+        entry.get("source", str, result.data["source"]),
+        entry.verbatim("script"),
+        _cause(entry, data.get("cause")),
+    )
+
+
+def _cause(result: Line, data: Any) -> Comes | None:
+    if data is None:
+        return None
+    entry = Line(data if isinstance(data, dict) else {}, f"{result.where}: cause")
+    finding = _finding(Line({"sentence": "", "source": ""}, entry.where), entry.get("finding", dict))
+    assert finding is not None
+    return Comes(entry.get("key", str), entry.get("title", str), finding)
+
+
+def _example(entry: Line) -> ExampleResult:
+    return ExampleResult(
+        entry.get("name", str), entry.get("backend", str), entry.verdict(), entry.get("message", str)
+    )
+
+
+def _counted(footer: Line, results: list[LawResult | ExampleResult]) -> None:
+    found = Counter(str(result.verdict) for result in results)
+    if footer.get("results", int) != len(results) or footer.get("verdicts", dict) != dict(found):
         raise RecordError(
-            f"record {path}: schema {schema} is newer than this version reads ({SCHEMA}); update gradlaws"
+            f"{footer.where}: counts {footer.data['verdicts']}, but the lines before it are {dict(found)}; "
+            f"the file was changed by hand"
         )
-    return schema

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.view import View
 from gradlaws.reports.wording import plural
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record_file import RecordError
 
 LEVELS = ("core", "full", "torch")
 LAW = re.compile(r"[A-Z]+-\d+")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gradlaws.reports.record import SCHEMA, RecordError, footer, sealed
-from gradlaws.reports.record_reader import Record, parsed
+from gradlaws.reports.record import Record, parsed
+from gradlaws.reports.record_file import SCHEMA, RecordError, footer, sealed
 
 #: What must be the same in all parts, and what is the matter if it is not.
 SAME = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.reports.record_reader import Finding, LawResult
+from gradlaws.reports.record import Finding, LawResult
 
 #: Verdicts with which an engine does not conform.
 BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.gate import Decision, regressed
-from gradlaws.reports.record_reader import LawResult
+from gradlaws.reports.record import LawResult
 from gradlaws.reports.view import BREAKS, Family, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio, short, some
 

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from gradlaws.conformance.engines.dialect import meaning
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.reports.record_reader import LEVELS, Engine, ExampleResult, LawResult, Record
+from gradlaws.reports.record import LEVELS, Engine, ExampleResult, LawResult, Record
 from gradlaws.reports.root_causes import BREAKS, Cause, causes_of
 from gradlaws.reports.wording import plural
 

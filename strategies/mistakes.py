@@ -77,6 +77,8 @@ def flag_of_a_non_leaf(b: Builder, cast: Cast) -> None:
             b[x].tracked, b[x].leaf, b[x].kin = before
 
 
+#: Of a hundred actions that are not rare conjunctions, how many are mistakes.
+SHARE = 6
 MISTAKES: tuple[Action, ...] = (
     no_argument,
     argument_of_wrong_shape,

@@ -29,7 +29,7 @@ from gradlaws.strategies.in_place_writes import (
     write_through_view,
     write_unrecorded,
 )
-from gradlaws.strategies.mistakes import mistake
+from gradlaws.strategies.mistakes import SHARE, mistake
 from gradlaws.strategies.rare_conjunctions import CONJUNCTIONS
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_program_actions import Action, Cast
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 SIZE = 1024
 #: Programs grow until they have between so many steps (and the last action is complete).
 LEAST, MOST = 20, 40
-#: Of a hundred actions, how many are rare conjunctions, and of the others how many are mistakes made on purpose.
-RARE, WRONG = 6, 6
+#: Of a hundred actions, how many are rare conjunctions.
+RARE = 6
 #: All capabilities that make a difference to whole programs.
 EVERYTHING = frozenset(
     [
@@ -116,10 +116,10 @@ MIX: tuple[Action, ...] = (
 OPENINGS: tuple[Action, ...] = (actions.open_with_leaves, actions.open_with_tree, actions.open_with_leaves)
 
 
-def interplay(b: Builder, least: int = LEAST, most: int = MOST, wrong: int = WRONG) -> Cast:
+def interplay(b: Builder, least: int = LEAST, most: int = MOST, mistakes: int = SHARE) -> Cast:
     """Write a whole program of `least` to `most` steps (a few more, so that the last action is complete).
 
-    wrong: of a hundred actions, how many are mistakes.
+    mistakes: of a hundred actions, how many are wrong on purpose.
     """
     b.turn()
     cast = Cast()
@@ -133,7 +133,7 @@ def interplay(b: Builder, least: int = LEAST, most: int = MOST, wrong: int = WRO
         if b.entropy.chance(RARE):
             action = b.entropy.pick(CONJUNCTIONS)
         else:
-            action = mistake if b.entropy.chance(wrong) else b.entropy.pick(MIX)
+            action = mistake if b.entropy.chance(mistakes) else b.entropy.pick(MIX)
         act(b, cast, action)
         if cast.every and taken % cast.every == 0:
             b.step(Look())
@@ -176,11 +176,11 @@ def finish(b: Builder, cast: Cast) -> None:
 
 
 def whole_program(
-    data: bytes, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST, wrong: int = WRONG
+    data: bytes, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST, mistakes: int = SHARE
 ) -> Program:
     """The whole program that some bytes decode to; few of them are stretched to as many as it takes."""
     b = Builder(Entropy(data if len(data) >= SIZE else stretched(data, SIZE)), vocabulary)
-    interplay(b, least, most, wrong)
+    interplay(b, least, most, mistakes)
     return b.program()
 
 
@@ -189,7 +189,7 @@ def whole_programs(
     backend: Backend | None = None,
     min_length: int = LEAST,
     max_length: int = MOST,
-    mistakes: int = WRONG,
+    mistakes: int = SHARE,
 ) -> st.SearchStrategy[Program]:
     """Whole programs: everything that a program can do, mixed, mistakes included.
 

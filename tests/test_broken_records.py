@@ -14,10 +14,10 @@ from small_records import Engine, lines, result, written
 
 from gradlaws.reports.formats import FORMATS
 from gradlaws.reports.gate import decide
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record import LEVELS, load, parsed
 from gradlaws.reports.record_difference import as_markdown, as_text, compare
+from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.record_merge import merged
-from gradlaws.reports.record_reader import LEVELS, load, parsed
 from gradlaws.reports.terminal import report
 from gradlaws.reports.view import views
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gradlaws.commands.parser import COMMANDS
-from gradlaws.reports.record import read
+from gradlaws.reports.record_file import read
 
 SRC = Path(__file__).resolve().parent.parent / "src"
 Command = Callable[..., subprocess.CompletedProcess[str]]

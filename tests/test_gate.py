@@ -13,10 +13,10 @@ from gradlaws.commands import engines
 from gradlaws.conformance.judgement.verdict import Result
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.reports.gate import decide
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record import load, parsed
 from gradlaws.reports.record_difference import Difference, as_markdown, as_text, compare
+from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.record_merge import merged
-from gradlaws.reports.record_reader import load, parsed
 from gradlaws.reports.view import View, views
 
 

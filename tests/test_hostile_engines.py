@@ -11,7 +11,7 @@ from pathlib import Path
 import hostile
 import pytest
 
-from gradlaws.reports.record import read
+from gradlaws.reports.record_file import read
 
 ROOT = Path(__file__).resolve().parent.parent
 WAYS: dict[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from overwriting import Overwriting
+from overwriting_engine import Overwriting
 from small_records import PASSING, Engine, lines, program, result
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
@@ -23,8 +23,8 @@ from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES, promise
 from gradlaws.conformance.whole_programs.law import judge_whole
 from gradlaws.reports.known_failures_writer import added
 from gradlaws.reports.markdown import markdown
+from gradlaws.reports.record import parsed as read_lines
 from gradlaws.reports.record_difference import as_text, compare
-from gradlaws.reports.record_reader import parsed as read_lines
 from gradlaws.reports.terminal import standing
 from gradlaws.reports.view import views
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradlaws.conformance.engines.discovery import BackendError, find
-from gradlaws.reports.record import RecordError, read
+from gradlaws.reports.record_file import RecordError, read
 
 Suite = Callable[..., pytest.RunResult]
 USAGE = pytest.ExitCode.USAGE_ERROR

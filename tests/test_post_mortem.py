@@ -25,7 +25,7 @@ from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.suite.post_mortem import FORK_SERVER, PostMortem
 from gradlaws.conformance.whole_programs.law import WHOLE
 from gradlaws.conformance.whole_programs.soak import program_of
-from gradlaws.reports.record import read
+from gradlaws.reports.record_file import read
 from gradlaws.strategies.vocabulary import Vocabulary
 
 TESTS = Path(__file__).resolve().parent

@@ -14,15 +14,16 @@ from gradlaws.conformance.engines.discovery import find
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
-from gradlaws.conformance.judgement.recurrence import TRIES
-from gradlaws.conformance.judgement.verdict import Recurrence, Verdict
+from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.reruns import TRIES
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite.post_mortem import FORK_SERVER
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.replay import Replay
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
-from gradlaws.reports.record import Recorder, footer, headed
+from gradlaws.reports.record_file import Recorder, footer, headed
 
 SUBJECTS = {"a law": LAWS["ACC-01"], "whole programs": WHOLE}
 FICKLE = ("AtRandom", "Seldom", "AtFirst", "Tiring")

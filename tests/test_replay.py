@@ -17,7 +17,7 @@ from gradlaws.conformance.suite.replay import Replay
 from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
 from gradlaws.conformance.whole_programs.soak import Soak
 from gradlaws.conformance.whole_programs.soak_file import SoakFile
-from gradlaws.reports.record import read
+from gradlaws.reports.record_file import read
 
 Suite = Callable[..., pytest.RunResult]
 KEEPING = ReferenceBackend(Dialect(intermediates="kept"))

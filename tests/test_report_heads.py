@@ -14,8 +14,8 @@ from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.reports.badge import badge
 from gradlaws.reports.formats import FORMATS
 from gradlaws.reports.gate import Decision, decide
+from gradlaws.reports.record import parsed
 from gradlaws.reports.record_difference import Difference
-from gradlaws.reports.record_reader import parsed
 from gradlaws.reports.view import View, views
 
 

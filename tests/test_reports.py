@@ -20,8 +20,8 @@ from gradlaws.reports.formats import FORMATS, write_all
 from gradlaws.reports.html import html
 from gradlaws.reports.junit import junit
 from gradlaws.reports.markdown import markdown
-from gradlaws.reports.record import RecordError
-from gradlaws.reports.record_reader import load, parsed
+from gradlaws.reports.record import load, parsed
+from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.view import State, View, views
 
 BROKEN = PASSING | {"ACC-01": "FAIL", "RET-13": "UNSUPPORTED", "VAL-11": "KNOWN"}

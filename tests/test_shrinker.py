@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from overwriting import Overwriting
+from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.judgement.effort import Effort

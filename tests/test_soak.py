@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from overwriting import Overwriting
+from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.known_failures.entry import KnownFailures

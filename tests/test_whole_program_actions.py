@@ -165,7 +165,7 @@ def test_each_mistake_is_refused_now_and_then(mistake: Action) -> None:
 def test_the_rate_of_mistakes_can_be_chosen() -> None:
     def refused(wrong: int) -> float:
         vocabulary = Vocabulary(capabilities=EVERYTHING)
-        programs = [whole_program(f"{n}".encode(), vocabulary, wrong=wrong) for n in range(100)]
+        programs = [whole_program(f"{n}".encode(), vocabulary, mistakes=wrong) for n in range(100)]
         moments = [m for program in programs for m in watch(program, REFERENCE)]
         return sum(m.raised is not None for m in moments) / len(moments)
 

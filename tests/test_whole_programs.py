@@ -11,7 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from overwriting import Overwriting
+from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.execution.strictness import Standard

@@ -9,8 +9,9 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, ReferenceBroke, described
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.standalone_script import fatal, script
-from gradlaws.conformance.judgement.verdict import Finding, Recurrence, Verdict
+from gradlaws.conformance.judgement.verdict import Finding, Verdict
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import source, statement
 from gradlaws.conformance.language.steps import Look

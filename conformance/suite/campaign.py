@@ -21,7 +21,7 @@ from gradlaws.conformance.engines.memory_limit import MemoryLimit
 from gradlaws.conformance.engines.process_state import kept, starved
 from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
-from gradlaws.conformance.judgement.recurrence import Small
+from gradlaws.conformance.judgement.reruns import Small
 from gradlaws.conformance.judgement.verdict import Result
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
@@ -34,9 +34,9 @@ from gradlaws.conformance.suite.replay import remember
 from gradlaws.conformance.suite.settings import Settings, SettingsError
 from gradlaws.conformance.whole_programs.law import judge_any
 from gradlaws.reports.output_paths import OutputPathError
-from gradlaws.reports.record import Recorder, RecordError, footer, headed
+from gradlaws.reports.record import Record, parsed, result_of
+from gradlaws.reports.record_file import Recorder, RecordError, footer, headed
 from gradlaws.reports.record_merge import summed
-from gradlaws.reports.record_reader import Record, parsed, result_of
 from gradlaws.reports.terminal import causes, failure, standing, table
 from gradlaws.reports.view import views
 

@@ -18,7 +18,7 @@ from gradlaws.conformance.suite.record_lines import result_line
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.suite.verification import prepared
 from gradlaws.conformance.whole_programs.law import judge_any
-from gradlaws.reports.record_reader import result_of
+from gradlaws.reports.record import result_of
 from gradlaws.reports.terminal import failure
 
 

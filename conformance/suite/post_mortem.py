@@ -10,8 +10,8 @@ from gradlaws.conformance.engines.exceptions import ProcessEnded
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.fresh_processes import LONGEST, FreshProcesses, FreshSubject
-from gradlaws.conformance.judgement.recurrence import FRESH, Reducer, Reduction, Small
-from gradlaws.conformance.judgement.verdict import Recurrence
+from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.reruns import FRESH, Reducer, Reduction, Small
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law

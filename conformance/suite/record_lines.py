@@ -1,4 +1,4 @@
-"""The lines of a record, made from what was judged; their schema is in `gradlaws.reports.record`."""
+"""The lines of a record, made from what was judged; their schema is in `gradlaws.reports.record_file`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ from gradlaws.conformance.judgement.findings import (
     scripted,
 )
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
-from gradlaws.conformance.judgement.verdict import Finding, Recurrence, Result, Verdict
+from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
@@ -36,7 +37,7 @@ from gradlaws.conformance.suite.post_mortem import FORK_SERVER
 from gradlaws.conformance.whole_programs.law import WHOLE, examine_any, law_of
 from gradlaws.conformance.whole_programs.soak_file import found_of
 from gradlaws.conformance.whole_programs.soak_file import read as read_soak
-from gradlaws.reports.record import read
+from gradlaws.reports.record_file import read
 
 #: How often a program is replayed: so often, and where it did not always fail until it does, for so many seconds.
 FEW, OFTEN, SECONDS = 3, 200, 10.0

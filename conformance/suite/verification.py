@@ -21,9 +21,9 @@ from gradlaws.conformance.suite.example_verdict import judge_example
 from gradlaws.conformance.suite.record_lines import example_line, header, result_line
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.law import judge_any
-from gradlaws.reports.record import footer, headed
+from gradlaws.reports.record import parsed
+from gradlaws.reports.record_file import footer, headed
 from gradlaws.reports.record_merge import summed
-from gradlaws.reports.record_reader import parsed
 from gradlaws.reports.view import View, views
 
 

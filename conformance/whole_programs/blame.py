@@ -28,7 +28,7 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.whole_programs.culprit import Culprit
+from gradlaws.conformance.whole_programs.culprit_step import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 
 #: A step of this kind failed though it must not.

@@ -1,7 +1,7 @@
 """Compares a whole program's trace with what the reference expects, and holds differences against a law.
 
 A difference is yielded by `comparison`, left out where it is `unspecified`, named by `blame`, and passed over
-where a list excuses it and what follows is contained (`containment`).
+where a list excuses it and what follows is contained (`listed_breaches`).
 """
 
 from __future__ import annotations

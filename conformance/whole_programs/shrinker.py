@@ -16,7 +16,7 @@ from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.findings import blamed
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject, possible
-from gradlaws.conformance.judgement.recurrence import Small, Steadily
+from gradlaws.conformance.judgement.reruns import Small, Steadily
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE
 from gradlaws.conformance.judgement.shrinker import Shrinker, Subject, same_failure
 from gradlaws.conformance.known_failures.entry import KnownFailures

@@ -20,8 +20,8 @@ from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.findings import blamed, failure_of, recurring
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
-from gradlaws.conformance.judgement.recurrence import Small, reduced
 from gradlaws.conformance.judgement.replay_id import replay_id
+from gradlaws.conformance.judgement.reruns import Small, reduced
 from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.known_failures.entry import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about

@@ -16,7 +16,8 @@ from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.findings import death_of
-from gradlaws.conformance.judgement.verdict import Finding, Recurrence
+from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally

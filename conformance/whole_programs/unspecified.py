@@ -21,7 +21,7 @@ from gradlaws.conformance.language.steps import (
 )
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.laws.breach import vanishes
-from gradlaws.conformance.whole_programs.culprit import Culprit
+from gradlaws.conformance.whole_programs.culprit_step import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gradlaws.commands.environments import shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.reports.record_reader import load
+from gradlaws.reports.record import load
 from gradlaws.reports.terminal import columns, covered, table
 from gradlaws.reports.view import View, views
 

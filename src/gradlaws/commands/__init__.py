@@ -6,20 +6,6 @@ A module has `EXAMPLE` (a command line that works), `options(parser)` (declares 
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-
-class Exit(IntEnum):
-    """Exit codes of all subcommands."""
-
-    CONFORMS = 0
-    FAILS = 1
-    #: Nothing is known, or not all: an interrupted or truncated run, no assertion.
-    UNKNOWN = 2
-    #: The suite itself broke.
-    INTERNAL = 3
-    USAGE = 4
-
 
 class CommandError(Exception):
     """What was asked for cannot be done; the message says what to do. Ends the command with exit code 4."""

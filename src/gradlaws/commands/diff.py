@@ -8,10 +8,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import Exit
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.reports.exit_codes import Exit
+from gradlaws.reports.record import load
 from gradlaws.reports.record_difference import as_markdown, as_text, compare
-from gradlaws.reports.record_reader import load
 from gradlaws.reports.view import views
 
 EXAMPLE = """

@@ -13,13 +13,14 @@ from argparse import ArgumentParser, Namespace
 from difflib import get_close_matches
 from pathlib import Path
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
 from gradlaws.commands.environments import Environment, default_home, load, prepare, shipped, variables
 from gradlaws.conformance.suite.arguments import count
-from gradlaws.reports import record_reader
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.gate import decide
 from gradlaws.reports.output_paths import check_folder
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record import load as read_record
+from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.terminal import columns, side_by_side
 from gradlaws.reports.view import View, views
 
@@ -118,7 +119,7 @@ def _shown(records: dict[str, Path], troubles: dict[str, str], interrupted: bool
     shown: list[View] = []
     names: list[str] = []
     for name, path in records.items():
-        for view in views([record_reader.load(path, partial=True)]):
+        for view in views([read_record(path, partial=True)]):
             shown.append(view)
             names.append(name)
     if shown:

@@ -14,9 +14,9 @@ from gradlaws.reports.formats import FORMATS, write_all
 from gradlaws.reports.gate import Decision, decide
 from gradlaws.reports.markdown import markdown
 from gradlaws.reports.output_paths import check_file, check_folder
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record import LEVELS, load
 from gradlaws.reports.record_difference import Difference, as_markdown, as_text, compare
-from gradlaws.reports.record_reader import LEVELS, load
+from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.view import View, views
 
 

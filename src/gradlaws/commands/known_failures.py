@@ -12,11 +12,12 @@ from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
 from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
-from gradlaws.reports.record_reader import Finding
-from gradlaws.reports.record_reader import load as load_record
+from gradlaws.reports.record import Finding
+from gradlaws.reports.record import load as load_record
 from gradlaws.reports.view import BREAKS, View, views
 from gradlaws.reports.wording import plural
 

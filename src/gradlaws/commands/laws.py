@@ -12,7 +12,8 @@ from argparse import ArgumentParser, Namespace
 from difflib import get_close_matches
 from typing import Any
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
+from gradlaws.reports.exit_codes import Exit
 
 EXAMPLE = """
 gradlaws laws                 # all of them

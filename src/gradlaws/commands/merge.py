@@ -9,11 +9,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.formats import write
 from gradlaws.reports.output_paths import check_file
+from gradlaws.reports.record import load
 from gradlaws.reports.record_merge import merged
-from gradlaws.reports.record_reader import load
 from gradlaws.reports.wording import plural
 
 EXAMPLE = """

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
 from gradlaws.commands.supervisor import supervised
 from gradlaws.conformance.engines.exceptions import plain
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import OutputPathError
-from gradlaws.reports.record import RecordError
+from gradlaws.reports.record_file import RecordError
 
 CODES = """\
 exit codes: 0 conforms, 1 does not, 2 unknown or incomplete, 3 the suite broke, 4 wrong usage or input"""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.engines.exceptions import plain
-from gradlaws.reports.record_reader import result_of
+from gradlaws.reports.record import result_of
 from gradlaws.reports.terminal import failure
 
 #: Verdicts that are shown in full as they come.

@@ -19,15 +19,16 @@ from tempfile import TemporaryDirectory
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
 from gradlaws.commands.progress import Progress
 from gradlaws.conformance import plugin
 from gradlaws.conformance.engines.isolation import interrupt
 from gradlaws.conformance.suite.arguments import count, time_limit
 from gradlaws.conformance.suite.campaign import LINE, Campaign
 from gradlaws.conformance.suite.report_header import introduction
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
-from gradlaws.reports.record_reader import load
+from gradlaws.reports.record import load
 from gradlaws.reports.terminal import report
 from gradlaws.reports.view import View, views
 

@@ -11,7 +11,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
+from gradlaws.reports.exit_codes import Exit
 
 EXAMPLE = """
 gradlaws replay ACC-01-e2fdc759
@@ -38,8 +39,8 @@ def execute(options: Namespace) -> int:
     from gradlaws.conformance.judgement.verdict import Verdict
     from gradlaws.conformance.suite.record_lines import result_line
     from gradlaws.conformance.suite.replay import Replay, ReplayError
-    from gradlaws.reports.record import RecordError
-    from gradlaws.reports.record_reader import result_of
+    from gradlaws.reports.record import result_of
+    from gradlaws.reports.record_file import RecordError
     from gradlaws.reports.terminal import failure
 
     try:

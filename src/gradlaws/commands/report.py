@@ -12,7 +12,7 @@ from pathlib import Path
 from gradlaws.commands import gate_output
 from gradlaws.reports.formats import FORMATS, write
 from gradlaws.reports.output_paths import check_file
-from gradlaws.reports.record_reader import load
+from gradlaws.reports.record import load
 from gradlaws.reports.view import views
 
 EXAMPLE = """

@@ -9,7 +9,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import CommandError, Exit, pytest_driver
+from gradlaws.commands import CommandError, pytest_driver
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.gate import decide
 
 EXAMPLE = """

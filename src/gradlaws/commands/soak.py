@@ -16,8 +16,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from gradlaws.commands import CommandError, Exit
+from gradlaws.commands import CommandError
 from gradlaws.conformance.suite.arguments import count, seconds
+from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
 
 EXAMPLE = """

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from gradlaws.commands import Exit
 from gradlaws.conformance.engines import preparation
+from gradlaws.reports.exit_codes import Exit
 
 #: What ends the command in good order, and is handed on to it.
 HANDED_ON = (signal.SIGTERM, signal.SIGHUP)

@@ -1,6 +1,6 @@
 """The matrix of faults and laws: what each planted fault breaks, and whom it is blamed on.
 
-Few programs per cell, so an empty cell is no proof; `test_faults.py` proves the cells that faults name. The
+Few programs per cell, so an empty cell is no proof; `test_laws_catch_faults.py` proves the cells that faults name. The
 matrix is written to pytest's cache, as Markdown, and the end of the run says where. A row tries all laws, so every
 tenth is tried by default, and all where GRADLAWS_WHOLE_MATRIX is set.
 """
@@ -35,7 +35,7 @@ def test_row(name: str, record_property: Callable[[str, object], None]) -> None:
             cells[law.id] = result.finding.law
         elif result.verdict is not Verdict.PASS:
             cells[law.id] = str(result.verdict)  # the engine broke, or nothing was left to assert
-    for law_id in fault.breaks:  # the named cells are proven with more programs in test_faults.py
+    for law_id in fault.breaks:  # the named cells are proven with more programs in test_laws_catch_faults.py
         cells.setdefault(law_id, law_id)
     record_property("fault row", json.dumps({"fault": name, "sentence": fault.sentence, "cells": cells}))
     assert cells
