@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 import textwrap
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -35,7 +36,7 @@ from gradlaws.strategies.builder import DeadEnd, Vocabulary  # noqa: E402
 
 def pages() -> dict[str, str]:
     """Path to Markdown of all generated pages."""
-    found = {"laws/index.md": _index()}
+    found = {"laws/index.md": _index(), "laws/coverage.md": "\n".join(_coverage()) + "\n"}
     known = broken_by()
     for family in dict.fromkeys(law.family for law in LAWS.values()):
         found[f"laws/{family}.md"] = _family(family)
@@ -71,7 +72,8 @@ def _index() -> str:
         "",
         f"{len(LAWS)} laws: {', '.join(f'{count} of level {level}' for level, count in counts.items())}. A level "
         "includes the ones before it: `core` is what the headline promises need, `full` all that is portable; "
-        "`torch` judges the same, and insists on every refusal that PyTorch documents.",
+        "`torch` judges the same, and insists on every refusal that PyTorch documents. [What is covered](coverage.md) "
+        "says of every promise of the catalogue by what it is judged, or why it is not.",
         "",
         "| family | what it is about | laws |",
         "|---|---|---|",
@@ -90,6 +92,59 @@ def _index() -> str:
         *(f"| {law} | {sentence} ([source]({_url(where)})) |" for law, (sentence, where) in PROMISES.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def coverage() -> dict[str, Any]:
+    """What is known of the catalogue of promises beside the laws: `docs/coverage.toml`."""
+    return tomllib.loads((ROOT / "docs" / "coverage.toml").read_text("utf-8"))
+
+
+def _coverage() -> Iterator[str]:
+    """The page that says of each promise of the catalogue by what it is judged, or why it is not."""
+    known = coverage()
+    rows = {family: list(_promises(family, listed)) for family, listed in known["families"].items()}
+    counts = Counter(kind for found in rows.values() for kind, _ in found)
+    sources = ", ".join(f"[{source['name']}]({source['url']})" for source in known["sources"])
+    ids = {row.split()[1] for found in rows.values() for _, row in found}
+    beyond = ", ".join(f"[{law}]({law}.md)" for law in LAWS if law not in ids)
+    yield from ("# What is covered", "")
+    yield (
+        f"Of {counts.total()} promises about gradient access {counts['law']} are laws, {counts['whole']} more are "
+        f"judged by whole programs, and {counts['portable'] + counts['pytorch']} are not covered: "
+        f"{counts['portable']} that are portable, and {counts['pytorch']} about PyTorch's own API or choices."
+    )
+    yield ""
+    yield (
+        f"The ids are those of a catalogue made from PyTorch 2.13's documentation and tests: {sources}. "
+        f"Laws beyond it: {beyond}."
+    )
+    yield from (
+        "",
+        "| family | promises | laws | by whole programs | portable, not covered | PyTorch's own, not covered |",
+    )
+    yield "|---|---|---|---|---|---|"
+    for family, found in rows.items():
+        own = Counter(kind for kind, _ in found)
+        cells = [len(found), *(own[kind] for kind in ("law", "whole", "portable", "pytorch"))]
+        yield f"| [{family}](#{family.lower()}) | {' | '.join(map(str, cells))} |"
+    for family, found in rows.items():
+        yield from ("", f"## {family}", "", "| id | promise | judged |", "|---|---|---|")
+        yield from (row for _, row in found)
+
+
+def _promises(family: str, listed: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """By id of a family: how it is covered (`law`, `whole`, or the scope of what is not), and its row of the table."""
+    whole = "[by whole programs](index.md#laws-that-only-whole-programs-judge)"
+    for number in range(1, listed["count"] + 1):
+        identity = f"{family}-{number:02}"
+        if identity in LAWS:
+            yield "law", f"| {identity} | {LAWS[identity].sentence} | [law]({identity}.md) |"
+        elif identity in PROMISES:
+            yield "whole", f"| {identity} | {PROMISES[identity][0]} | {whole} |"
+        else:
+            scope, promise = listed[identity]["scope"], listed[identity]["promise"]
+            said = [{"pytorch": "PyTorch's own"}.get(scope, ""), listed[identity].get("reason", "")]
+            yield scope, f"| {identity} | {promise} | not covered: {'; '.join(filter(None, said))} |"
 
 
 def _family(family: str) -> str:

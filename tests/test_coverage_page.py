@@ -1,0 +1,57 @@
+"""Every promise of the catalogue is a law, judged by whole programs, or listed with the reason why it is neither."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "coverage.toml"
+FAMILIES: dict[str, dict[str, Any]] = tomllib.loads(FILE.read_text("utf-8"))["families"]
+SCOPES = {"portable", "pytorch"}
+
+
+def ids(family: str) -> list[str]:
+    return [f"{family}-{number:02}" for number in range(1, FAMILIES[family]["count"] + 1)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_promise_is_judged_or_listed(family: str) -> None:
+    listed = FAMILIES[family].keys() - {"count"}
+    judged = LAWS.keys() | PROMISES.keys()
+    done = sorted(listed & judged)
+    assert done == [], f"docs/coverage.toml: these are judged now, take their lines out: {', '.join(done)}"
+    bare = [identity for identity in ids(family) if identity not in judged | listed]
+    assert bare == [], (
+        f"docs/coverage.toml: say why these are no laws, under families.{family}: {', '.join(bare)}"
+    )
+    strange = sorted(listed - set(ids(family)))
+    assert strange == [], f"docs/coverage.toml: no ids of {family}: {', '.join(strange)}"
+
+
+def test_no_promise_is_both_a_law_and_judged_by_whole_programs_only() -> None:
+    both = sorted(LAWS.keys() & PROMISES.keys())
+    assert both == [], f"laws by now, take them out of PROMISES: {', '.join(both)}"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_not_covered_has_a_reason(family: str) -> None:
+    for identity, entry in FAMILIES[family].items():
+        if identity == "count":
+            continue
+        assert entry.keys() <= {"scope", "promise", "reason"}, identity
+        assert entry["scope"] in SCOPES, identity
+        assert entry["promise"].strip(), identity
+        assert entry["scope"] == "pytorch" or entry.get("reason", "").strip(), (
+            f"{identity} is portable: say what a law would need, or why there can be none"
+        )
+
+
+def test_every_family_is_known() -> None:
+    assert {law.split("-")[0] for law in (*LAWS, *PROMISES)} <= FAMILIES.keys()
+    assert sum(family["count"] for family in FAMILIES.values()) == 353
