@@ -7,6 +7,7 @@ is multiplied with what was saved, so that it depends on the operands, and the s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,8 @@ def applied(
         constant,
         **options,
     ).pruned()
+    if ApplyFunction(function, tuple(inputs)).contradictory:
+        function = replace(function, constant=())
     return _bound(b, function, tuple(inputs), made, within)
 
 

@@ -23,6 +23,7 @@ from gradlaws.conformance.language.steps import (
     Grad,
     Hook,
     InPlace,
+    Look,
     Mode,
     RequireGrad,
     RetainGrad,
@@ -206,6 +207,17 @@ def test_a_deviation_is_a_breach_that_its_entry_excuses_and_no_other_does(name: 
     for other in DEVIATIONS:
         excused = breach(program, engine, past=Containment(listed(other))) is None
         assert excused is (other == name), other
+
+
+@pytest.mark.parametrize("asks", [Grad((5,), (0,), outs=(6,)), Backward((5,), inputs=(0,))])
+def test_two_listed_defects_in_one_program_are_excused(asks: Step) -> None:
+    """The gradient of a view's old value is written, by what should write to no .grad at all."""
+    moved = (op(2, "view", 1, shape=(1,)), RetainGrad(2), op(4, "neg", 2), InPlace("neg_", 1))
+    program = Program((leaf(0, [1.0]), Y, *moved, op(5, "sum", 4, dim=None, keepdim=False), asks, Look()))
+    backend = TorchBackend()
+    with backend.session():
+        assert isinstance(breach(program, backend), Broken)
+        assert breach(program, backend, past=Containment(shipped("torch"))) is None
 
 
 @pytest.mark.parametrize(

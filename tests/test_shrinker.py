@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.shrink_passes import narrower
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailures
 from gradlaws.conformance.known_failures.symptom import Symptom
@@ -63,3 +65,13 @@ def test_no_operand_is_made_too_small_for_its_op() -> None:
     assert isinstance(leaf, Leaf)
     assert leaf.value.array.shape == (1,)
     assert not engine.died
+
+
+def test_what_is_empty_stays_and_the_rest_gets_smaller() -> None:
+    leaves = [Leaf(literal(np.ones(shape)), outs=(k,)) for k, shape in enumerate([(0,), (2, 0), (2, 3)])]
+    made = list(narrower(Program(tuple(leaves)), dict))
+    assert made
+    for program in made:
+        shapes = [step.value.array.shape for step in program if isinstance(step, Leaf)]
+        assert shapes[:2] == [(0,), (2, 0)]
+        assert len(shapes[2]) < 2 or shapes[2] < (2, 3)

@@ -23,6 +23,7 @@ from gradlaws.conformance.language.steps import (
     SetGrad,
     ZeroGrad,
 )
+from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.whole_programs.judge import breach
 
@@ -269,3 +270,20 @@ def test_a_variance_rounds_in_proportion_to_what_it_is_the_variance_of() -> None
     """Updated from element to element, the mean is rounded, however exact it is."""
     values = [[-1.25, -1.25, 1.0, 1.0], [1.125, 1.125, 1.0, 1.0]]
     assert on_torch(leaf(0, values), op(1, "var", 0, dim=1, keepdim=False), Look()) is None
+
+
+def test_who_is_asked_beyond_a_function_that_gives_none_is_open() -> None:
+    """PyTorch gives zeros to a user-defined function where nothing arrives, and what it does then is the user's."""
+    given = (op(1, "square", 0),)
+    none = Function((0,), given, (1,), (2,), (), (None,))
+    for below in (
+        Function((0,), given, (1,), (2,), (), (2,)),
+        Function((0,), given, (1,), (2,), (), (2,), raises=True),
+    ):
+        steps = (
+            leaf(0),
+            Hook(0, 0),
+            ApplyFunction(below, (0,), outs=(1,)),
+            ApplyFunction(none, (1,), outs=(2,)),
+        )
+        assert on_torch(*steps, Backward((2,)), Look()) is None

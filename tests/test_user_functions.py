@@ -149,3 +149,14 @@ def test_functions_are_made_small() -> None:
     assert len(step.function.forward) == 1
     assert [op.op for op in step.function.backward] == ["mul_scalar"]
     assert len(step.inputs) == 1
+
+
+def test_a_tensor_handed_through_twice_is_differentiable_in_both_or_neither() -> None:
+    handed = Function((0, 1), (), (0, 1), (2, 3), (), (2, 3), constant=(1,))
+    assert ApplyFunction(handed, (0, 0), outs=(1, 2)).contradictory
+    assert not ApplyFunction(handed, (0, 1), outs=(2, 3)).contradictory
+    for number in range(30):
+        b = Builder(Entropy(stretched(bytes([number]), SIZE)), Vocabulary(capabilities=EVERYTHING))
+        x = b.leaf()
+        applied(b, (x, x), 2, handed=90, outs=("constant",))
+        assert not any(isinstance(step, ApplyFunction) and step.contradictory for step in b.steps)

@@ -12,10 +12,13 @@ from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
 
 
-def _on_the_way(engine: Engine, seeded: Seeded, path: list[Node]) -> tuple[list[Node], list[Tensor]]:
-    """The path with the roots, and who retains its gradient there."""
+def _on_the_way(
+    engine: Engine, seeded: Seeded, path: list[Node]
+) -> tuple[list[Node], list[tuple[Node, Tensor]]]:
+    """The path with the roots, and who retains its gradient at which of its nodes."""
     nodes = {id(node): node for node in (*path, *(root for root, _ in seeded))}
-    return sorted(nodes.values(), key=ORDER), [x for x in engine._retaining if id(x.anchor) in nodes]
+    there = [(place, x) for place, x in engine._retainers() if id(place) in nodes]
+    return sorted(nodes.values(), key=ORDER), there
 
 
 @deviation
@@ -46,7 +49,7 @@ class InputsLeaveRetained(Engine):
             return seeded, path, receivers
         path, more = _on_the_way(self, seeded, path)
         listed = {id(x) for _, x in receivers}
-        return seeded, path, receivers + [(x.anchor, x) for x in more if id(x) not in listed]
+        return seeded, path, receivers + [(place, x) for place, x in more if id(x) not in listed]
 
 
 @deviation
@@ -68,8 +71,8 @@ class GradWritesRetained(Engine):
         if not self._functional:
             return super()._products(seeded, path, targets, create_graph)
         path, more = _on_the_way(self, seeded, path)
-        found = super()._products(seeded, path, [*targets, *(x.anchor for x in more)], create_graph)
-        for x, (value, error) in zip(more, found[len(targets) :], strict=True):
+        found = super()._products(seeded, path, [*targets, *(place for place, _ in more)], create_graph)
+        for (_, x), (value, error) in zip(more, found[len(targets) :], strict=True):
             if value is not None:
                 self._accumulate(x, value, error, create_graph)
         return found[: len(targets)]
@@ -80,5 +83,5 @@ class GradWritesRetained(Engine):
         seeded = self._seeded(roots, gradients)
         nodes = ancestors(root for root, _ in seeded)
         path, more = _on_the_way(self, seeded, between(nodes, [x.anchor for x in inputs]))
-        arrived = backward(seeded, path, [x.anchor for x in more], self._tried)
-        return [(x, value) for x, value in zip(more, arrived, strict=True) if value is not None]
+        arrived = backward(seeded, path, [place for place, _ in more], self._tried)
+        return [(x, value) for (_, x), value in zip(more, arrived, strict=True) if value is not None]

@@ -46,7 +46,9 @@ def in_domain(program: Program, trace: Trace, kinks: bool = False) -> bool:
 
 
 def _computable(step: ApplyFunction, values: dict[Var, Array], kinks: bool) -> bool:
-    """Whether each op of a user-defined function's forward is defined where it is applied."""
+    """Whether each op of a user-defined function's forward is defined where it is applied, and what it returns."""
+    if step.contradictory:
+        return False
     if any(v not in values for v in step.inputs):
         return True
     env = dict(zip(step.function.operands, (values[v] for v in step.inputs), strict=True))

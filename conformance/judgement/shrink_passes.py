@@ -107,7 +107,8 @@ def narrower(program: Program, contents: Callable[[], Contents]) -> Iterator[Pro
             for k in chosen:
                 step = steps[k]
                 assert isinstance(step, Leaf)
-                array = cut(step.value.array)
+                array = step.value.array
+                array = cut(array) if array.size else array  # of nothing there is no part
                 if array.shape != shapes[k] and array.size:
                     smaller = True
                     steps[k] = replace(step, value=Literal(np.array(array)))

@@ -139,6 +139,16 @@ class ApplyFunction(Step):
     inputs: tuple[Var, ...]
     within: tuple[Step, ...] = ()
 
+    @property
+    def contradictory(self) -> bool:
+        """Whether one tensor is handed through twice, and only once of these two as not differentiable."""
+        given = dict(zip(self.function.operands, self.inputs, strict=True))
+        both = [
+            {given[v] for v in self.function.results if v in given and (v in self.function.constant) is c}
+            for c in (False, True)
+        ]
+        return not both[0].isdisjoint(both[1])
+
     def uses(self) -> tuple[Var, ...]:
         """The operands, and what its nested steps use."""
         return (*self.inputs, *used_within(self.within))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gradlaws.conformance.execution.hook_effects import Interruption
 from gradlaws.conformance.language.higher_order import recording
 from gradlaws.conformance.language.steps import (
     Backward,
@@ -67,8 +68,13 @@ def _gradient(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
 
 def _passed_on(trial: WholeTrial) -> bool:
     """Whether a user-defined function may have been asked where nothing arrives: then it is given zeros."""
-    functions = [step.function for step in trial.program if isinstance(step, ApplyFunction)]
-    return len(functions) > 1 and any(None in function.gradients for function in functions)
+    return _stopped(trial) and sum(isinstance(step, ApplyFunction) for step in trial.program) > 1
+
+
+def _stopped(trial: WholeTrial) -> bool:
+    """Whether a user-defined function has no gradient for an operand; who is asked beyond it is up to the engine."""
+    functions = (step.function for step in trial.program if isinstance(step, ApplyFunction))
+    return any(None in function.gradients for function in functions)
 
 
 def _gradient_tracked(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
@@ -103,6 +109,8 @@ def _outcome(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
         return True  # and so is how far a backward from there went, and what it freed
     if left_behind(trial, d.index):
         return True
+    if isinstance(got.raised, Interruption) and isinstance(step, Backward | Grad) and _stopped(trial):
+        return True  # it was asked where nothing arrives
     if trial.past is not None and trial.past.flagged(*step.uses()):
         trial.past.ended = True
         return True
@@ -123,7 +131,8 @@ def _calls(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
     if not d.got and all(not y.any() or id(y) in trial.unchanged for y in d.want):
         return True  # no gradient is as good as a gradient of zeros
     # A derivative may depend on more than it changes with, such as relu's on the result.
-    return not d.want and not any(x.any() for x in d.got) and recording(trial.program.steps[: d.index])
+    beyond = recording(trial.program.steps[: d.index]) or _passed_on(trial)
+    return not d.want and not any(x.any() for x in d.got) and beyond
 
 
 _RULES: dict[Aspect, Callable[[WholeTrial, Difference, Culprit], bool]] = {
