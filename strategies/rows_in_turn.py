@@ -6,7 +6,7 @@ the dyadic numbers at which most ops have their kinks, and where a row has a cur
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -23,6 +23,8 @@ from gradlaws.strategies.vocabulary import Vocabulary
 
 #: So many programs take each row once, at least.
 ROUND = 60
+#: And so many take each row of some just once.
+BATCH = 100
 #: Odd multiples of 1/16 from -2 to 2, the positive ones, and those below 1.
 GENERIC: Array = np.array([k / 16 for k in range(-31, 32, 2)])
 _BYTES = GENERIC.repeat(8)
@@ -77,25 +79,42 @@ def differentiable(vocabulary: Vocabulary) -> tuple[Op, ...]:
     )
 
 
-def rows_in_turn(b: Builder) -> tuple[Op, ...]:
-    """The rows whose turn it is in this program of its batch."""
+#: Which rows take their turn.
+Wanted = Callable[[Op], bool]
+#: What becomes of the contents drawn for an operand.
+Change = Callable[[Array], Array]
+
+
+def rows_in_turn(b: Builder, wanted: Wanted | None = None) -> tuple[Op, ...]:
+    """The rows whose turn it is in this program of its batch: of all, or of those that are wanted, once in a batch."""
     rows = differentiable(b.vocabulary)
+    if wanted is not None:
+        rows = tuple(filter(wanted, rows))
+        first, end = (len(rows) * (b.number % BATCH + k) // BATCH for k in (0, 1))
+        return rows[first:end] or rows[b.number % len(rows) :][:1] if rows else ()
     if not rows:
         return ()
     each = -(-len(rows) // ROUND)
     return tuple(rows[(b.number * each + k) % len(rows)] for k in range(each))
 
 
-def sites(b: Builder) -> Iterator[Site]:
-    """Each of these rows on leaves of its own, and now and then a tensor written to through a view.
+def sites(
+    b: Builder, wanted: Wanted | None = None, change: Callable[[Op, Entropy], Change] | None = None
+) -> Iterator[Site]:
+    """Each of these rows on leaves of its own, and now and then, among all rows, a tensor written to through a view.
+
+    change: says for a row what becomes of its operands' contents, the masks among them left alone.
 
     Decisions are read from a string of bytes of its own until the next site is asked for.
     """
     outer = b.entropy
-    for number, row in enumerate((*rows_in_turn(b), None)):
+    for number, row in enumerate((*rows_in_turn(b, wanted), *(() if wanted else (None,)))):
         outer.turn(number)
         b.entropy = Entropy(stretched(bytes([outer.byte() for _ in range(8)]), 1024), 1024)
-        here = site(b, row) if row is not None else _written(b) if b.entropy.chance(WRITTEN) else None
+        if row is None:
+            here = _written(b) if b.entropy.chance(WRITTEN) else None
+        else:
+            here = site(b, row, change and change(row, b.entropy))
         if here is not None:
             yield here
     b.entropy = outer
@@ -131,13 +150,15 @@ def weighted(b: Builder, parts: tuple[Var, ...], also: tuple[Var, ...] = ()) -> 
     return whole
 
 
-def site(b: Builder, row: Op) -> Site | None:
+def site(b: Builder, row: Op, change: Change | None = None) -> Site | None:
     """The row applied to new leaves that require grad; None where the engine does not take it."""
     entropy = b.entropy
     for xs, params in _calls(row, entropy):
         if not b.vocabulary.accepts(row.name, **params):
             continue
         mark, known = len(b.steps), len(b.info)
+        if change is not None:
+            xs = [x if k in row.passive else change(x) for k, x in enumerate(xs)]
         operands = tuple(b.leaf(values=x, tracked=k not in row.passive) for k, x in enumerate(xs))
         made = b.apply(row.name, *operands, **params)
         if made is not None:

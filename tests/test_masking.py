@@ -187,8 +187,9 @@ SHOWN: dict[str, tuple[Step, ...]] = {
 }
 
 
-#: What whole programs leave open, and a law does not: whether a derivative that vanishes can be differentiated.
-SHOWN_BY_A_LAW = {"hardsigmoid-once": "HO-11"}
+#: What whole programs leave open, or do not reach, and a law does: whether a derivative that vanishes can be
+#: differentiated, and what comes of infinities.
+SHOWN_BY_A_LAW = {"hardsigmoid-once": "HO-11", "extrema-multiply-masks": "KINK-21"}
 
 
 @pytest.mark.parametrize(("name", "law"), SHOWN_BY_A_LAW.items())

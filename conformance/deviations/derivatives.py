@@ -50,3 +50,29 @@ class HardsigmoidOnce(Engine):
         )  # recorded as if it depended on x
         self._final.add(made.order)
         return (made,)
+
+
+@deviation
+class ExtremaMultiplyMasks(Engine):
+    """Extrema multiply what comes in by a mask of the extreme elements: where it is not finite, the others get NaN."""
+
+    @np.errstate(all="ignore")
+    def _pull(self, node: Node, g: Node) -> tuple[Node | None, ...]:
+        parts = super()._pull(node, g)
+        match None if node.row is None else node.row.name:
+            case "amax" | "amin":
+                return tuple(part and part.inputs[0] * part.inputs[1] for part in parts)
+            case "scatter_reduce_amax":
+                dim, index = node.params["dim"], node.params["index"]
+                ways = (g.array, np.take_along_axis(g.array, np.asarray(index), dim))
+                return tuple(
+                    part and part + Node(np.where(_selected(part), 0.0, way * 0))
+                    for part, way in zip(parts, ways, strict=True)
+                )
+            case _:
+                return parts
+
+
+def _selected(part: Node) -> Any:
+    """Which elements of an operand something is handed on to."""
+    return np.asarray(np.isin(np.arange(1, part.array.size + 1), part.params["index"]).reshape(part.shape))

@@ -83,5 +83,6 @@ class GradWritesRetained(Engine):
         seeded = self._seeded(roots, gradients)
         nodes = ancestors(root for root, _ in seeded)
         path, more = _on_the_way(self, seeded, between(nodes, [x.anchor for x in inputs]))
-        arrived = backward(seeded, path, [place for place, _ in more], self._tried)
+        with self.rehearsal():
+            arrived = backward(seeded, path, [place for place, _ in more], self._tried)
         return [(x, value) for (_, x), value in zip(more, arrived, strict=True) if value is not None]

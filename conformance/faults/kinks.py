@@ -11,6 +11,7 @@ from gradlaws.conformance.faults.tape import TapeEngine
 from gradlaws.conformance.ops import Op
 from gradlaws.conformance.ops.kinks import choosing
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.jacobian_products import pull
 from gradlaws.conformance.reference.node import Node
 
 
@@ -118,6 +119,20 @@ class DividesTheProduct(TapeEngine):
         if node.row and node.row.name == "mul" and not node.array.any():
             return [
                 None if p is None else Node(np.where(x.array == 0, 0.0, p.array))
+                for p, x in zip(parts, node.inputs, strict=True)
+            ]
+        return parts
+
+
+@fault("KINK-20")
+class SecondDerivativeOfZero(Engine):
+    """The gradient of a product is a constant where a factor is zero: it is not differentiated again."""
+
+    def _pull(self, node: Node, g: Node) -> Sequence[Node | None]:  # type: ignore[override]
+        parts = pull(node, g)
+        if node.row and node.row.name == "mul" and not node.array.all():
+            return [
+                p if p is None or x.array.all() else Node(p.array)
                 for p, x in zip(parts, node.inputs, strict=True)
             ]
         return parts

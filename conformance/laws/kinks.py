@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.language.higher_order import higher
 from gradlaws.conformance.language.steps import Backward, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Stage, Trial
@@ -14,17 +15,21 @@ from gradlaws.conformance.laws.values import ancestors_of, first_gradients
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.ops.kinks import KINKS
 from gradlaws.strategies.builder import Builder, DeadEnd
+from gradlaws.strategies.rows_in_turn import weighted
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 RULES = DOC + "notes/autograd.html#gradients-for-non-differentiable-functions"
 AMAX = DOC + "generated/torch.amax.html"
+TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
+#: More elements than a byte counts, and than two do.
+MANY = ((300,), (2, 300), (70_000,))
 SHAPES = ((2,), (3,), (), (2, 2), (4,), (1, 3), (2, 3), (2, 1, 2))
 
 
 def onward(b: Builder, end: Var) -> None:
     """The result is used further or not, and differentiated."""
     b.turn()
-    b.kinks = False
+    b.kinks = b.wild = False
     if b.entropy.chance(40):
         end = b.unary(end, ("exact",))
     if b.entropy.chance(30) and b.has("mul"):
@@ -75,9 +80,15 @@ def of_two_operands(b: Builder, op: str) -> None:
 
 
 def over_dimensions(b: Builder, op: str) -> None:
-    """An extremum over dimensions of few different values."""
+    """An extremum over dimensions of few different values, now and then of very many, or of NaN."""
     shape = b.entropy.pick(((2,), (3,), (2, 2), (4,), (2, 3), (2, 1, 2), (3, 2), (2, 3, 2)))
-    x = source(b, drawn_from(b, shape, 0.0, 0.0, 1.0).reshape(shape))
+    if b.entropy.chance(4):
+        x = b.leaf(values=np.zeros(b.entropy.pick(MANY)))
+    elif b.entropy.chance(15) and op in ("max_all", "min_all"):
+        x = source(b, drawn_from(b, shape, np.nan, 1.0).reshape(shape))
+        b.wild = True
+    else:
+        x = source(b, drawn_from(b, shape, 0.0, 0.0, 1.0).reshape(shape))
     b.turn()
     b.kinks = True
     end = b.drawn(TABLE[op], x)
@@ -158,22 +169,111 @@ def equal_operands_share(t: Trial) -> None:
     chosen(t)
 
 
-@law("KINK-12", AMAX, kinks_of("KINK-12", over_dimensions), needs=("ties", "amax"), stored=False)
+@law(
+    "KINK-12",
+    f"{AMAX}; {TESTS} test_min_max_median_backprops_to_all_values",
+    kinks_of("KINK-12", over_dimensions),
+    needs=("ties", "amax"),
+    stored=False,
+)
 def ties_share_evenly(t: Trial) -> None:
     """Where several elements tie for an extremum, all of them get an equal share of its gradient."""
     chosen(t)
 
 
+def losses(b: Builder) -> None:
+    """The distance between tensors that are equal at some places."""
+    of_two_operands(b, "l1_loss")
+
+
+def scalar_powers(b: Builder) -> None:
+    """Powers with a number as exponent, of zeros among other numbers."""
+    shape = b.entropy.pick(SHAPES)
+    x = source(b, drawn_from(b, shape, 0.0, 2.0, -1.0, 0.5).reshape(shape))
+    b.turn()
+    onward(b, b.must("pow_scalar", x, exponent=b.entropy.pick((0.0, 1.0, 2.0, 3.0))))
+
+
+def powers(b: Builder) -> None:
+    """Powers of zeros among other numbers; the exponents are a tensor, and zero at some places."""
+    shape = b.entropy.pick(SHAPES)
+    base = source(b, drawn_from(b, shape, 0.0, 0.0, 2.0, 0.5).reshape(shape))
+    b.turn()
+    exponent = b.leaf(
+        values=drawn_from(b, shape, 0.0, 1.0, 2.0, 3.0).reshape(shape), tracked=b.entropy.chance(70)
+    )
+    b.wild = True
+    onward(b, b.must("pow", base, exponent))
+
+
+def angles(b: Builder) -> None:
+    """The angles of points, the origin among them."""
+    shape = b.entropy.pick(SHAPES)
+    zero = np.array([b.entropy.chance(40) for _ in range(int(np.prod(shape)))])
+    zero[b.entropy.below(zero.size)] = True
+    x, y = (np.where(zero, 0.0, drawn_from(b, shape, 1.0, 2.0, 0.5)).reshape(shape) for _ in range(2))
+    b.wild = True
+    onward(b, b.must("atan2", b.leaf(values=x), b.leaf(values=y, tracked=b.entropy.chance(70))))
+
+
+def spreads(b: Builder, op: str) -> None:
+    """Variance or deviation along a dimension, of two or four numbers, all of them equal."""
+    size = b.entropy.pick((2, 4))
+    x = source(
+        b, np.array([[b.entropy.pick((1.0, 2.0, -0.5))] * size for _ in range(1 + b.entropy.below(3))])
+    )
+    b.turn()
+    b.wild = True
+    onward(b, b.must(op, x, dim=1, keepdim=b.entropy.chance(40)))
+
+
+#: By op, what asks it where it is flat, or a power of zero.
+LEVEL: dict[str, Callable[[Builder], None]] = {
+    "pow_scalar": scalar_powers,
+    "l1_loss": losses,
+    "pow": powers,
+    "std": lambda b: spreads(b, "std"),
+    "var": lambda b: spreads(b, "var"),
+    "atan2": angles,
+}
+
+
+def where_it_is_level(b: Builder) -> None:
+    """An op where its derivative is zero though a formula would divide by zero, or take the logarithm of it."""
+    b.entropy.pick([draw for op, draw in LEVEL.items() if b.has(op)])(b)
+
+
 @law(
     "KINK-19",
-    f"{RULES} (rules 1 and 2)",
-    kinks_of("KINK-19", of_two_operands),
-    needs=("l1_loss",),
+    f"{RULES} (rules 1 and 2); {TESTS} test_pow_zero_tensor_gradient, test_atan2_zero_gradient",
+    where_it_is_level,
+    needs=("pow_scalar",),
     stored=False,
 )
-def losses_at_their_minimum(t: Trial) -> None:
-    """Where input and target are equal, the gradient of l1_loss is 0."""
-    chosen(t)
+def level_where_formulas_break_down(t: Trial) -> None:
+    """The gradient is 0 for l1_loss of equal tensors, std of constants, atan2 at the origin and x**0 at 0."""
+    through(t, *LEVEL)
+
+
+def zero_vectors(b: Builder) -> None:
+    """A norm of zeros only."""
+    x = source(b, np.zeros(b.entropy.pick(SHAPES)))
+    b.turn()
+    b.kinks = b.wild = True
+    rows = [TABLE[op] for op in NORMS if b.has(op)]
+    end = b.drawn(b.entropy.pick(rows), x) if rows else None
+    if end is None:
+        raise DeadEnd("there is no norm")
+    onward(b, end)
+
+
+NORMS = ("vector_norm", "p_norm")
+
+
+@law("KINK-14", f"{RULES} (rule 2)", zero_vectors, needs=("vector_norm",), stored=False)
+def norms_at_zero(t: Trial) -> None:
+    """The gradient of a norm of zeros is zeros, whatever norm it is."""
+    through(t, *NORMS)
 
 
 # -- pieces and products -------------------------------------------------------------------------------------
@@ -207,20 +307,33 @@ def composites_follow_their_pieces(s: Stage) -> None:
 
 
 def zeros_multiplied(b: Builder) -> None:
-    """A product over elements of which one, two or all are zero."""
+    """A product over elements of which one, two or all are zero, differentiated once or twice."""
     shape = b.entropy.pick(((3,), (2,), (2, 2), (4,), (2, 3)))
     values = drawn_from(b, shape, 0.0, 2.0, 3.0, -1.0)
     values[b.entropy.below(values.size)] = 0.0
-    x = source(b, values.reshape(shape))
+    twice = b.has("autograd_grad", "create_graph", "mul", "add", "sum") and b.entropy.chance(45)
+    x = b.leaf(values=values.reshape(shape)) if twice else source(b, values.reshape(shape))
     b.turn()
-    rows = [TABLE[op] for op in ("prod", "prod_all") if b.has(op)]
+    rows = [TABLE[op] for op in PRODUCTS if b.has(op)]
     end = b.drawn(b.entropy.pick(rows), x) if rows else None
     if end is None:
         raise DeadEnd("there is no product")
-    onward(b, end)
+    if twice:
+        found = b.grad((weighted(b, (end,)),), (x,), create_graph=True)
+        b.backward(weighted(b, found, (x,)))
+    else:
+        onward(b, end)
+
+
+#: Products over several elements.
+PRODUCTS = ("prod", "prod_all", "cumprod")
 
 
 @law("KINK-20", f"{RULES} (rule 1)", zeros_multiplied, needs=("prod",), stored=False)
 def products_with_zeros(t: Trial) -> None:
-    """The gradient of a product is exact where factors are zero: that of one zero is the product of the others."""
-    through(t, "prod", "prod_all")
+    """The gradient of a product, and its derivative, is exact where factors are zero: the product of the others."""
+    through(t, *PRODUCTS)
+    for at in t.succeeded(Backward):
+        if not higher(t.program).isdisjoint(at.step.roots):
+            for var in first_gradients(t, at):
+                t.grad(at, var)

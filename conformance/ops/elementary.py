@@ -25,11 +25,20 @@ def _erfc(x: Array) -> Array:
 
 
 def _power(F: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    return b * F.pow(a, b - 1), y * F.log(a)
+    # 0 ** 0 is 1 and 0 ** b is 0 whatever b > 0: there is no slope, though there are infinities in the formulas.
+    return b * F.pow(_instead(F, a, (a == 0) & (b == 0)), b - 1), y * F.log(
+        _instead(F, a, (a == 0) & (b >= 0))
+    )
+
+
+def _instead(F: Any, x: Any, mask: Any) -> Any:
+    """X with 1 where the mask is true, where it is true anywhere."""
+    return F.where(F.const(mask, x), F.const(np.ones(()), x), x) if np.any(mask) else x
 
 
 def _angle(F: Any, _: Any, a: Any, b: Any) -> tuple[Any, Any]:
     squared = a * a + b * b
+    squared = _instead(F, squared, squared == 0)  # at the origin the slopes are 0
     return b / squared, -a / squared
 
 

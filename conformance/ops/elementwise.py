@@ -53,16 +53,35 @@ def _power_domain(x: Array, exponent: float) -> bool:
 
 
 def _power_partial(F: Any, _: Any, x: Any, exponent: float) -> tuple[Any]:
-    return (0.0 if exponent == 0 else exponent * F.pow_scalar(x, exponent=exponent - 1),)
+    return (0 if exponent == 0 else exponent * F.pow_scalar(x, exponent=exponent - 1),)
 
 
-INTERNAL = frozenset({"internal"})
+INTERNAL, ARITHMETIC = frozenset({"internal"}), frozenset({"arithmetic"})
 
 
 TABLE.add(
     Op("add", "{0} + {1}", Elementwise(lambda F, y, a, b: (1, 1)), np.add, 2, **EXACT),
     Op("sub", "{0} - {1}", Elementwise(lambda F, y, a, b: (1, -1)), np.subtract, 2, **EXACT),
-    Op("mul", "{0} * {1}", Elementwise(lambda F, y, a, b: (b, a)), np.multiply, 2, saves="operands", **EXACT),
+    Op(
+        "mul",
+        "{0} * {1}",
+        Elementwise(lambda F, y, a, b: (b, a)),
+        np.multiply,
+        2,
+        saves="operands",
+        tags=ARITHMETIC,
+        **EXACT,
+    ),
+    # A cotangent times a slope that is constant by pieces: where that is 0 nothing passes, be it infinite or NaN.
+    Op(
+        "gated",
+        "gated({0}, {1})",
+        Elementwise(lambda F, y, g, slope: (slope, None)),
+        lambda g, slope: np.where(slope == 0, g.dtype.type(0), g * slope),
+        2,
+        exact=True,
+        tags=INTERNAL,
+    ),
     Op("neg", "-{0}", Elementwise(lambda F, y, x: (-1,)), np.negative, **EXACT),
     Op("conj", "torch.conj({0})", Conjugate(), np.conj, tags=frozenset({"internal"}), **EXACT),
     Op("clone", "{0}.clone()", Elementwise(lambda F, y, x: (1,)), np.copy, **EXACT),
@@ -99,6 +118,7 @@ TABLE.add(
         2,
         ulps=0.5,
         domain=lambda a, b, **_: apart(b, 0.0, by=0.2),
+        tags=ARITHMETIC,
     ),
     Op(
         "pow_scalar",
@@ -122,6 +142,7 @@ TABLE.add(
         lambda F, y, x: -y * y,
         ulps=0.5,
         domain=lambda x: apart(x, 0.0, by=0.2),
+        tags=ARITHMETIC,
     ),
     unary("sin", np.sin, lambda F, y, x: F.cos(x), ulps=2, domain=small(6)),
     unary("cos", np.cos, lambda F, y, x: -F.sin(x), ulps=2, domain=small(6)),

@@ -24,7 +24,7 @@ def _even_shares(y: Array, x: Array, dim: Any, keepdim: bool) -> Array:
 
 
 def _shares(y: Array, x: Array) -> Array:
-    hit = x == y
+    hit = (x == y) | (np.isnan(x) & np.isnan(y))  # one NaN is as large as another
     return np.asarray(hit / hit.sum())
 
 

@@ -138,7 +138,7 @@ _DOMINANT: dict[str, Any] = {
     "params": _square,
     "domain": _dominant,
     "ulps": 4,
-    "tags": frozenset({"strided"}),
+    "tags": frozenset({"strided", "entangled"}),
 }
 TABLE.add(
     Op("inv", f"torch.linalg.inv({{0}} + {_EYE})", Composite(_inv), shapes=lambda e: _squares(e)[:1], **_DOMINANT),
@@ -152,7 +152,7 @@ TABLE.add(
         domain=lambda x, shift: not x.size or bool(np.abs(x).max() <= 4),
         shapes=lambda e: _squares(e)[:1],
         ulps=4,
-        tags=frozenset({"strided"}),
+        tags=frozenset({"strided", "entangled"}),
     ),
     _row("trace", "torch.trace({0})", lambda F, x: F.sum(F.diagonal(x), dim=None, keepdim=False),
          lambda x: x.ndim == 2, ((2, 2),), ((2, 3),), ((3, 1),)),

@@ -84,6 +84,7 @@ TABLE.add(
         arity=2,
         params=_same,
         domain=lambda x, t: bool(max(np.abs(x).max(), np.abs(t).max()) <= 1.6),
+        tags=frozenset({"entangled"}),
         ulps=8,
     ),
     Op(

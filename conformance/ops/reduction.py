@@ -9,7 +9,7 @@ import numpy as np
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.ops.cumulative import slices
 from gradlaws.conformance.ops.parameters import reduced_dims
-from gradlaws.conformance.ops.table import TABLE, Composite, Op, Params, Total, axes
+from gradlaws.conformance.ops.table import TABLE, Composite, Elementwise, Op, Params, Total, axes
 
 
 def _prod_dim(entropy: Entropy, x: Array) -> Params | None:
@@ -64,7 +64,26 @@ def _logsumexp(F: Any, x: Any, dim: int, keepdim: bool) -> Any:
 
 
 def _norm(F: Any, x: Any) -> Any:
-    return F.sqrt(F.sum(F.square(x), dim=None, keepdim=False))
+    return F.root(F.sum(F.square(x), dim=None, keepdim=False))
+
+
+def _p_norm(F: Any, x: Any, ord: float) -> Any:  # noqa: A002 - PyTorch's name
+    if ord == np.inf:
+        return F.max_all(F.abs(x))
+    total = F.sum(F.pow_scalar(F.abs(x), exponent=ord), dim=None, keepdim=False)
+    return F.power_root(total, degree=ord)
+
+
+def _filled(F: Any, x: Any) -> Any:
+    """X, with 1 in place of 0."""
+    zero = x == 0
+    return x + F.const(zero, x) if np.any(zero) else x
+
+
+def _clear_sizes(x: Array, ord: float) -> bool:  # noqa: A002 - PyTorch's name
+    """Whether no element is near 0, and it is beyond doubt which is the largest in size."""
+    sizes = np.sort(np.abs(x), axis=None)
+    return bool(x.size) and sizes[0] >= 0.1 and (ord < np.inf or x.size == 1 or sizes[-1] - sizes[-2] >= 0.05)
 
 
 TABLE.add(
@@ -93,6 +112,31 @@ TABLE.add(
         Composite(_logsumexp),
         params=_any_dim,
         domain=lambda x, dim, keepdim: bool(np.abs(x).max() <= 20),
+        ulps=4,
+    ),
+    # The outermost op of a norm, whose subgradient of least norm at 0 is 0, and not an infinity times 0.
+    Op(
+        "root",
+        "root({0})",
+        Elementwise(lambda F, y, x: (F.const(x > 0, x) * (0.5 / _filled(F, y)),)),
+        np.sqrt,
+        ulps=0.5,
+        tags=frozenset({"internal"}),
+    ),
+    Op(
+        "power_root",
+        "power_root({0}, {degree})",
+        Elementwise(lambda F, y, x, degree: ((1 / degree) * y / _filled(F, x),)),
+        lambda x, degree: x ** (1 / degree),
+        ulps=3,
+        tags=frozenset({"internal"}),
+    ),
+    Op(
+        "p_norm",
+        "torch.linalg.vector_norm({0}, {ord})",
+        Composite(_p_norm),
+        params=lambda e, x: {"ord": e.pick((3.0, 1.0, np.inf, 1.5))},
+        domain=_clear_sizes,
         ulps=4,
     ),
     Op(

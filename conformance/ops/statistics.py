@@ -16,16 +16,22 @@ def _several(entropy: Entropy, x: Array) -> Params | None:
     return {"dim": entropy.pick(dims), "keepdim": entropy.chance(40)} if dims and x.size else None
 
 
+def _constant(x: Any, dim: int) -> bool:
+    """Whether all numbers along a dimension are the same."""
+    array = x if isinstance(x, np.ndarray) else x.array
+    return bool((array == array.take([0], axis=dim)).all())
+
+
 def _var(F: Any, x: Any, dim: int, keepdim: bool) -> Any:
     # Engines update a mean from element to element, or subtract squares: what that rounds is in proportion to x,
-    # however small the variance is.
-    rough = F.blur(x)
+    # however small the variance is. Of numbers that are all the same there is nothing to round.
+    rough = x if _constant(x, dim) else F.blur(x)
     centred = rough - F.mean(rough, dim=dim, keepdim=True)
     return F.sum(F.square(centred), dim=dim, keepdim=keepdim) * (1 / (x.shape[dim] - 1))
 
 
 def _std(F: Any, x: Any, dim: int, keepdim: bool) -> Any:
-    return F.sqrt(_var(F, x, dim, keepdim))
+    return F.root(_var(F, x, dim, keepdim))
 
 
 def _spread(x: Array, dim: int, **_: Any) -> bool:

@@ -49,16 +49,22 @@ def between(nodes: Sequence[Node], targets: Sequence[Node]) -> list[Node]:
     return found
 
 
+#: Tangents of more numbers than this take longer than a sweep back.
+MOST = 1 << 20
+
+
 def forward(seeded: Seeded, nodes: Sequence[Node], targets: Sequence[Node]) -> list[Array] | None:
     """For each target the sum over roots of seed times Jacobian, shaped like the target.
 
-    `nodes` are what `between` found. None where a partial derivative is not finite.
+    `nodes` are what `between` found. None where a partial derivative is not finite, or there are too many directions.
     """
     offsets: dict[int, int] = {}
     total = 0
     for target in targets:
         offsets[id(target)] = total
         total += target.array.size * (2 if target.array.dtype.kind == "c" else 1)
+    if total > 256 and total * max(node.array.size for node in nodes) > MOST:
+        return None
     tangents: dict[int, Array] = {}
     try:
         with np.errstate(divide="raise", over="raise", invalid="raise"):

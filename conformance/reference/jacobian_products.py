@@ -170,7 +170,7 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
         case Elementwise(partials=rule):
             parts = rule(RECORDED, node, *node.inputs, **node.params)
             return tuple(
-                None if p is None or not x.tracked else summed_to(_times(g, _slope(node, k, p, g)), x.shape)
+                None if p is None or not x.tracked else summed_to(_share(node, k, p, g), x.shape)
                 for k, (p, x) in enumerate(zip(parts, node.inputs, strict=True))
             )
         case Movement() | Pick():
@@ -194,7 +194,11 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
             kept = tuple(1 if d in dims else n for d, n in enumerate(x.shape))
             index = np.broadcast_to(np.arange(1, g.array.size + 1).reshape(kept), x.shape)
             spread = record(TABLE["take"], (g,), {"index": index})
-            return (spread if isinstance(rule, Total) else _times(spread, weights(node)),)
+            if isinstance(rule, Total):
+                return (spread,)
+            share = one(TABLE["gated"], (spread, constant(weights(node), spread)))
+            share.noise = lambda: np.where(np.isnan(share.inputs[1].array), np.inf, 0.0)
+            return (share,)
         case Put():
             return (record(TABLE["take"], (g,), {"index": _reachable(node)}),)
         case Contraction():
@@ -211,6 +215,34 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
 
 def _reachable(node: Node) -> Array:
     return np.asarray(node.params["index"]).reshape(node.inputs[0].shape)
+
+
+def _share(node: Node, k: int, partial: Any, g: Node) -> Node:
+    """What an elementwise op hands on to its k-th operand: the cotangent times a partial derivative."""
+    if isinstance(partial, np.generic) or (isinstance(partial, int) and not partial):
+        partial = np.asarray(partial, np.float64)  # what is constant by pieces, of no dimensions
+    if isinstance(partial, int | float):
+        return _times(g, partial)
+    made = _times(g, _slope(node, k, partial, g))
+    if node.row is not None and "arithmetic" not in node.row.tags:
+        made.noise = lambda: undefined(node, partial, g)
+    return made
+
+
+@np.errstate(all="ignore")
+def undefined(node: Node, partial: Any, g: Node) -> Array:
+    """Infinity where no documentation says what an elementwise op hands on, 0 elsewhere.
+
+    That is where an operand is not finite, or outside the domain (the result is NaN); and where a cotangent that is
+    not finite meets a derivative that is zero at this very point, which engines may or may not multiply.
+    Source: PyTorch, autograd mechanics, gradients for non-differentiable functions.
+    """
+    strange = np.isnan(node.array)
+    for x in node.inputs:
+        strange = strange | ~np.isfinite(x.array)
+    if isinstance(partial, Node):
+        strange = strange | ((partial.array == 0) & ~np.isfinite(g.array))
+    return np.where(strange, np.inf, 0.0)
 
 
 def _slope(node: Node, k: int, partial: Any, g: Node) -> Any:
@@ -236,8 +268,11 @@ def _pieces(row: Op, k: int) -> Op:
 def _times(g: Node, partial: Any) -> Node:
     if isinstance(partial, int | float):
         return g if partial == 1 else -g if partial == -1 else g * float(partial)
-    if isinstance(partial, Node) and np.iscomplexobj(partial.array):
-        return g * one(TABLE["conj"], (partial,))
+    if isinstance(partial, Node):
+        if np.iscomplexobj(partial.array):
+            return g * one(TABLE["conj"], (partial,))
+        if partial.row is not None and partial.row.name == "slope":
+            return one(TABLE["gated"], (g, partial))
     return g * constant(partial, g)
 
 

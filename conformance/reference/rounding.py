@@ -7,6 +7,10 @@ the recorded computation that pulls the cotangents back, so it follows the condi
 Sums, products and movements of short dyadic numbers do not round at all: as long as all intermediate results
 are multiples of one power of two and small enough for the significand, the bound is exactly zero.
 
+What is not finite does not round: an infinity of this sign, or NaN, is all that will do where the reference has it.
+But where a derivative is nowhere defined (`jacobian_products.undefined`) the bound is infinite, and so is that of
+whatever depends on it: any number will do.
+
 Bounds are only computed where results are not already equal to the bit.
 """
 
@@ -80,6 +84,10 @@ class Bounds:
         errors = [self._error[id(x)] for x in node.inputs]
         grids = [self._grid[id(x)] for x in node.inputs]
         carried, size, products = self._carried(node, errors)
+        if not np.isfinite(carried).all():
+            carried = np.nan_to_num(carried, nan=np.inf, posinf=np.inf)
+        if node.noise is not None:
+            carried = carried + node.noise()
         if node.row.name == "slope":
             return carried, None if carried.any() else grid(node.array)
         fine = self._exact_grid(node, grids, size, products)
@@ -87,7 +95,7 @@ class Bounds:
             return carried, fine
         unit = np.finfo(node.array.dtype).eps / 2
         per_op = GENEROSITY * (1 + 2 * node.row.ulps)
-        return carried + per_op * unit * size, None
+        return carried + _rounded(per_op * unit * size), None
 
     def _carried(self, node: Node, errors: list[Array]) -> tuple[Array, Array, bool]:
         """(errors of the operands as seen in the result, size of what is summed, whether it multiplies)."""
@@ -98,7 +106,7 @@ class Bounds:
                 name = node.row.name if node.row else ""
                 carried = self._perturbed(node, errors)
                 size = np.abs(xs[0]) + np.abs(xs[1]) if name in ("add", "sub") else value
-                return carried, size, name in ("mul", "square", "mul_scalar")
+                return carried, size, name in ("mul", "gated", "square", "mul_scalar")
             case Movement() | Pick():
                 flat = np.concatenate(
                     [
@@ -121,7 +129,9 @@ class Bounds:
                 a, b, out = spec(node)
                 left, right = np.abs(xs[0]), np.abs(xs[1])
                 text = f"{a},{b}->{out}"
-                carried = np.einsum(text, errors[0], right + errors[1]) + np.einsum(text, left, errors[1])
+                carried = np.zeros(node.shape)
+                if errors[0].any() or errors[1].any():
+                    carried = np.einsum(text, errors[0], right + errors[1]) + np.einsum(text, left, errors[1])
                 terms = max(1.0, left.size * right.size / max(node.array.size, 1)) ** 0.5
                 return carried, np.einsum(text, left, right) * terms, True
             case Weighted():
@@ -145,10 +155,10 @@ class Bounds:
             high, low = list(xs), list(xs)
             high[k], low[k] = xs[k] + error, xs[k] - error
             up, down = node.row(*high, **node.params), node.row(*low, **node.params)
-            total = total + np.maximum(np.abs(up - node.array), np.abs(node.array - down))
+            total = total + np.maximum(_distance(up, node.array), _distance(node.array, down))
             if self._kink_within(node, high, low, up, down):
                 self.ambiguous = True
-        if node.row.name == "mul":
+        if node.row.name in ("mul", "gated"):
             total = total + errors[0] * errors[1]
         return total
 
@@ -186,6 +196,16 @@ class Bounds:
         return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
 
 
+def _rounded(size: Array) -> Array:
+    """What rounding may add to numbers of this size: nothing to those that are not finite."""
+    return np.where(np.isfinite(size), size, 0.0)
+
+
+def _distance(a: Array, b: Array) -> Array:
+    """How far apart numbers are: nothing where both are the same infinity, or NaN."""
+    return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+
+
 def _sources(node: Node) -> tuple[Node, ...]:
     """What a value was computed from."""
     rule = None if node.row is None else node.row.rule
@@ -210,6 +230,7 @@ def cut(node: Node) -> None:
     """Forget how a value was made; what is known of its rounding error stays."""
     if node.row is not None:
         was = Node(node.array, node.row, node.inputs, node.params, node.tracked)
+        was.noise = node.noise
         node.noise = lambda: Bounds().of(was)
         node.row, node.inputs = None, ()
     node.cleared = Node(node.array).order
@@ -234,7 +255,7 @@ def _one_by_one(node: Node, onto: Array) -> Array:
     while node.row is not None and node.row.name == "add":
         node, last = node.inputs
         size = size + np.abs(last.array)
-    return np.asarray(GENEROSITY / 2 * (size + np.abs(node.array)) * np.finfo(onto.dtype).eps)
+    return _rounded(GENEROSITY / 2 * (size + np.abs(node.array)) * np.finfo(onto.dtype).eps)
 
 
 def unrounded(*arrays: Array) -> bool:
