@@ -21,6 +21,7 @@ from gradlaws.conformance.language.steps import (
     RequireGrad,
     RetainGrad,
     SetGrad,
+    Step,
     Var,
     ZeroGrad,
 )
@@ -166,11 +167,24 @@ class Builder(OpDraft):
         self.recording.pop()
         self.step(Mode("raise" if by_exception else "exit"))
 
-    def hook(self, x: Var, effect: str = "none", kind: str = "tensor") -> int:
-        """Register a hook; its handle."""
-        handle = sum(isinstance(step, Hook) for step in self.steps)
-        self.step(Hook(x, handle, kind, effect))
+    def hook(self, x: Var, effect: str = "none", kind: str = "tensor", within: tuple[Step, ...] = ()) -> int:
+        """Register a hook, which takes the steps `within` first; its handle, which is the number of hooks before it."""
+        handle = self.next_handle()
+        self.step(Hook(x, handle, kind, effect, within))
         return handle
+
+    def next_handle(self) -> int:
+        """The handle that the next hook is going to have."""
+        return sum(isinstance(step, Hook) for step in self.steps)
+
+    def update(self, x: Var) -> tuple[Step, ...]:
+        """Steps for a hook that updates a leaf without views: it is halved, or its gradient subtracted."""
+        self.info[x].known = False
+        written: tuple[Step, ...] = (InPlace("mul_scalar_", x, (), (("value", 0.5),)),)
+        if self.has("sub_") and self.entropy.chance(50):
+            held = self.bind(Info(np.zeros_like(self.info[x].value), False, leaf=True, known=False))
+            written = (ReadGrad(x, outs=(held,)), InPlace("sub_", x, (held,)))
+        return (Mode("no_grad"), *written, Mode("exit"))
 
     def unhook(self, handle: int) -> None:
         """Remove a hook."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gradlaws.conformance.language.steps import NOT_A_TENSOR, Backward
+from gradlaws.conformance.language.steps import NOT_A_TENSOR, Backward, Var
 from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.in_place_writes import recent
+from gradlaws.strategies.in_place_writes import harmless, recent
 from gradlaws.strategies.whole_program_actions import Action, Cast, one_graded, root
 
 
@@ -77,8 +77,29 @@ def flag_of_a_non_leaf(b: Builder, cast: Cast) -> None:
             b[x].tracked, b[x].leaf, b[x].kin = before
 
 
+def wrong_effect(b: Builder, x: Var) -> str:
+    """The effect of a hook on x that returns a gradient of another shape or dtype, or no tensor."""
+    effects = ["number", "unsqueeze", *["sum"] * bool(b.shape(x)), *["cast"] * b.has("float32")]
+    return b.entropy.pick(effects)
+
+
+def wrong_hook(b: Builder, cast: Cast) -> None:
+    """A hook that returns what does not fit, on what a backward comes through."""
+    tracked = [v for v in cast.tracked(b) if b[v].leaf or b[v].base not in cast.bypassed]
+    floats = [v for v in tracked if b[v].value.dtype.kind == "f"]
+    if floats and b.has("register_hook"):
+        x = recent(b, floats)
+        if not b[x].leaf:
+            cast.retained.add(b[x].base)
+        handle = b.hook(x, wrong_effect(b, x))
+        b.backward(b.total(harmless(b, x)))
+        b.unhook(handle)
+
+
 #: Of a hundred actions that are not rare conjunctions, how many are mistakes.
 SHARE = 6
+
+
 MISTAKES: tuple[Action, ...] = (
     no_argument,
     argument_of_wrong_shape,
@@ -88,6 +109,7 @@ MISTAKES: tuple[Action, ...] = (
     wrong_gradient,
     untracked_asks,
     flag_of_a_non_leaf,
+    wrong_hook,
 )
 
 

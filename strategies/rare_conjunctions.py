@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradlaws.conformance.language.steps import Look
+from gradlaws.conformance.language.steps import Look, RemoveHook
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import read_once_tree
 from gradlaws.strategies.in_place_writes import harmless, recent
@@ -79,6 +79,31 @@ def hooks_removed(b: Builder, cast: Cast) -> None:
     graded(b, cast)
 
 
+def hooks_that_act(b: Builder, cast: Cast) -> None:
+    """A step within backward: a hook that updates its leaf, and may clear the gradient; or a hook that removes itself.
+
+    They are gone before a backward can fail that came by or did not: how far it came, nothing says.
+    """
+    x = b.leaf()
+    y = int(b.must("mul", x, x))
+    end = b.total(b.binary(y, harmless(b, x)))
+    if b.has("register_post_accumulate_hook", "no_grad", "inplace", "mul_scalar_") and b.entropy.chance(60):
+        effect = "clear" if b.has("set_grad") and b.entropy.chance(60) else "none"
+        handle = b.hook(x, effect, "post_accumulate", b.update(x))
+        b.backward(end)
+        b.backward(b.total(b.must("mul", x, b.data(b.shape(x)))))
+    elif b.has("register_hook", "add", "mul"):
+        handle = b.next_handle()
+        b.hook(b.entropy.pick((y, x)), b.entropy.pick(("double", "none")), within=(RemoveHook(handle),))
+        b.backward(end, **_kept(b))
+        b.backward(end)
+    else:
+        return
+    b.unhook(handle)
+    cast.append(x)
+    graded(b, cast)
+
+
 def tree_used_twice(b: Builder, cast: Cast) -> None:
     """A tree that reads each leaf once, through views, differentiated twice: the second adds to the first."""
     end = read_once_tree(b)
@@ -144,6 +169,7 @@ CONJUNCTIONS: tuple[Action, ...] = (
     alias_written_after_backward,
     modes_abandoned,
     hooks_removed,
+    hooks_that_act,
     failed_then_repeated,
 )
 

@@ -283,7 +283,7 @@ def hook(b: Builder, cast: Cast) -> None:
         x = b.entropy.pick(found[::-1])
         if not b[x].leaf:
             cast.retained.add(b[x].base)
-        cast.handles.append(b.hook(x, b.entropy.pick(("none", "double", "none", "negate"))))
+        cast.handles.append(b.hook(x, b.entropy.pick(("none", "double", "none", "negate", "increment"))))
 
 
 def hook_after(b: Builder, cast: Cast) -> None:

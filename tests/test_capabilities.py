@@ -78,8 +78,6 @@ def test_the_smallest_engine() -> None:
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_every_capability_is_asked_for(capability: str) -> None:
     """A capability that no law needs would be a promise that nobody checks."""
-    # What whole programs ask for; their laws are in the families HOOK and HO.
-    later = {"register_hook", "register_post_accumulate_hook"}
     extra = {
         "ties",
         "enable_grad",
@@ -88,7 +86,7 @@ def test_every_capability_is_asked_for(capability: str) -> None:
         "parameter",
         "shares_memory",
     }  # used where they are there
-    if capability in later | extra:
+    if capability in extra:
         return
     assert any(capability in law.needs for law in LAWS.values())
 

@@ -41,6 +41,7 @@ from gradlaws.strategies.rare_conjunctions import (
     error_between_leaves,
     failed_then_repeated,
     hooks_removed,
+    hooks_that_act,
     modes_abandoned,
     retained_and_written,
     tree_used_twice,
@@ -96,6 +97,16 @@ def removes_between_backwards(program: Program) -> bool:
     return Hook in kinds(program)[:first] and RemoveHook in kinds(program)[first:last]
 
 
+def acts_within_a_backward(program: Program) -> bool:
+    """Whether a hook wrote to its leaf, or removed itself, by the time of the second backward."""
+    hook = next(step for step in program if isinstance(step, Hook))
+    moments = watch(program, REFERENCE).moments
+    first, second = (moments[k] for k in backwards(program))
+    if RemoveHook in map(type, hook.within):
+        return bool(first.calls) and not second.calls
+    return InPlace in map(type, hook.within) and bool(first.calls and second.calls)
+
+
 def adds_up_a_tree_of_views(program: Program) -> bool:
     first, second = (program.steps[k] for k in backwards(program))
     views = any(isinstance(s, Apply) and TABLE[s.op].alias == "view" for s in program)
@@ -122,6 +133,7 @@ def fails_and_goes_on(program: Program) -> bool:
         (alias_written_after_backward, writes_to_an_alias_in_between),
         (modes_abandoned, nests_and_abandons),
         (hooks_removed, removes_between_backwards),
+        (hooks_that_act, acts_within_a_backward),
         (tree_used_twice, adds_up_a_tree_of_views),
         (retained_and_written, hooks_or_retains_what_is_written),
         (failed_then_repeated, fails_and_goes_on),
@@ -158,7 +170,7 @@ def test_each_mistake_is_refused_now_and_then(mistake: Action) -> None:
     for number in range(40):
         program = played(late, number)
         if program is not None:
-            refused += watch(program, REFERENCE).moments[-1].raised is not None
+            refused += any(moment.raised is not None for moment in watch(program, REFERENCE))
     assert refused > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,46 @@ class Interruption(Exception):
     """What a program raises inside a grad mode, and what its raising hooks raise."""
 
 
+def _doubled(backend: Backend, g: Any) -> Any:
+    return backend.apply("add", g, g)
+
+
+def _negated(backend: Backend, g: Any) -> Any:
+    return backend.apply("mul", g, backend.tensor(np.full_like(backend.numpy(g), -1)))
+
+
+def _incremented(backend: Backend, g: Any) -> Any:
+    return backend.apply("add", g, backend.tensor(np.ones_like(backend.numpy(g))))
+
+
+def _unsqueezed(backend: Backend, g: Any) -> Any:
+    return backend.tensor(backend.numpy(g)[None])
+
+
+def _summed(backend: Backend, g: Any) -> Any:
+    return backend.tensor(np.array(backend.numpy(g).sum()))
+
+
+def _cast(backend: Backend, g: Any) -> Any:
+    array = backend.numpy(g)
+    return backend.tensor(array.astype("float32" if array.dtype == "float64" else "float64"))
+
+
+#: What a tensor hook returns for a gradient, by its effect; what is not there returns None.
+ANSWERS: dict[str, Callable[[Backend, Any], Any]] = {
+    "double": _doubled,
+    "negate": _negated,
+    "increment": _incremented,
+    "unsqueeze": _unsqueezed,
+    "sum": _summed,
+    "cast": _cast,
+    "number": lambda backend, g: 1.0,
+}
+
+
 def answer(backend: Backend, effect: str, g: Any) -> Any:
     """What a hook of this effect returns for the gradient g; None leaves it as it is. Raises Interruption."""
     if effect == "raise":
         raise Interruption
-    if g is not None and effect == "double":
-        return backend.apply("add", g, g)
-    if g is not None and effect == "negate":
-        return backend.apply("mul", g, backend.tensor(np.full_like(backend.numpy(g), -1)))
-    return None
+    made = ANSWERS.get(effect)
+    return None if g is None or made is None else made(backend, g)

@@ -127,12 +127,15 @@ class Interpreter(Observer):
         self._bind(step.outs, self.backend.user_function(function, [self.env[v] for v in step.inputs]))
 
     def _nested(self, steps: tuple[Step, ...]) -> None:
-        """Take steps within a backward; grad modes that they leave open end with them."""
+        """Take steps within a backward; modes that they leave open, and variables that they make, end with them."""
         depth = len(self.modes)
         try:
             for step in steps:
                 VERBS[type(step)](self, step)
         finally:
+            for step in steps:
+                for var in step.outs:
+                    self.env.pop(var, None)
             while len(self.modes) > depth:
                 self.modes.pop().__exit__(None, None, None)
 
@@ -239,12 +242,17 @@ class Interpreter(Observer):
     def _hook(self, step: Hook) -> None:
         x = self.env[step.x]
         backend, handle, effect = self.backend, step.handle, step.effect
+        self.writing |= any(isinstance(inner, InPlace) for inner in step.within)
         if step.kind == "post_accumulate":
 
             def after(p: Any) -> None:
+                leaf = self.env.get(step.x)
+                if leaf is not None:  # the program may have let go of it
+                    question = "called with the leaf"
+                    self._same[question] = self._same.get(question, True) and p is leaf
                 grad = backend.grad(p)
-                if grad is not None:  # another hook may have cleared it
-                    self.calls.append((handle, backend.numpy(grad)))
+                # Another hook may have cleared it, or nothing was accumulated.
+                self.calls.append((handle, NOTHING if grad is None else backend.numpy(grad)))
                 self._nested(step.within)
                 if effect == "clear":
                     backend.set_grad(p, None)

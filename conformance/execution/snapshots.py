@@ -10,7 +10,17 @@ import numpy as np
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.sharing import Env, Shared, together
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
-from gradlaws.conformance.language.steps import Apply, Detach, DetachInPlace, InPlace, Leaf, Mode, Var
+from gradlaws.conformance.language.steps import (
+    Apply,
+    Backward,
+    Detach,
+    DetachInPlace,
+    Grad,
+    InPlace,
+    Leaf,
+    Mode,
+    Var,
+)
 from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: What no engine's tensor is that is not plainly one of these itself.
@@ -28,6 +38,7 @@ class Observer:
     watched: what is looked at after each event: all but plain results of ops, which are looked at after the last.
     last:    the step after which everything is looked at.
     calls:   hook calls since the last snapshot, as (handle, gradient).
+    writing: whether a hook writes to a tensor when a backward comes by.
     lost:    what gradients that are gone had shared memory with.
     foreign: the type of a gradient that was no tensor of the engine; None if all were.
     """
@@ -39,6 +50,7 @@ class Observer:
         self.watched: set[Var] = set()
         self.last = -1
         self.calls: list[tuple[int, Any]] = []
+        self.writing = False
         self.lost: Shared = frozenset()
         self.foreign: str | None = None
         self._same: dict[str, bool] = {}
@@ -77,7 +89,7 @@ class Observer:
                 for var in step.uses():
                     seen[var] = self.look(env[var], False)
             return
-        written = kind in WRITING
+        written = kind in WRITING or (self.writing and kind in (Backward, Grad))
         if written or moment.index >= self.last or moment.raised is not None:
             for var, x in env.items():
                 seen[var] = self.look(x, written or var in outs)

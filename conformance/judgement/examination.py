@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
@@ -33,9 +33,9 @@ def trial_of(
 
     engine: the reference engine, where it is one that deviates.
     """
-    reference = None if engine is None else ReferenceBackend(standard.conventions(backend), engine)
-    want = believe(program, got, standard.strict, standard.conventions(backend), reference)
-    return Trial(law, program, backend, got, want, standard)
+    reference = NotingReference(standard.conventions(backend), engine)
+    want = believe(program, got, standard.strict, reference=reference)
+    return Trial(law, program, backend, got, want, standard, reference)
 
 
 def ask(law: Law, trial: Trial, tally: Judge) -> None:

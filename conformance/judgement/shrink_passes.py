@@ -135,6 +135,8 @@ def _unadorned(step: Step) -> list[Step]:
     simpler: list[Step] = []
     if isinstance(step, Hook) and step.effect != "none":
         simpler.append(replace(step, effect="none"))
+    if isinstance(step, Hook) and step.within:
+        simpler.append(replace(step, within=()))
     if isinstance(step, Backward):
         simpler += [replace(step, inputs=None), replace(step, create_graph=False)]
         simpler += [replace(step, inputs=(v,)) for v in step.inputs or ()]

@@ -59,7 +59,7 @@ class _Page:
         self.add("import torch" if module == "torch" else f"import {module} as torch")
         self.add(*[backend.preamble] * bool(backend.preamble), "")
         if calls is not None:
-            self.add("calls = []")
+            self.add("calls, note = [], lambda g: calls.append(None if g is None else g.tolist())")
 
     def program(self, program: Program, trace: Trace, expected: str, unlooked: bool) -> None:
         """The steps of a program, of which the last one shows what was not expected.
@@ -82,7 +82,7 @@ class _Page:
             if isinstance(step, Mode):
                 self.mode(step, backend)
             elif not moment.skipped:
-                self.add(*definitions(step, backend.spellings))
+                self.add(*_defined(step, backend, calls))
                 text = _line(step, backend, calls)
                 if index == last and expected == "an error":
                     self.add("try:", f"    {text}", "except Exception:", "    pass", "else:")
@@ -122,9 +122,18 @@ def _line(step: Step, backend: Backend, calls: int | None) -> str:
     text = statement(step, backend.spellings)
     if isinstance(step, Hook) and step.handle == calls:
         if step.kind == "post_accumulate":
-            return text.replace("lambda p: ", "lambda p: calls.append(p.grad.clone()) or ")
-        return text.replace("lambda g: ", "lambda g: calls.append(g.clone()) or ")
+            return text.replace("lambda p: ", "lambda p: note(p.grad) or ")
+        return text.replace("lambda g: ", "lambda g: note(g) or ")
     return text
+
+
+def _defined(step: Step, backend: Backend, calls: int | None) -> list[str]:
+    """The definitions that a step needs; a hook whose calls are noted notes them first."""
+    lines = definitions(step, backend.spellings)
+    if lines and isinstance(step, Hook) and step.handle == calls:
+        shown = "g" if step.kind == "tensor" else "p.grad"
+        lines.insert(1, f"    note({shown})")
+    return lines
 
 
 def _check(program: Program, error: Broken, backend: Backend, standard: Standard) -> str:
@@ -134,7 +143,7 @@ def _check(program: Program, error: Broken, backend: Backend, standard: Standard
     message = f'"{error.thing} is {error.got}, expected {error.expected}"'.replace("\n", " ")
     if _hook_of(error) is not None:
         want = _expected_calls(program, error, backend, standard)
-        return f"assert [c.tolist() for c in calls] == {want}, {message}"
+        return f"assert calls == {want}, {message}"
     if error.thing.startswith("the memory of "):
         return _memory(error, message, backend)
     variable = error.thing.split(".")[0]

@@ -40,7 +40,19 @@ from gradlaws.conformance.language.steps import (
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import INPLACE, TABLE
 
-_EFFECTS = {"none": "None", "double": "2 * g", "negate": "-g", "raise": "1 / 0"}
+#: What a hook does, by its effect: a tensor hook with the gradient g, a post-accumulate hook with the leaf p.
+_EFFECTS = {
+    "none": "None",
+    "double": "2 * g",
+    "negate": "-g",
+    "increment": "g + 1",
+    "raise": "1 / 0",
+    "unsqueeze": "g[None]",
+    "sum": "g.sum()",
+    "cast": "g.to(torch.float32 if g.dtype == torch.float64 else torch.float64)",
+    "number": "1.0",
+    "clear": "setattr(p, 'grad', None)",
+}
 
 
 def number(value: Any) -> str:
@@ -169,8 +181,7 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
         case Hook(x=x, handle=handle, kind="tensor", effect=effect):
             return f"h{handle} = {name(x)}.register_hook(lambda g: {_EFFECTS[effect]})"
         case Hook(x=x, handle=handle, effect=effect):
-            body = "setattr(p, 'grad', None)" if effect == "clear" else "None"
-            return f"h{handle} = {name(x)}.register_post_accumulate_grad_hook(lambda p: {body})"
+            return f"h{handle} = {name(x)}.register_post_accumulate_grad_hook(lambda p: {_EFFECTS[effect]})"
         case Look():
             return "# everything is looked at: contents, .grad and flags"
         case RemoveHook(handle=handle):
@@ -193,9 +204,9 @@ def definitions(step: Step, spellings: Mapping[str, str] | None = None) -> list[
         return []
     within = source(step.within, spellings).splitlines() if step.within else []
     if isinstance(step, Hook):
-        returned = _EFFECTS[step.effect] if step.kind == "tensor" else "None"
-        clears = ["g.grad = None"] if step.effect == "clear" else []
-        return [f"def hook{step.handle}(g):", *(f"    {s}" for s in (*within, *clears, f"return {returned}"))]
+        shown = "g" if step.kind == "tensor" else "p"
+        lines = (*within, f"return {_EFFECTS[step.effect]}")
+        return [f"def hook{step.handle}({shown}):", *(f"    {line}" for line in lines)]
     return function_source.definition(step, lambda op: statement(op, spellings), within)
 
 

@@ -230,9 +230,11 @@ class Grad(Step):
 class Hook(_OnTensor):
     """A hook on x, known by number `handle`: `kind` is `tensor` or `post_accumulate`.
 
-    effect: what a tensor hook returns for a gradient g: `none`, `double` (2 g), `negate` (-g), `raise`; what a
-        post-accumulate hook does with the leaf p: `none`, `clear` (p.grad = None).
-    within: steps of the program that the hook takes first, such as another backward.
+    effect: what a tensor hook returns for a gradient g: `none`, `double` (2 g), `negate` (-g), `increment` (g + 1);
+        or, what must be refused, `unsqueeze` and `sum` (another shape), `cast` (another dtype), `number` (no tensor);
+        or `raise`. What a post-accumulate hook does with the leaf p: `none`, `clear` (p.grad = None).
+    within: steps of the program that the hook takes first, such as another backward, a write to the leaf, or the
+        removal of a hook. What they make is theirs alone.
     """
 
     handle: int
@@ -246,6 +248,10 @@ class Hook(_OnTensor):
     def rewired(self, old: Var, new: Var) -> Step:
         within = tuple(step.rewired(old, new) for step in self.within)
         return replace(self, x=new if self.x == old else self.x, within=within)
+
+
+#: Effects by which a hook gives the gradient other values.
+CHANGING = ("double", "negate", "increment")
 
 
 @dataclass(frozen=True, slots=True)

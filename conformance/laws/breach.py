@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,11 @@ def shown(value: Any) -> str:
         )
         return " ".join(text.split()) + ("" if value.dtype == np.float64 else f" ({value.dtype})")
     return value if isinstance(value, str) else repr(value)
+
+
+def called(gradients: Sequence[Array]) -> str:
+    """What a hook was shown, call by call, short enough to read."""
+    return "calls with " + (", ".join(map(shown, gradients)) or "nothing: none")
 
 
 def vanishes(gradient: Array) -> bool:

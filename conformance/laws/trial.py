@@ -5,7 +5,7 @@ Every assertion is counted. The first that does not hold raises `Broken`, with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,13 +17,14 @@ from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
 from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import Expected
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, statement
-from gradlaws.conformance.language.steps import Step, Var
-from gradlaws.conformance.laws.breach import Broken, Thing, excess, shown, vanishes
+from gradlaws.conformance.language.steps import Hook, Step, Var
+from gradlaws.conformance.laws.breach import Broken, Thing, called, excess, shown, vanishes
 from gradlaws.conformance.reference.engine import MustRaise
 
 
@@ -103,8 +104,12 @@ class Trial(Judge):
         got: Trace,
         want: Expected,
         standard: Standard = LENIENT,
+        reference: NotingReference | None = None,
     ) -> None:
         super().__init__(law)
+        #: The error bounds of what hooks were to be shown, and what they were shown after zeros were added.
+        self.notes = {} if reference is None else reference.notes
+        self.unchanged = set() if reference is None else reference.unchanged
         self.program = program
         self.backend = backend
         self.got = got
@@ -220,6 +225,55 @@ class Trial(Judge):
         if got is not None:
             shown_name = {"retains": "retains_grad", "grad_tracked": "grad.requires_grad"}.get(flag, flag)
             self.equal(f"{name(var)}.{shown_name}", got, want, at, law)
+
+    def calls(self, at: At, hook: Hook) -> None:
+        """Assert that a hook was called as often as it should have been during this step, and shown what it should.
+
+        A tensor hook that is called without a gradient breaks HOOK-01, whatever the law is about.
+        """
+        handle = hook.handle
+        all_of_them, want = ([g for h, g in m.calls if h == handle] for m in (at.got, at.want))
+        got = [g for g in all_of_them if g.dtype != object or hook.kind != "tensor"]
+        if self.silent(got, want):
+            self.assertions += 1
+            return
+        ratios = [excess(x, y, self.bound_of(y)) for x, y in zip(got, want, strict=False)]
+        alike = len(got) == len(want) and max(ratios, default=0.0) <= 1
+        if alike:
+            self.worst = max(self.worst, *ratios, 0.0)
+        law = "HOOK-01" if alike else ""
+        self.claim(
+            alike and len(got) == len(all_of_them),
+            f"hook h{handle}",
+            called(all_of_them),
+            called(want),
+            at,
+            law,
+        )
+
+    def orders(self, got: Moment, want: Moment) -> Iterator[tuple[Var, str, str]]:
+        """In which order the hooks on one tensor ran during a step, and should have: (tensor, got, want).
+
+        Where some ran more often than they should have, or not at all, that is another matter.
+        """
+        hooks: dict[Var, set[int]] = {}
+        for step in self.program.steps[: got.index]:
+            if isinstance(step, Hook):
+                hooks.setdefault(step.x, set()).add(step.handle)
+        for x, handles in hooks.items():
+            orders = [[handle for handle, _ in m.calls if handle in handles] for m in (got, want)]
+            if len(handles) > 1 and sorted(orders[0]) == sorted(orders[1]):
+                ran, should = (", ".join(f"h{handle}" for handle in order) for order in orders)
+                yield x, ran, should
+
+    def silent(self, got: Sequence[Array], want: Sequence[Array]) -> bool:
+        """Whether no gradient came where only zeros are to be had, which is as good."""
+        return bool(want) and not got and all(not y.any() or id(y) in self.unchanged for y in want)
+
+    def bound_of(self, shown: Array) -> Callable[[], Array] | None:
+        """What computes the error bound of something that a hook was to be shown; None where that was no gradient."""
+        known = self.notes.get(id(shown))
+        return None if known is None else known[1]
 
     def raises(self, *laws: str) -> Iterator[At]:
         """Assert that the engine refuses wherever one of these laws (by default this one) says it must.

@@ -41,7 +41,7 @@ REFUSED: dict[type[Step], str] = {
 #: An answer about identity is not as it should be.
 IDENTITY = {
     "read twice": "VAL-14", "kept object": "ZERO-01", "stored object": "SET-01", "returned None": "ROOT-13",
-    "is a tensor": "VAL-03",
+    "is a tensor": "VAL-03", "called with the leaf": "HOOK-16",
 }  # fmt: skip
 #: A gradient changed though the step has nothing to do with gradients.
 UNASKED: dict[type[Step], str] = {
@@ -146,6 +146,8 @@ class Blame(Culprit):
             return "LEAF-01" if isinstance(step, Leaf) else "VAL-14"
         if isinstance(step, Backward) and step.gradients and var in step.gradients:
             return "VAL-12"
+        if isinstance(step, Backward) and self.updated(var):
+            return "HOOK-17"
         return "META-16"
 
     def flag(self, var: Var, flag: Aspect) -> str:
@@ -279,7 +281,8 @@ class Blame(Culprit):
             return "HOOK-20"
         if self._hook_left_behind(hook.x):
             return "HOOK-13"
-        if any(isinstance(s, RemoveHook) and s.handle == handle for s in self.steps[since:]) and not want:
+        later = [s for step in self.steps[since:] for s in (step, *getattr(step, "within", ()))]
+        if any(isinstance(s, RemoveHook) and s.handle == handle for s in later) and not want:
             return "HOOK-05"
         if hook.kind == "post_accumulate":
             return "HOOK-16"

@@ -13,8 +13,8 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.trace import Moment, Seen
 from gradlaws.conformance.execution.whole_program_run import Watched, memory_pairs
 from gradlaws.conformance.language.source import name, statement
-from gradlaws.conformance.language.steps import Forget, Hook, Var
-from gradlaws.conformance.laws.breach import excess, shown
+from gradlaws.conformance.language.steps import Forget, Var
+from gradlaws.conformance.laws.breach import called, excess, shown
 from gradlaws.conformance.laws.invariants import apart
 from gradlaws.conformance.whole_programs.difference import FLAGS, Aspect, Difference
 from gradlaws.conformance.whole_programs.trial import WholeTrial
@@ -153,7 +153,8 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> Iterator[Difference]
     mine: dict[int, list[Array]] = {}
     theirs: dict[int, list[Array]] = {}
     for handle, g in got.calls:
-        if g.dtype == object:
+        hook = trial.hook(handle)
+        if g.dtype == object and hook is not None and hook.kind == "tensor":
             continue  # told that there is none, where a user-defined function has none
         mine.setdefault(handle, []).append(g)
     for handle, g in want.calls:
@@ -162,7 +163,7 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> Iterator[Difference]
         a, b = mine.get(handle, []), theirs.get(handle, [])
         trial.assertions += 1
         if len(a) == len(b):
-            ratios = [excess(x, y, trial.notes[id(y)][1]) for x, y in zip(a, b, strict=True)]
+            ratios = [excess(x, y, trial.bound_of(y)) for x, y in zip(a, b, strict=True)]
             if max(ratios) <= 1:
                 trial.worst = max(trial.worst, *ratios)
                 continue
@@ -175,24 +176,13 @@ def _calls(trial: WholeTrial, got: Moment, want: Moment) -> Iterator[Difference]
 
 def _order(trial: WholeTrial, got: Moment, want: Moment) -> Iterator[Difference]:
     """Hooks on one tensor, on which nothing was written since, run one after the other as they should."""
-    hooks: dict[Var, set[int]] = {}
-    for step in trial.program.steps[: got.index]:
-        if isinstance(step, Hook):
-            hooks.setdefault(step.x, set()).add(step.handle)
-    for x, handles in hooks.items():
-        orders = [[handle for handle, _ in calls if handle in handles] for calls in (got.calls, want.calls)]
-        if len(handles) > 1 and orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]):
-            names = [", ".join(f"h{handle}" for handle in order) for order in orders]
-            thing = f"the order of the hooks on {name(x)}"
-            yield Difference(Aspect.ORDER, thing, names[0], names[1], got.index, x)
+    for x, ran, should in trial.orders(got, want):
+        if ran != should:
+            yield Difference(Aspect.ORDER, f"the order of the hooks on {name(x)}", ran, should, got.index, x)
 
 
 def in_words(difference: Difference) -> tuple[str, str]:
     """(what was observed, what was expected), short enough to read."""
     if difference.aspect is Aspect.CALLS:
-        return _called(difference.got), _called(difference.want)
+        return called(difference.got), called(difference.want)
     return shown(difference.got), shown(difference.want)
-
-
-def _called(gradients: list[Array]) -> str:
-    return "calls with " + (", ".join(map(shown, gradients)) or "nothing: none")

@@ -14,6 +14,7 @@ from gradlaws.conformance.language.higher_order import recording
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.program_slice import relevant
 from gradlaws.conformance.language.steps import (
+    CHANGING,
     Apply,
     Backward,
     Detach,
@@ -83,6 +84,11 @@ class Culprit:
         """Whether a hook clears .grad of a leaf as soon as something was added to it."""
         return any(isinstance(s, Hook) and s.effect == "clear" and s.x == var for s in self.before(Hook))
 
+    def updated(self, var: Var) -> bool:
+        """Whether a hook writes to a tensor when a backward comes by."""
+        within = [s for hook in self.before(Hook) if isinstance(hook, Hook) for s in hook.within]
+        return any(isinstance(s, InPlace) and s.target in self.kin(var) for s in within)
+
     def _reached(self, var: Var) -> set[Var]:
         """What is computed from a tensor, or lives in the memory of that; itself included."""
         found = set((kin := neighbours(self.program)).get(var, {var}))
@@ -96,7 +102,7 @@ class Culprit:
         roots = self.step.roots if isinstance(self.step, Backward | Grad) else ()
         reached = self._reached(var)
         for k, hook in enumerate(self.steps):
-            if isinstance(hook, Hook) and hook.effect in ("double", "negate") and hook.x in reached:
+            if isinstance(hook, Hook) and hook.effect in CHANGING and hook.x in reached:
                 kin, since = self.kin(hook.x), self.steps[k : self.at]
                 written = any(isinstance(s, InPlace) and s.target in kin for s in since)
                 if written and not self._reached(hook.x).isdisjoint(roots):
@@ -115,4 +121,4 @@ class Culprit:
         return step.target != var or (view and step.op.startswith("set_"))
 
     def _hooked(self) -> bool:
-        return any(isinstance(s, Hook) and s.effect in ("double", "negate") for s in self.before(Hook))
+        return any(isinstance(s, Hook) and s.effect in CHANGING for s in self.before(Hook))

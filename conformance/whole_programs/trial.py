@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
-import numpy as np
-
-from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
@@ -22,9 +18,7 @@ from gradlaws.conformance.language.steps import Hook, Var
 from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.laws.invariants import held
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.reference.engine import Engine, Handle
-from gradlaws.conformance.reference.rounding import Bounds
-from gradlaws.conformance.reference.tensor import Tensor
+from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
 
 #: What stands for the law on trial, where it is all of them.
@@ -49,8 +43,7 @@ class WholeTrial(Trial):
     ) -> None:
         reference = NotingReference(standard.conventions(backend), engine)
         want = believe(program, got, standard.strict, reference=reference)
-        super().__init__(WHOLE, program, backend, got, want, standard)
-        self.notes, self.unchanged = reference.notes, reference.unchanged
+        super().__init__(WHOLE, program, backend, got, want, standard, reference)
         self.past = past
         self._under: dict[frozenset[str], WholeTrial] = {}
 
@@ -83,54 +76,3 @@ class WholeTrial(Trial):
             return False
         self.worst = max(self.worst, ratio)
         return True
-
-
-class NotingReference(ReferenceBackend):
-    """The reference, noting the error bounds of gradients that hooks are shown, and which of them did not change."""
-
-    def __init__(self, dialect: Dialect = PYTORCH, engine: Engine | None = None) -> None:
-        super().__init__(dialect, engine)
-        #: By the id of an array that a hook was shown: the array, and what computes its bound.
-        self.notes: dict[int, tuple[Array, Callable[[], Array] | None]] = {}
-        #: Ids of the arrays that post-accumulate hooks were shown after zeros had been added.
-        self.unchanged: set[int] = set()
-        self._leaf: Tensor | None = None
-        self._hooked: list[Tensor] = []
-        self._held: dict[int, Array] = {}
-
-    def numpy(self, x: Tensor) -> Array:
-        """A copy of the contents, whose bound is noted."""
-        array, leaf = super().numpy(x), self._leaf
-        self.notes[id(array)] = array, (leaf.error if leaf is not None else lambda: Bounds().of(x.node))
-        held = None if leaf is None else self._held.get(id(leaf))
-        if held is not None and np.array_equal(array, held, equal_nan=array.dtype.kind in "fc"):
-            self.unchanged.add(id(array))
-        return array
-
-    def backward(self, root: Tensor, gradient: Any = None, **options: Any) -> Any:
-        """Accumulate, as always, remembering what was there before."""
-        self._hold()
-        return super().backward(root, gradient, **options)
-
-    def backward_many(
-        self, roots: Sequence[Any], gradients: Sequence[Any] | None = None, **options: Any
-    ) -> Any:
-        """The same for several roots."""
-        self._hold()
-        return super().backward_many(roots, gradients, **options)
-
-    def _hold(self) -> None:
-        self._held = {id(x): x.grad.array for x in self._hooked if x.grad is not None}
-
-    def register_post_accumulate_hook(self, x: Tensor, hook: Callable[[Tensor], None]) -> Handle:
-        """The hook is shown the .grad of a leaf, which has a bound of its own."""
-
-        def noted(p: Tensor) -> None:
-            self._leaf = p
-            try:
-                hook(p)
-            finally:
-                self._leaf = None
-
-        self._hooked.append(x)
-        return self.engine.register_post_accumulate_hook(x, noted)

@@ -1,0 +1,207 @@
+"""HOOK: from when to when a tensor hook acts, and where."""
+
+from __future__ import annotations
+
+from gradlaws.conformance.language.steps import Apply, Backward, Grad, RemoveHook, Var
+from gradlaws.conformance.laws.functional_gradients import several_leaves
+from gradlaws.conformance.laws.hooks import (
+    CHANGES,
+    EFFECTS,
+    FIRED,
+    HOOK,
+    TESTS,
+    WRITTEN,
+    backwards,
+    below,
+    called,
+    gradients,
+    hooks,
+)
+from gradlaws.conformance.laws.registry import law
+from gradlaws.conformance.laws.trial import Trial
+from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.graphs import graph, over
+from gradlaws.strategies.in_place_writes import harmless
+
+# -- registering and removing --------------------------------------------------------------------------------
+
+
+def removed(b: Builder) -> None:
+    """Hooks removed before or between backwards, some twice, or by a hook: itself, or one that is still to run."""
+    grown = graph(b)
+    b.turn()
+    x = b.entropy.pick(below(grown))
+    handles = [b.hook(x, b.entropy.pick(EFFECTS)) for _ in range(2 + b.entropy.below(2))]
+    kind = b.entropy.below(4)
+    if kind == 1:
+        b.hook(x, within=(RemoveHook(b.next_handle()),))
+    elif kind == 2 and b[x].leaf and grown.inner:
+        late = [v for v in grown.inner if x in ancestors(b, v)]
+        if late:
+            b.hook(late[-1], within=(RemoveHook(b.entropy.pick(handles)),))
+    elif kind == 3:
+        b.hook(x, within=(RemoveHook(handles[0]),))
+    for again in range(2 if b.has("retain_graph") else 1):
+        if b.entropy.chance(60 if again else 30):
+            gone = b.entropy.pick(handles)
+            b.unhook(gone)
+            if b.entropy.chance(30):
+                b.unhook(gone)
+        b.backward(grown.root, **({"retain_graph": True} if b.has("retain_graph") else {}))
+
+
+def ancestors(b: Builder, x: Var) -> set[Var]:
+    """What a tensor was computed from."""
+    found = {x}
+    for step in reversed(b.steps):
+        if isinstance(step, Apply) and not found.isdisjoint(step.outs):
+            found.update(step.uses())
+    return found - {x}
+
+
+@law("HOOK-05", HOOK, removed, needs=CHANGES, after=("HOOK-01", "HOOK-02", "HOOK-03", "HOOK-04"))
+def a_removed_hook_runs_no_more(t: Trial) -> None:
+    """A removed hook runs no more; removing it twice is harmless, and the others stay."""
+    for at in t.outcomes(RemoveHook):
+        t.allowed(at)
+    called(t)
+
+
+def without_history(b: Builder) -> None:
+    """A hook on what does not require grad: a constant, its result, a copy without history, a result of no_grad."""
+    grown = graph(b)
+    b.turn()
+    kind = b.entropy.below(5)
+    chosen = b.data()
+    if kind == 1:
+        chosen = b.unary(chosen)
+    elif kind == 2 and b.has("detach"):
+        chosen = b.detach(b.entropy.pick((grown.root, *grown.inner)))
+    elif kind == 3 and b.has("no_grad"):
+        b.enter("no_grad")
+        chosen = harmless(b, grown.root)
+        b.leave()
+    elif kind == 4 and b.has("integer"):
+        chosen = b.data(dtype="int64")
+    b.hook(chosen)
+    b.backward(grown.root)
+
+
+@law("HOOK-07", HOOK, without_history, needs=("constants", "register_hook"))
+def a_hook_needs_a_history(t: Trial) -> None:
+    """A hook on a tensor that does not require grad is an error."""
+    for _ in t.raises():
+        pass
+
+
+def late(b: Builder) -> None:
+    """Hooks on leaves, registered when the graph is recorded already, or was used already."""
+    grown = graph(b)
+    b.turn()
+    if b.has("retain_graph") and b.entropy.chance(40):
+        b.backward(grown.root, retain_graph=True)
+    for leaf in grown.leaves[: 1 + b.entropy.below(2)]:
+        b.hook(leaf, b.entropy.pick(EFFECTS))
+    b.backward(grown.root)
+
+
+@law("HOOK-14", HOOK, late, needs=CHANGES, after=("HOOK-01", "HOOK-03"))
+def a_late_hook_on_a_leaf_acts(t: Trial) -> None:
+    """A hook on a leaf acts although the graph was recorded before it was registered."""
+    called(t)
+    gradients(t)
+
+
+# -- where a hook is called ----------------------------------------------------------------------------------
+
+
+def asked(b: Builder) -> None:
+    """Hooks, mostly on what `autograd.grad` is asked about, which change it or look at it."""
+    grown = graph(b)
+    b.turn()
+    found = below(grown)
+    inputs = tuple(dict.fromkeys(b.entropy.pick(found) for _ in range(1 + b.entropy.below(2))))
+    for x in (inputs[0], *(b.entropy.pick(found) for _ in range(b.entropy.below(2)))):
+        b.hook(x, b.entropy.pick(EFFECTS))
+    b.grad((grown.root,), inputs)
+
+
+@law(
+    "HOOK-10",
+    FIRED,
+    asked,
+    needs=(*CHANGES, "autograd_grad"),
+    after=("HO-01", "HO-02", "HO-03"),
+    stored=False,
+)
+def hooks_of_what_is_asked_about_run(t: Trial) -> None:
+    """Hooks of the tensors that `autograd.grad` is asked about run, and what they return counts."""
+    for at in t.succeeded(Grad):
+        for hook in hooks(t, at):
+            if hook.x in at.step.inputs:
+                t.calls(at, hook)
+        for out in at.step.outs:
+            if out in at.got.seen and out in at.want.seen:
+                t.value(at, out)
+
+
+def unneeded(b: Builder) -> None:
+    """A gradient asked for by `autograd.grad` or inputs=, and hooks on tensors that it does not need."""
+    grown = several_leaves(b)
+    b.turn()
+    found = below(grown)
+    x = b.entropy.pick(found)
+    others = [v for v in found if v != x]
+    for v in {b.entropy.pick(others) for _ in range(3)}:
+        b.hook(v, b.entropy.pick(("none", "double")) if b.has("add") else "none")
+    if b.has("inputs") and (not b.has("autograd_grad") or b.entropy.chance(40)):
+        b.backward(grown.root, inputs=(x,))
+    elif b.has("autograd_grad"):
+        b.grad((grown.root,), (x,))
+    else:
+        b.backward(x if b[x].tracked else grown.root)
+
+
+@law(
+    "HOOK-11",
+    f"{FIRED}; {TESTS} test_hook_edge_case_when_called_with_grad",
+    unneeded,
+    needs=("register_hook",),
+)
+def other_hooks_stay_silent(t: Trial) -> None:
+    """Hooks of tensors that the gradients asked for do not need stay silent."""
+    for at in t.succeeded(Backward, Grad):
+        for hook in hooks(t, at):
+            if not any(handle == hook.handle for handle, _ in at.want.calls):
+                t.calls(at, hook)
+
+
+# -- in-place writes -----------------------------------------------------------------------------------------
+
+
+def hooked_and_written(b: Builder) -> None:
+    """Hooks on a tensor before and after it is written to, itself or through a view of it; now and then on a view."""
+    y = harmless(b, b.unary(b.leaf(), ("exact",)))
+    y = b.view(y) if b.has("views") and b.entropy.chance(12) else y
+    b.turn()
+    b.hook(y, b.entropy.pick(EFFECTS))
+    for _ in range(1 + b.entropy.below(2)):
+        target = b.view(y) if b.has("views") and b.entropy.chance(20) else y
+        if b.writable(target):
+            b.drawn_inplace(target)
+        b.turn()
+        b.hook(y, b.entropy.pick(EFFECTS))
+    backwards(b, over(b, y))
+
+
+@law(
+    "HOOK-13",
+    WRITTEN,
+    hooked_and_written,
+    needs=(*CHANGES, "inplace"),
+    after=("HOOK-01", "HOOK-03", "INP-08"),
+)
+def hooks_stay_with_the_value(t: Trial) -> None:
+    """Hooks registered before an in-place op see the gradient of the old value, later ones that of the new."""
+    called(t)
+    gradients(t)
