@@ -25,10 +25,20 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.ops import INPLACE
 from gradlaws.strategies.forward_builder import DeadEnd, Info, modest
 from gradlaws.strategies.op_builder import OpDraft
 from gradlaws.strategies.vocabulary import Vocabulary
+
+#: What optimizers are drawn with; short numbers, so that little rounds.
+OPTIONS: dict[str, tuple[float, ...]] = {
+    "lr": (0.5, 0.25, 0.125),
+    "momentum": (0.0, 0.5, 0.5, 0.25),
+    "weight_decay": (0.0, 0.25, 0.5),
+}
+#: What gradients are limited to.
+LIMITS = (1.0, 0.25, 4.0, 0.5, 100.0)
 
 __all__ = ["Builder", "DeadEnd", "Info", "Vocabulary"]
 
@@ -189,6 +199,38 @@ class Builder(OpDraft):
     def unhook(self, handle: int) -> None:
         """Remove a hook."""
         self.step(RemoveHook(handle))
+
+    # -- training ---------------------------------------------------------------------------------------------
+
+    def optimizer(self, parameters: tuple[Var, ...], **options: Any) -> int:
+        """Make an optimizer over leaves; its handle. What is not given of `OPTIONS` is drawn."""
+        drawn = {name: self.entropy.pick(choices) for name, choices in OPTIONS.items() if name not in options}
+        handle = sum(isinstance(step, Optimizer) for step in self.steps)
+        self.step(Optimizer(parameters, handle, **{**drawn, **options}))
+        return handle
+
+    def parameters(self, handle: int) -> tuple[Var, ...]:
+        """What an optimizer writes to."""
+        made = (step for step in self.steps if isinstance(step, Optimizer) and step.handle == handle)
+        return next(made).parameters
+
+    def optimizer_step(self, handle: int) -> None:
+        """`optimizer.step()`: what its parameters hold is not known from there on."""
+        parameters = self.parameters(handle)
+        bases = {self.info[v].base for v in parameters}
+        for info in self.info.values():
+            info.known &= info.base not in bases
+        self.step(OptimizerStep(parameters, handle))
+
+    def optimizer_zero_grad(self, handle: int, set_to_none: bool = True) -> None:
+        """`optimizer.zero_grad(set_to_none=...)`."""
+        self.step(OptimizerZeroGrad(self.parameters(handle), handle, set_to_none))
+
+    def clip(self, parameters: tuple[Var, ...], kind: str = "norm", limit: float | None = None) -> None:
+        """Gradients limited; the limit is drawn unless given."""
+        self.step(ClipGrad(parameters, self.entropy.pick(LIMITS) if limit is None else limit, kind))
+
+    # -- differentiating --------------------------------------------------------------------------------------
 
     def backward(self, root: Var, gradient: Var | None = None, **options: Any) -> None:
         """`root.backward(gradient, **options)`; a root of several elements gets a drawn gradient."""

@@ -19,6 +19,7 @@ class Cast(Pool):
     grown:   tensors from which a backward may start, the latest last.
     graded:  tensors that have a gradient, as far as one can tell without differentiating.
     handles: hooks that may be removed.
+    trained: optimizers, by their handles.
     every:   a look after each so many actions; 0 for a look at the end only.
     spent:   roots of a backward that did not keep the graph.
     """
@@ -27,6 +28,7 @@ class Cast(Pool):
         super().__init__()
         self.graded: list[Var] = []
         self.handles: list[int] = []
+        self.trained: list[int] = []
         self.spent: list[Var] = []
         self.every = 1
 

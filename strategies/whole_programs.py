@@ -33,6 +33,7 @@ from gradlaws.strategies.mistakes import SHARE, mistake
 from gradlaws.strategies.rare_conjunctions import CONJUNCTIONS
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_program_actions import Action, Cast
+from gradlaws.strategies.whole_program_training import train
 
 if TYPE_CHECKING:
     from gradlaws.conformance.engines.backend import Backend
@@ -49,6 +50,8 @@ EVERYTHING = frozenset(
         "allow_unused",
         "autograd_grad",
         "backward_many",
+        "clip_grad_norm",
+        "clip_grad_value",
         "create_graph",
         "detach",
         "detach_inplace",
@@ -60,6 +63,7 @@ EVERYTHING = frozenset(
         "inputs",
         "materialize_grads",
         "no_grad",
+        "optimizer",
         "order",
         "register_hook",
         "register_post_accumulate_hook",
@@ -112,6 +116,7 @@ MIX: tuple[Action, ...] = (
     actions.leave, actions.flag, actions.assign, actions.read, actions.hook_after, actions.unhook, compute,
     join, actions.differentiate, viewed, written, actions.detach_in_place, actions.forget, actions.settle, compute,
     join, actions.differentiate, written, actions.leave, actions.user_function, actions.user_function,
+    train,
 )  # fmt: skip
 OPENINGS: tuple[Action, ...] = (actions.open_with_leaves, actions.open_with_tree, actions.open_with_leaves)
 

@@ -82,6 +82,7 @@ def test_every_capability_is_asked_for(capability: str) -> None:
         "ties",
         "enable_grad",
         "autograd_grad",
+        "clip_grad_value",
         "create_graph",
         "parameter",
         "shares_memory",

@@ -29,6 +29,7 @@ from gradlaws.conformance.language.steps import (
     RetainGrad,
     Step,
 )
+from gradlaws.conformance.language.training import ClipGrad
 from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
@@ -177,6 +178,7 @@ SHOWN: dict[str, tuple[Step, ...]] = {
         Backward((2,), retain_graph=True),
         Backward((1,)),
     ),
+    "clipping-by-value-needs-gradients": (X, ClipGrad((0,), 1.0, "value")),
     "more-gradients-than-roots": (
         X,
         Y,

@@ -30,6 +30,7 @@ from gradlaws.conformance.language.steps import (
     Step,
     ZeroGrad,
 )
+from gradlaws.conformance.language.training import ClipGrad, Optimizer
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.soak import program_of
@@ -192,6 +193,8 @@ def test_the_rate_of_mistakes_can_be_chosen() -> None:
 NEEDS: dict[str, Callable[[Step], bool]] = {
     "autograd_grad": lambda s: isinstance(s, Grad),
     "backward_many": lambda s: isinstance(s, Backward) and len(s.roots) > 1,
+    "clip_grad_norm": lambda s: isinstance(s, ClipGrad) and s.kind == "norm",
+    "clip_grad_value": lambda s: isinstance(s, ClipGrad) and s.kind == "value",
     "create_graph": lambda s: isinstance(s, Backward | Grad) and s.create_graph,
     "detach": lambda s: isinstance(s, Detach),
     "detach_inplace": lambda s: isinstance(s, DetachInPlace),
@@ -202,6 +205,7 @@ NEEDS: dict[str, Callable[[Step], bool]] = {
     "inplace": lambda s: isinstance(s, InPlace),
     "inputs": lambda s: isinstance(s, Backward) and s.inputs is not None,
     "no_grad": lambda s: isinstance(s, Mode),
+    "optimizer": lambda s: isinstance(s, Optimizer),
     "register_hook": lambda s: isinstance(s, Hook) and s.kind == "tensor",
     "register_post_accumulate_hook": lambda s: isinstance(s, Hook) and s.kind == "post_accumulate",
     "retain_grad": lambda s: isinstance(s, RetainGrad),

@@ -17,14 +17,12 @@ from gradlaws.conformance.engines.dialect import Dialect
 from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain
 from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.engines.preparation import preparing
+from gradlaws.conformance.engines.probes import PROBES, VALUES, Wrong, leaf, same, total
 from gradlaws.conformance.engines.time_limit import Endless
-from gradlaws.conformance.engines.user_function import UserFunction
-from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
 #: What every adapter defines; all else is a capability.
 REQUIRED = ("tensor", "numpy", "apply", "backward", "grad")
-_VALUES = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]])
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.method}: {self.what}"
-
-
-class _Wrong(Exception):
-    pass
 
 
 def lacking(adapter: type[Backend]) -> str:
@@ -87,18 +81,18 @@ def _tried(backend: Backend, problems: list[Problem]) -> None:
 
 def _name(backend: Backend) -> None:
     if not isinstance(backend.name, str) or not backend.name.isprintable() or len(backend.name) > 60:
-        raise _Wrong(f"is {_short(backend.name)}, expected a printable word of at most 60 characters")
+        raise Wrong(f"is {_short(backend.name)}, expected a printable word of at most 60 characters")
 
 
 def _version(backend: Backend) -> None:
     version = backend.version()
     if not isinstance(version, str) or not version or not version.isprintable() or len(version) > 100:
-        raise _Wrong(f"gave {_short(version)}, expected a printable text of at most 100 characters")
+        raise Wrong(f"gave {_short(version)}, expected a printable text of at most 100 characters")
 
 
 def _dialect(backend: Backend) -> None:
     if not isinstance(backend.dialect, Dialect):
-        raise _Wrong(
+        raise Wrong(
             f"is {_short(backend.dialect)}, expected a gradlaws.Dialect, such as Dialect(accumulation='adds')"
         )
 
@@ -125,18 +119,18 @@ def complaint(backend: Backend) -> str:
 def _features(backend: Backend) -> None:
     unknown = sorted(set(backend.features) - set(FEATURES))
     if unknown:
-        raise _Wrong(f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(FEATURES))}")
+        raise Wrong(f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(FEATURES))}")
 
 
 def _withheld(backend: Backend) -> None:
     unknown = sorted(set(backend.withheld) - set(CAPABILITIES))
     if unknown:
-        raise _Wrong(f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(CAPABILITIES))}")
+        raise Wrong(f"{', '.join(unknown)}: no such capability; there are {', '.join(sorted(CAPABILITIES))}")
 
 
 def _capabilities(backend: Backend) -> None:
     if not isinstance(backend.capabilities, frozenset):
-        raise _Wrong(
+        raise Wrong(
             f"gave {type(backend.capabilities).__name__}, expected frozenset; claim capabilities in `features`"
         )
 
@@ -145,10 +139,10 @@ def _ops(backend: Backend) -> None:
     ops = set(backend.ops())
     unknown = sorted(map(str, ops - set(TABLE.names()) - set(INPLACE)))
     if unknown:
-        raise _Wrong(f"{', '.join(unknown)}: not in the op table; `gradlaws.TABLE.names()` lists it")
+        raise Wrong(f"{', '.join(unknown)}: not in the op table; `gradlaws.TABLE.names()` lists it")
     needed = sorted({"add", "mul", "sum"} - ops)
     if needed:
-        raise _Wrong(f"lacks {', '.join(needed)}, which every program is built from")
+        raise Wrong(f"lacks {', '.join(needed)}, which every program is built from")
 
 
 #: What an adapter says of itself, by attribute.
@@ -159,7 +153,7 @@ def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> 
     try:
         with contained():
             probe(backend)
-    except _Wrong as wrong:
+    except Wrong as wrong:
         return [Problem(method, str(wrong))]
     except Endless as error:
         raise Endless(f"{method} did not come back, {error}") from error
@@ -168,96 +162,75 @@ def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> 
     return []
 
 
-def _same(got: Any, want: Array, what: str) -> None:
-    if type(got) is not np.ndarray:  # a subclass may compare as it likes
-        raise _Wrong(f"{what} gave {type(got).__name__}, expected numpy.ndarray")
-    if got.shape != want.shape:
-        raise _Wrong(f"{what} has shape {got.shape}, expected {want.shape}")
-    if got.dtype != want.dtype:
-        raise _Wrong(f"{what} has dtype {got.dtype}, expected {want.dtype}")
-    if not np.array_equal(got, want):
-        raise _Wrong(f"{what} is {got.tolist()}, expected {want.tolist()}")
-
-
 def _numpy(backend: Backend) -> None:
-    x = backend.tensor(_VALUES)
+    x = backend.tensor(VALUES)
     got = backend.numpy(x)
-    _same(got, _VALUES, "numpy(tensor(a))")
+    same(got, VALUES, "numpy(tensor(a))")
     got[0, 0] = 99.0
     if backend.numpy(x)[0, 0] == 99.0:
-        raise _Wrong("writing to the array that numpy() returned changed the tensor; return a copy")
+        raise Wrong("writing to the array that numpy() returned changed the tensor; return a copy")
 
 
 def _tensor(backend: Backend) -> None:
-    source = _VALUES.copy()
+    source = VALUES.copy()
     x = backend.tensor(source)
     if x is None:
-        raise _Wrong("returned None, expected a tensor of the engine")
+        raise Wrong("returned None, expected a tensor of the engine")
     source[0, 0] = 99.0
     if np.asarray(backend.numpy(x)).ravel()[0] == 99.0:
-        raise _Wrong("writing to the array that tensor() was given changed the tensor; copy it")
-
-
-def _leaf(backend: Backend, requires_grad: bool = True) -> Any:
-    return backend.tensor(_VALUES, requires_grad)
-
-
-def _sum(backend: Backend, x: Any) -> Any:
-    return backend.apply("sum", x, dim=None, keepdim=False)
+        raise Wrong("writing to the array that tensor() was given changed the tensor; copy it")
 
 
 def _apply(backend: Backend) -> None:
-    x = _leaf(backend)
-    _same(backend.numpy(backend.apply("add", x, x)), _VALUES + _VALUES, "apply('add', x, x)")
-    _same(backend.numpy(backend.apply("mul", x, x)), _VALUES * _VALUES, "apply('mul', x, x)")
-    _same(
-        backend.numpy(_sum(backend, x)), np.array(_VALUES.sum()), "apply('sum', x, dim=None, keepdim=False)"
-    )
+    x = leaf(backend)
+    same(backend.numpy(backend.apply("add", x, x)), VALUES + VALUES, "apply('add', x, x)")
+    same(backend.numpy(backend.apply("mul", x, x)), VALUES * VALUES, "apply('mul', x, x)")
+    same(backend.numpy(total(backend, x)), np.array(VALUES.sum()), "apply('sum', x, dim=None, keepdim=False)")
 
 
 def _backward(backend: Backend) -> None:
-    backend.backward(_sum(backend, _leaf(backend)))
-    x = _leaf(backend)
-    backend.backward(backend.apply("add", x, x), backend.tensor(_VALUES))
+    backend.backward(total(backend, leaf(backend)))
+    x = leaf(backend)
+    backend.backward(backend.apply("add", x, x), backend.tensor(VALUES))
 
 
 def _grad(backend: Backend) -> None:
-    x = _leaf(backend)
-    backend.backward(_sum(backend, x))
+    x = leaf(backend)
+    backend.backward(total(backend, x))
     got = backend.grad(x)
     if got is None:
-        raise _Wrong("returned None after backward(sum(x)), expected a tensor of the engine")
+        raise Wrong("returned None after backward(sum(x)), expected a tensor of the engine")
     try:
         backend.grad(got)
     except Exception as error:
-        raise _Wrong(
+        raise Wrong(
             f"returned {type(got).__name__}, expected a tensor of the engine: grad(grad(x)) raised {error}"
         ) from error
     array = backend.numpy(got)
     if not isinstance(array, np.ndarray):
-        raise _Wrong(
+        raise Wrong(
             f"numpy(grad(x)) gave {type(array).__name__}; grad must return a tensor that numpy() takes"
         )
 
 
 def _yes_or_no(name: str) -> Callable[[Backend], None]:
     def probe(backend: Backend) -> None:
-        answer = getattr(backend, name)(_leaf(backend))
+        answer = getattr(backend, name)(leaf(backend))
         if not isinstance(answer, bool):
-            raise _Wrong(f"gave {type(answer).__name__}, expected bool")
+            raise Wrong(f"gave {type(answer).__name__}, expected bool")
 
     return probe
 
 
 def _detach(backend: Backend) -> None:
-    _same(backend.numpy(backend.detach(_leaf(backend))), _VALUES, "detach(x)")
+    same(backend.numpy(backend.detach(leaf(backend))), VALUES, "detach(x)")
 
 
 def _context(name: str) -> Callable[[Backend], None]:
     def probe(backend: Backend) -> None:
         context = getattr(backend, name)()
         if not hasattr(context, "__enter__") or not hasattr(context, "__exit__"):
-            raise _Wrong(f"gave {type(context).__name__}, expected a context manager")
+            raise Wrong(f"gave {type(context).__name__}, expected a context manager")
         with context:
             pass
 
@@ -266,60 +239,49 @@ def _context(name: str) -> Callable[[Backend], None]:
 
 def _enabled(backend: Backend) -> None:
     if not isinstance(backend.is_grad_enabled(), bool):
-        raise _Wrong(f"gave {type(backend.is_grad_enabled()).__name__}, expected bool")
+        raise Wrong(f"gave {type(backend.is_grad_enabled()).__name__}, expected bool")
 
 
 def _inplace(backend: Backend) -> None:
-    x = backend.tensor(_VALUES)
-    backend.inplace("add_", x, backend.tensor(_VALUES))
-    _same(backend.numpy(x), _VALUES + _VALUES, "x after inplace('add_', x, x)")
+    x = backend.tensor(VALUES)
+    backend.inplace("add_", x, backend.tensor(VALUES))
+    same(backend.numpy(x), VALUES + VALUES, "x after inplace('add_', x, x)")
 
 
 def _set_grad(backend: Backend) -> None:
-    x = _leaf(backend)
-    backend.set_grad(x, backend.tensor(_VALUES))
+    x = leaf(backend)
+    backend.set_grad(x, backend.tensor(VALUES))
     got = backend.grad(x)
     if got is None:
-        raise _Wrong("grad(x) is None after set_grad(x, g)")
+        raise Wrong("grad(x) is None after set_grad(x, g)")
     backend.set_grad(x, None)
     if backend.grad(x) is not None:
-        raise _Wrong("grad(x) is not None after set_grad(x, None)")
+        raise Wrong("grad(x) is not None after set_grad(x, None)")
 
 
 def _autograd_grad(backend: Backend) -> None:
-    x = _leaf(backend)
-    got = backend.autograd_grad([_sum(backend, x)], [x])
+    x = leaf(backend)
+    got = backend.autograd_grad([total(backend, x)], [x])
     if not hasattr(got, "__len__") or len(got) != 1:
-        raise _Wrong(f"gave {type(got).__name__}, expected a sequence with one gradient per input")
+        raise Wrong(f"gave {type(got).__name__}, expected a sequence with one gradient per input")
 
 
 def _hooks(name: str) -> Callable[[Backend], None]:
     def probe(backend: Backend) -> None:
-        handle = getattr(backend, name)(_leaf(backend), lambda g: None)
+        handle = getattr(backend, name)(leaf(backend), lambda g: None)
         if not hasattr(handle, "remove"):
-            raise _Wrong(f"gave {type(handle).__name__}, expected a handle with a method `remove`")
+            raise Wrong(f"gave {type(handle).__name__}, expected a handle with a method `remove`")
 
     return probe
 
 
 def _shares(backend: Backend) -> None:
-    a, b = _leaf(backend), _leaf(backend)
+    a, b = leaf(backend), leaf(backend)
     for answer, want in ((backend.shares_memory(a, a), True), (backend.shares_memory(a, b), False)):
         if answer is not want:
-            raise _Wrong(
+            raise Wrong(
                 f"gave {answer!r}, expected {want!r} for {'a tensor and itself' if want else 'two tensors'}"
             )
-
-
-def _user_function(backend: Backend) -> None:
-    apply, x = backend.apply, _leaf(backend)
-    multiplied = UserFunction(
-        lambda a, b: ([apply("mul", a, b)], [a]), lambda saved, g: [apply("add", g[0], saved[0]), None]
-    )
-    (made,) = backend.user_function(multiplied, [x, _leaf(backend)])
-    _same(backend.numpy(made), _VALUES * _VALUES, "the result of a function that multiplies")
-    backend.backward(_sum(backend, made))
-    _same(backend.numpy(backend.grad(x)), 1 + _VALUES, "x.grad by a formula that adds what it saved")
 
 
 _PROBES: tuple[tuple[str, frozenset[str], Callable[[Backend], None]], ...] = (
@@ -345,5 +307,5 @@ _PROBES: tuple[tuple[str, frozenset[str], Callable[[Backend], None]], ...] = (
         _hooks("register_post_accumulate_hook"),
     ),
     ("shares_memory", frozenset({"shares_memory"}), _shares),
-    ("user_function", frozenset({"user_function"}), _user_function),
+    *[(name, frozenset({name}), probe) for name, probe in PROBES.items()],
 )

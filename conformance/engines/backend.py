@@ -201,6 +201,25 @@ class Backend:
         raise NotClaimed
 
     @capability
+    def optimizer(self, parameters: Sequence[Any], lr: float, momentum: float, weight_decay: float) -> Any:
+        """Gradient descent over parameters: returns an object with methods `step()` and `zero_grad(set_to_none=True)`.
+
+        step: with g the gradient plus weight_decay times the parameter, and v the g of the first step, then
+            momentum v + g, the parameter less lr v; in place.
+        """
+        raise NotClaimed
+
+    @capability
+    def clip_grad_norm(self, parameters: Sequence[Any], limit: float) -> Any:
+        """`clip_grad_norm_(parameters, limit)`: all gradients scaled so that their norm is at most the limit."""
+        raise NotClaimed
+
+    @capability
+    def clip_grad_value(self, parameters: Sequence[Any], limit: float) -> Any:
+        """`clip_grad_value_(parameters, limit)`: each element cut to within plus or minus the limit."""
+        raise NotClaimed
+
+    @capability
     def retain_grad(self, x: Any) -> None:
         """`x.retain_grad()`: a non-leaf keeps its gradient from now on."""
         raise NotClaimed

@@ -11,8 +11,9 @@ import numpy as np
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.hook_effects import Interruption, answer
-from gradlaws.conformance.execution.snapshots import QUIET, Observer
+from gradlaws.conformance.execution.snapshots import QUIET
 from gradlaws.conformance.execution.trace import Moment, Trace
+from gradlaws.conformance.execution.training import TRAINING, Trainer
 from gradlaws.conformance.execution.user_functions import runnable
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
@@ -38,6 +39,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.training import OF_OPTIMIZERS
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import TABLE
 
@@ -48,7 +50,7 @@ UNMARKED = frozenset({Apply, ApplyFunction, InPlace, Backward})
 NOTHING = np.array(None, dtype=object)
 
 
-class Interpreter(Observer):
+class Interpreter(Trainer):
     """One run of a program: variables, open modes, hooks."""
 
     #: How a step may end other than well.
@@ -58,8 +60,6 @@ class Interpreter(Observer):
         super().__init__(backend)
         self.modes: list[AbstractContextManager[Any]] = []
         self.handles: dict[int, Any] = {}
-        #: By variable: what its gradient was bound to when it was read, an object of its own on some engines.
-        self.readings: dict[Var, list[Var]] = {}
         self._keeping = backend.dialect.intermediates == "kept"
         self._cyclic = False
 
@@ -71,7 +71,9 @@ class Interpreter(Observer):
             if var not in env:
                 moment.skipped = True
                 return moment
-        if kind is ZeroGrad and self._grad(self.env[used[0]]) is None:
+        if (kind is ZeroGrad and self._grad(env[used[0]]) is None) or (
+            kind in OF_OPTIMIZERS and step.handle not in self.optimizers  # type: ignore[attr-defined]
+        ):
             moment.skipped = True
             return moment
         try:
@@ -100,6 +102,7 @@ class Interpreter(Observer):
                     self.backend.set_grad(x, None)
         # The backward of a user-defined function, which the graph holds, holds this run.
         self.env.clear()
+        self.optimizers.clear()
 
     # -- running ----------------------------------------------------------------------------------------------
 
@@ -151,8 +154,7 @@ class Interpreter(Observer):
         self.readings.setdefault(step.x, []).extend(step.outs)
 
     def _clear_grad(self, step: ClearGrad) -> None:
-        own = {(("value", var), ("grad", step.x)) for var in self.readings.get(step.x, ())}
-        self.lost |= (self.sharing(step.x) or frozenset()) - own
+        self.lose(step.x)
         self.backend.set_grad(self.env[step.x], None)
 
     def _zero_grad(self, step: ZeroGrad) -> None:
@@ -280,6 +282,7 @@ VERBS: dict[type[Step], Callable[[Interpreter, Any], None]] = {
     ClearGrad: Interpreter._clear_grad,
     ZeroGrad: Interpreter._zero_grad,
     SetGrad: Interpreter._set_grad,
+    **TRAINING,
     RetainGrad: Interpreter._retain_grad,
     Detach: Interpreter._detach,
     DetachInPlace: Interpreter._detach_inplace,

@@ -21,6 +21,7 @@ from gradlaws.conformance.language.steps import (
     Mode,
     Var,
 )
+from gradlaws.conformance.language.training import OptimizerStep
 from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: What no engine's tensor is that is not plainly one of these itself.
@@ -28,7 +29,7 @@ PLAIN = (np.ndarray, np.generic, Number, list, tuple)
 #: Steps after which only their own results are observed.
 QUIET = frozenset({Leaf, Apply, ApplyFunction, Detach, Mode})
 #: Steps after which all contents are read again.
-WRITING = frozenset({InPlace, DetachInPlace})
+WRITING = frozenset({InPlace, DetachInPlace, OptimizerStep})
 
 
 class Observer:
@@ -40,6 +41,7 @@ class Observer:
     calls:   hook calls since the last snapshot, as (handle, gradient).
     writing: whether a hook writes to a tensor when a backward comes by.
     lost:    what gradients that are gone had shared memory with.
+    readings: by variable: what its gradient was bound to when it was read, an object of its own on some engines.
     foreign: the type of a gradient that was no tensor of the engine; None if all were.
     """
 
@@ -52,6 +54,7 @@ class Observer:
         self.calls: list[tuple[int, Any]] = []
         self.writing = False
         self.lost: Shared = frozenset()
+        self.readings: dict[Var, list[Var]] = {}
         self.foreign: str | None = None
         self._same: dict[str, bool] = {}
         self._clearing = backend.dialect.use == "clears"
@@ -131,3 +134,8 @@ class Observer:
         if grads is None:
             grads = {var: self._grad(x) for var, x in self.env.items()}
         return together(self.backend, self.env, grads, only)
+
+    def lose(self, x: Var) -> None:
+        """Note what shares memory with the gradient of x, which is about to go."""
+        own = {(("value", var), ("grad", x)) for var in self.readings.get(x, ())}
+        self.lost |= (self.sharing(x) or frozenset()) - own

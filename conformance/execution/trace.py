@@ -41,7 +41,8 @@ class Moment:
 
     index, step: which step.
     raised:  the exception that the step ended with, or None.
-    skipped: the step was not run, because a variable that it needs was never bound, or there is no gradient to zero.
+    skipped: the step was not run, because a variable or an optimizer that it needs is not there, or no
+             gradient to zero.
     seen:    snapshots by variable: of new tensors after an op; after any other event of leaves, of what retains
              its gradient or was otherwise singled out by a step, and after the last event of all live tensors.
              Values are noted for new tensors and after in-place writes.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.judgement.definedness import Contents
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Literal, Step
+from gradlaws.conformance.language.training import (
+    ClipGrad,
+    OnParameters,
+    Optimizer,
+    OptimizerStep,
+    OptimizerZeroGrad,
+)
 from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: Smaller programs, the most radical first; asked for, `contents` says what the tensors of the program hold.
@@ -64,6 +72,25 @@ def functions(program: Program, contents: Callable[[], Contents]) -> Iterator[Pr
             for other in step.simpler():
                 if needed.isdisjoint(set(step.outs) - set(other.outs)):
                     yield Program((*program.steps[:index], other, *program.steps[index + 1 :]))
+
+
+def optimizers(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
+    """One thing less in an optimizer: a parameter, momentum, weight decay; and in clipping."""
+    yield from _with_simpler(program, lambda step: step.simpler() if isinstance(step, Optimizer) else ())
+    for step in program:
+        if isinstance(step, Optimizer | ClipGrad) and len(step.parameters) > 1:
+            for gone in step.parameters:
+                left = tuple(v for v in step.parameters if v != gone)
+                yield Program(
+                    tuple(replace(s, parameters=left) if _goes_with(s, step) else s for s in program)
+                )
+
+
+def _goes_with(other: Step, step: Optimizer | ClipGrad) -> TypeGuard[OnParameters]:
+    """Whether two steps are the same, or of the same optimizer."""
+    if isinstance(step, Optimizer) and isinstance(other, Optimizer | OptimizerStep | OptimizerZeroGrad):
+        return other.handle == step.handle
+    return other is step
 
 
 def _with_simpler(program: Program, simpler: Callable[[Step], Iterable[Step]]) -> Iterator[Program]:
@@ -151,6 +178,6 @@ def _unadorned(step: Step) -> list[Step]:
 
 
 #: What is dropped, and made plainer; after each success from the start.
-STRUCTURE: tuple[Pass, ...] = (dropped, bypassed, functions, plainer)
+STRUCTURE: tuple[Pass, ...] = (dropped, bypassed, functions, optimizers, plainer)
 #: What is cut down once the structure is minimal.
 DETAIL: tuple[Pass, ...] = (narrower, unadorned)

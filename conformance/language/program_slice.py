@@ -19,6 +19,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.training import ClipGrad, OnParameters, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: Steps that compute: what they make depends on what they use.
@@ -26,7 +27,7 @@ COMPUTING = (Apply, ApplyFunction, Detach, Grad, InPlace)
 
 
 #: Steps that are about a .grad, which whatever backward there was may have made.
-ABOUT_GRADIENTS = (ReadGrad, SetGrad, ClearGrad, ZeroGrad)
+ABOUT_GRADIENTS = (ReadGrad, SetGrad, ClearGrad, ZeroGrad, OptimizerStep, OptimizerZeroGrad, ClipGrad)
 
 
 def relevant(program: Program, index: int, var: Var | None = None) -> Program:
@@ -64,4 +65,6 @@ def relevant(program: Program, index: int, var: Var | None = None) -> Program:
 
 
 def _listed(step: Step) -> tuple[Var, ...]:
-    return (*step.roots, *(step.inputs or ())) if isinstance(step, Backward | Grad) else ()
+    if isinstance(step, Backward | Grad):
+        return (*step.roots, *(step.inputs or ()))
+    return step.uses() if isinstance(step, OnParameters) else ()

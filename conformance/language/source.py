@@ -37,6 +37,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -137,6 +138,22 @@ def _grad(step: Grad) -> str:
     return f"{_names(step.outs)} = {call}" if step.outs else call
 
 
+def _training(step: Step) -> str:
+    match step:
+        case Optimizer(parameters=parameters, handle=handle, lr=lr):
+            names = ("momentum", "weight_decay")
+            more = [f"{n}={number(getattr(step, n))}" for n in names if getattr(step, n)]
+            listed = ", ".join(map(name, parameters))
+            return f"o{handle} = torch.optim.SGD({', '.join([f'[{listed}]', f'lr={number(lr)}', *more])})"
+        case OptimizerStep(handle=handle):
+            return f"o{handle}.step()"
+        case OptimizerZeroGrad(handle=handle, set_to_none=none):
+            return f"o{handle}.zero_grad({'' if none else 'set_to_none=False'})"
+        case ClipGrad(parameters=parameters, limit=limit, kind=kind):
+            return f"torch.nn.utils.clip_grad_{kind}_([{', '.join(map(name, parameters))}], {number(limit)})"
+    raise TypeError(f"{type(step).__name__} is no step of training")
+
+
 def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
     """One step as one line of source, without the indentation that grad modes give it."""
     spellings = spellings or {}
@@ -169,6 +186,8 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             return f"{name(x)}.grad.zero_()"
         case SetGrad(x=x, source=source_var):
             return f"{name(x)}.grad = {'1.0' if source_var is None else name(source_var)}"
+        case Optimizer() | OptimizerStep() | OptimizerZeroGrad() | ClipGrad():
+            return _training(step)
         case Forget(x=x):
             return f"del {name(x)}"
         case Backward():

@@ -222,7 +222,7 @@ TABLE.add(
         lambda x, w: np.where(x > 0, x, w * x),
         2,
         params=lambda e, x, w: {} if x.ndim and w.shape == (1,) else None,
-        domain=lambda x, w: apart(x, 0.0),
+        domain=lambda x, w: x.dtype == w.dtype and apart(x, 0.0),
         shapes=lambda e: (e.pick(((2,), (2, 2), (3,), (2, 1, 2))), (1,)),
         exact=True,
     ),

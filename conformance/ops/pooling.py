@@ -52,6 +52,7 @@ def _maxima(name: str, spatial: int) -> Op:
             x, windows(x.shape, kernel, stride, padding), x.ndim
         ),
         exact=True,
+        tags=_INSIDE if spatial == 1 else frozenset(),
     )
 
 

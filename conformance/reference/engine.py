@@ -6,7 +6,7 @@ engine keeps immutable values, so it always knows the right gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +19,7 @@ from gradlaws.conformance.ops.kinks import choosing
 from gradlaws.conformance.ops.table import Constant
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
+from gradlaws.conformance.reference.optimizers import GradientDescent, clipped_by_norm, clipped_by_value
 from gradlaws.conformance.reference.outcomes import MayRaise, MustRaise
 from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor, alias, fresh, leaf, view
@@ -44,6 +45,8 @@ class Handle:
 
 class Engine(UserFunctions):
     """The verbs. Tensors are `gradlaws.conformance.reference.tensor.Tensor`."""
+
+    _descent = GradientDescent
 
     def __init__(self) -> None:
         super().__init__()
@@ -261,6 +264,26 @@ class Engine(UserFunctions):
             raise TypeError("there is no gradient to zero")
         self.inplace("zero_", x.grad, value=0.0)  # a write like any other: recorded where .grad has a history
         x.error = None
+
+    # -- users of .grad ---------------------------------------------------------------------------------------
+
+    def optimizer(
+        self, parameters: Sequence[Tensor], lr: float, momentum: float = 0.0, weight_decay: float = 0.0
+    ) -> GradientDescent:
+        """Gradient descent over leaves."""
+        if any(not x.is_leaf for x in parameters):
+            raise MustRaise("OPT-07", "only leaves can be optimized")
+        return self._descent(self, parameters, lr, momentum, weight_decay)
+
+    def clip_grad_norm(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """Scale all gradients in place so that their common norm is at most the limit."""
+        clipped_by_norm(self, parameters, limit)
+
+    def clip_grad_value(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """Cut the elements of all gradients in place to within plus or minus the limit."""
+        clipped_by_value(self, parameters, limit)
+
+    # -- hooks ------------------------------------------------------------------------------------------------
 
     def register_hook(self, x: Tensor, hook: Callable[[Tensor], Any]) -> Handle:
         """Call `hook` with the gradient of x's present value, until the handle removes it."""

@@ -27,6 +27,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.whole_programs.culprit_step import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
@@ -36,7 +37,7 @@ REFUSED: dict[type[Step], str] = {
     Apply: "REQ-01", Backward: "VAL-01", ClearGrad: "ZERO-02", Detach: "DET-01", DetachInPlace: "DET-05",
     Grad: "HO-01", Hook: "HOOK-01", InPlace: "INP-12", Leaf: "LEAF-01", Mode: "MODE-06", ReadGrad: "NONE-01",
     RemoveHook: "HOOK-05", RequireGrad: "REQ-13", RetainGrad: "RET-01", SetGrad: "SET-01", ZeroGrad: "ZERO-01",
-    Forget: "LIFE-10",
+    Forget: "LIFE-10", Optimizer: "OPT-06", OptimizerStep: "OPT-06", OptimizerZeroGrad: "OPT-01", ClipGrad: "OPT-09",
 }  # fmt: skip
 #: An answer about identity is not as it should be.
 IDENTITY = {
@@ -48,6 +49,7 @@ UNASKED: dict[type[Step], str] = {
     Leaf: "NONE-02", Apply: "NONE-02", Detach: "NONE-02", InPlace: "NONE-02", Mode: "NONE-02",
     RetainGrad: "RET-10", RequireGrad: "REQ-14", DetachInPlace: "DET-05", Grad: "ACC-12", ReadGrad: "VAL-14",
     Hook: "HOOK-01", RemoveHook: "HOOK-05", Forget: "LIFE-10", Look: "NONE-02",
+    Optimizer: "OPT-06", OptimizerStep: "OPT-06",
 }  # fmt: skip
 
 
@@ -129,13 +131,20 @@ class Blame(Culprit):
         if question == "returned itself":
             kinds: dict[type[Step], str] = {RequireGrad: "REQ-13", DetachInPlace: "DET-05"}
             return kinds.get(type(self.step), "LEAF-04")
-        return IDENTITY[question]
+        kept: dict[type[Step], str] = {
+            OptimizerZeroGrad: "OPT-02",
+            OptimizerStep: "OPT-06",
+            ClipGrad: "OPT-09",
+        }
+        return kept.get(type(self.step), IDENTITY[question])
 
     def value(self, var: Var) -> str:
         """Contents that are not as they should be; empty where no law speaks of them."""
         step = self.step
         if isinstance(step, InPlace):
             return "INP-12" if var != step.target else "INP-08"
+        if isinstance(step, OptimizerStep):
+            return "OPT-06"
         if var in step.outs:
             if isinstance(step, Detach):
                 return "DET-01"
@@ -173,6 +182,8 @@ class Blame(Culprit):
                 return "LEAF-10" if flag is Aspect.IS_LEAF else "INP-13"
             case Detach():
                 return "DET-01" if var in step.outs else "DET-03"
+            case OptimizerStep():
+                return "OPT-06"
             case Leaf():
                 return "LEAF-01" if flag is Aspect.REQUIRES_GRAD else "LEAF-03"
             case Grad():
@@ -205,6 +216,10 @@ class Blame(Culprit):
                 return "ZERO-02" if x == var else "ZERO-05"
             case SetGrad(x=x):
                 return "SET-01" if x == var else "SET-09"
+            case OptimizerZeroGrad(parameters=parameters, set_to_none=none):
+                return "ZERO-05" if var not in parameters else "OPT-01" if none else "OPT-02"
+            case ClipGrad():
+                return "OPT-09"
         if isinstance(step, Grad) and any(var in s.uses() for s in self.before(RetainGrad)):
             return "RET-15"
         return UNASKED.get(type(step), "NONE-02")
@@ -215,7 +230,7 @@ class Blame(Culprit):
         at = self.at
         while at >= 0 and not isinstance(self.steps[at], Look):
             step = self.steps[at]
-            own = isinstance(step, ZeroGrad | ClearGrad | SetGrad) and step.x == var and at not in self.failed
+            own = var in _gradients_of(step) and at not in self.failed
             if own or isinstance(step, Backward) or (retained and isinstance(step, Grad)):
                 self.at, self.step = at, step
                 return
@@ -296,3 +311,13 @@ class Blame(Culprit):
             return "HOOK-14" if isinstance(self.maker(hook.x), Leaf) else "HOOK-01"
         several = sum(isinstance(s, Hook) and s.x == hook.x for s in self.steps) > 1
         return "HOOK-04" if several else "HOOK-02"
+
+
+def _gradients_of(step: Step) -> tuple[Var, ...]:
+    """Whose gradients a step sets, resets or limits."""
+    match step:
+        case ZeroGrad(x=x) | ClearGrad(x=x) | SetGrad(x=x):
+            return (x,)
+        case OptimizerZeroGrad(parameters=parameters) | ClipGrad(parameters=parameters):
+            return parameters
+    return ()

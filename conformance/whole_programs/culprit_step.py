@@ -26,6 +26,7 @@ from gradlaws.conformance.language.steps import (
     Step,
     Var,
 )
+from gradlaws.conformance.language.training import OptimizerStep
 from gradlaws.conformance.ops import TABLE
 
 
@@ -71,14 +72,18 @@ class Culprit:
     def written(self, var: Var) -> bool:
         """Whether the memory of a tensor was written to."""
         kin = self.kin(var)
-        return any(isinstance(s, InPlace) and s.target in kin for s in self.steps[: self.at])
+        return any(
+            (isinstance(s, InPlace) and s.target in kin)
+            or (isinstance(s, OptimizerStep) and not kin.isdisjoint(s.parameters))
+            for s in self.steps[: self.at]
+        )
 
     def _on_the_way(self, var: Var | None = None) -> tuple[Step, ...]:
         """The steps before the culprit that have to do with it, or with what that did to `var`."""
         return relevant(self.program, self.at, var).steps[:-1]
 
     def _written_on_the_way(self, var: Var | None = None) -> bool:
-        return any(isinstance(s, InPlace) for s in self._on_the_way(var))
+        return any(isinstance(s, InPlace | OptimizerStep) for s in self._on_the_way(var))
 
     def cleared(self, var: Var) -> bool:
         """Whether a hook clears .grad of a leaf as soon as something was added to it."""

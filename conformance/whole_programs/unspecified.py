@@ -20,6 +20,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.training import ON_GRADIENTS
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.laws.breach import vanishes
 from gradlaws.conformance.whole_programs.culprit_step import Culprit
@@ -27,7 +28,7 @@ from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 
 #: Steps after which a gradient that was read may be another object than the one that is there now.
-_UNTYING = (Backward, Grad, ClearGrad, SetGrad, ZeroGrad)
+_UNTYING = (Backward, Grad, ClearGrad, SetGrad, ZeroGrad, *ON_GRADIENTS)
 
 
 def unspecified(trial: WholeTrial, difference: Difference, culprit: Culprit) -> bool:
