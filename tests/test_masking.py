@@ -19,6 +19,7 @@ from gradlaws.conformance.known_failures.entry import Known, KnownFailures, Know
 from gradlaws.conformance.known_failures.toml_parser import parsed, shipped
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
+    Apply,
     Backward,
     Grad,
     Hook,
@@ -152,6 +153,12 @@ SHOWN: dict[str, tuple[Step, ...]] = {
     "inputs-leave-retained": (X, Y, RetainGrad(1), Backward((1,), inputs=(0,))),
     "grad-writes-retained": (X, Y, RetainGrad(1), Grad((1,), (0,), outs=(2,))),
     "asked-before-its-hooks": (X, Y, Hook(1, 0, effect="double"), Grad((1,), (0, 1), outs=(2, 3))),
+    "siblings-are-told": (
+        leaf(0, [1.0, 2.0]),
+        Apply("chunk", (0,), (("dim", 0),), outs=(1, 2)),
+        Hook(1, 0),
+        Backward((2,)),
+    ),
     "nothing-calls-back": (
         X,
         Y,

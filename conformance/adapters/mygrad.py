@@ -56,7 +56,9 @@ class MygradBackend(Spelled):
             return root.backward(gradient)
 
     def grad(self, x: Any) -> Any:
-        return getattr(x, "grad", None)
+        """The gradient, which is an array there, as a constant over the same memory."""
+        array = getattr(x, "grad", None)
+        return None if array is None else mygrad.tensor(array, constant=True, copy=False)
 
     def requires_grad(self, x: Any) -> bool:
         return not getattr(x, "constant", True)

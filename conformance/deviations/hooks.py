@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.rounding import doubt
 from gradlaws.conformance.reference.tensor import Tensor
+from gradlaws.conformance.reference.user_functions import Defined
 
 
 @deviation
@@ -68,3 +70,42 @@ class NothingCallsBack(Engine):
     @staticmethod
     def _called_back(receivers: list[tuple[Node, Tensor]], arrived: list[Node | None]) -> list[Tensor]:
         return [tensor for _, tensor in receivers]
+
+
+@deviation
+class SiblingsAreTold(Engine):
+    """A hook on one of several results of an op is called with None where a gradient comes to another alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._siblings: WeakKeyDictionary[Tensor, Sequence[Node]] = WeakKeyDictionary()
+        self._hooked: list[tuple[Node, Sequence[Node]]] = []
+
+    def _born(self, made: Sequence[Tensor]) -> None:
+        places = [x.anchor for x in made]
+        self._siblings.update((x, places) for x in made)
+
+    def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
+        made = super().apply(op, *inputs, **params)
+        if isinstance(made, tuple):
+            self._born(made)
+        return made
+
+    def user_function(self, function: Defined, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        made = super().user_function(function, inputs)
+        self._born(made)
+        return made
+
+    def register_hook(self, x: Tensor, hook: Callable[[Tensor], Any]) -> Any:
+        handle = super().register_hook(x, hook)
+        self._hooked.append((x.anchor, self._siblings.get(x, ())))
+        return handle
+
+    def _products(self, seeded: Any, path: list[Node], targets: list[Node], create_graph: bool) -> list[Any]:
+        found = super()._products(seeded, path, targets, create_graph)
+        within = {id(node) for node in path}
+        for node, siblings in {id(node): (node, siblings) for node, siblings in self._hooked}.values():
+            if id(node) not in within and not within.isdisjoint(map(id, siblings)):
+                for hook in list(node.hooks or ()):
+                    hook(None)
+        return found

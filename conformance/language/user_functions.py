@@ -6,7 +6,7 @@ look into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gradlaws.conformance.language.steps import Apply, Step, Var, swapped, used_within
@@ -172,3 +172,8 @@ class ApplyFunction(Step):
         for other in function.simpler():
             if other.pruned() != function:
                 yield replace(self, function=other.pruned())
+
+
+def gives_none(steps: Iterable[Step]) -> bool:
+    """Whether a user-defined function has no gradient for an operand."""
+    return any(isinstance(step, ApplyFunction) and None in step.function.gradients for step in steps)

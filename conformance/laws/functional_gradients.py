@@ -238,7 +238,6 @@ def untracked_input(b: Builder) -> None:
     f"{TESTS} test_grad_badcalls",
     untracked_input,
     needs=("autograd_grad", "constants"),
-    stored=False,
 )
 def untracked_inputs_are_an_error(t: Trial) -> None:
     """An input of `autograd.grad` that does not require grad is an error, with allow_unused, too."""
@@ -264,7 +263,7 @@ def without_history(b: Builder) -> None:
         b.grad((end,), (grown.leaves[0],))
 
 
-@law("HO-12", GRAD, without_history, needs=("autograd_grad", "constants"), stored=False)
+@law("HO-12", GRAD, without_history, needs=("autograd_grad", "constants"))
 def no_history_without_create_graph(t: Trial) -> None:
     """Without create_graph what `autograd.grad` returns has no history: it does not require grad, nor is it a root."""
     for at in t.succeeded(Grad):

@@ -232,8 +232,11 @@ class Trial(Judge):
         A tensor hook that is called without a gradient breaks HOOK-01, whatever the law is about.
         """
         handle = hook.handle
-        all_of_them, want = ([g for h, g in m.calls if h == handle] for m in (at.got, at.want))
-        got = [g for g in all_of_them if g.dtype != object or hook.kind != "tensor"]
+        all_of_them, expected = ([g for h, g in m.calls if h == handle] for m in (at.got, at.want))
+        got, want = (
+            [g for g in calls if g.dtype != object or hook.kind != "tensor"]
+            for calls in (all_of_them, expected)
+        )
         if self.silent(got, want):
             self.assertions += 1
             return
@@ -243,10 +246,10 @@ class Trial(Judge):
             self.worst = max(self.worst, *ratios, 0.0)
         law = "HOOK-01" if alike else ""
         self.claim(
-            alike and len(got) == len(all_of_them),
+            alike and len(expected) == len(all_of_them),
             f"hook h{handle}",
             called(all_of_them),
-            called(want),
+            called(expected),
             at,
             law,
         )

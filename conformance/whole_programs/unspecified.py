@@ -21,7 +21,7 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.language.training import ON_GRADIENTS
-from gradlaws.conformance.language.user_functions import ApplyFunction
+from gradlaws.conformance.language.user_functions import ApplyFunction, gives_none
 from gradlaws.conformance.laws.breach import vanishes
 from gradlaws.conformance.whole_programs.culprit_step import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
@@ -69,13 +69,8 @@ def _gradient(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
 
 def _passed_on(trial: WholeTrial) -> bool:
     """Whether a user-defined function may have been asked where nothing arrives: then it is given zeros."""
-    return _stopped(trial) and sum(isinstance(step, ApplyFunction) for step in trial.program) > 1
-
-
-def _stopped(trial: WholeTrial) -> bool:
-    """Whether a user-defined function has no gradient for an operand; who is asked beyond it is up to the engine."""
-    functions = (step.function for step in trial.program if isinstance(step, ApplyFunction))
-    return any(None in function.gradients for function in functions)
+    functions = sum(isinstance(step, ApplyFunction) for step in trial.program)
+    return functions > 1 and gives_none(trial.program)
 
 
 def _gradient_tracked(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
@@ -110,8 +105,12 @@ def _outcome(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
         return True  # and so is how far a backward from there went, and what it freed
     if left_behind(trial, d.index):
         return True
-    if isinstance(got.raised, Interruption) and isinstance(step, Backward | Grad) and _stopped(trial):
-        return True  # it was asked where nothing arrives
+    if (
+        isinstance(got.raised, Interruption)
+        and isinstance(step, Backward | Grad)
+        and gives_none(trial.program)
+    ):
+        return True  # a function or a hook was asked where nothing arrives
     if trial.past is not None and trial.past.flagged(*step.uses()):
         trial.past.ended = True
         return True
