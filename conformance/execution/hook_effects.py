@@ -11,7 +11,14 @@ from gradlaws.conformance.engines.backend import Backend
 
 
 class Interruption(Exception):
-    """What a program raises inside a grad mode, and what its raising hooks raise."""
+    """What a program raises on purpose: inside a grad mode, in a hook, in the backward of a user-defined function.
+
+    law: the law by which it comes out where it was raised.
+    """
+
+    def __init__(self, law: str) -> None:
+        super().__init__()
+        self.law = law
 
 
 def _doubled(backend: Backend, g: Any) -> Any:
@@ -54,6 +61,6 @@ ANSWERS: dict[str, Callable[[Backend, Any], Any]] = {
 def answer(backend: Backend, effect: str, g: Any) -> Any:
     """What a hook of this effect returns for the gradient g; None leaves it as it is. Raises Interruption."""
     if effect == "raise":
-        raise Interruption
+        raise Interruption("HOOK-09")
     made = ANSWERS.get(effect)
     return None if g is None or made is None else made(backend, g)

@@ -234,7 +234,7 @@ class Interpreter(Trainer):
         kind = step.kind
         if kind in ("exit", "raise"):
             if self.modes:
-                error = Interruption() if kind == "raise" else None
+                error = Interruption("MODE-06") if kind == "raise" else None
                 self.modes.pop().__exit__(type(error) if error else None, error, None)
             return
         context = self.backend.no_grad() if kind == "no_grad" else self.backend.enable_grad()

@@ -138,7 +138,7 @@ class _Oracle(Interpreter):
         moment.tolerated = engine.tolerated
         raised = moment.raised
         if hung or (raised is None) == refused or moment.skipped != observed.skipped:
-            self.derailed = raised.law if isinstance(raised, MustRaise) else moment.tolerated
+            self.derailed = raised.law if isinstance(raised, MustRaise | Interruption) else moment.tolerated
         return moment
 
     def _follow_nothing(self, step: Grad, observed: Moment, expected: Moment) -> None:

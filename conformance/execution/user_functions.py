@@ -28,7 +28,7 @@ def runnable(function: Function, backend: Backend, within: Callable[[], None]) -
     def backward(kept: Sequence[Any], gradients: Sequence[Any]) -> Sequence[Any]:
         within()
         if function.raises:
-            raise Interruption
+            raise Interruption("FUN-19")
         env = dict(zip((*saved, *function.arriving), (*kept, *gradients), strict=True))
         _run(backend, function.backward, env)
         return [None if v is None else env[v] for v in function.gradients]

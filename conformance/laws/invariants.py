@@ -218,6 +218,8 @@ def lawful(trial: Trial) -> None:
     got = trial.got.moments[index]
     if not higher(trial.program).isdisjoint(got.step.uses()):
         return  # whether it is tracked is up to the engine, and so whether it is refused
+    if got.skipped is not trial.want.moments[index].skipped:
+        return  # a gradient is None, or is not: the laws about gradients say which it must be
     text = f"`{trial.shown(index)}`"
     if got.raised is not None and trial.want.law:
         raise Broken(trial.want.law, text, described(got.raised), "no error, as the dialect declares", index)

@@ -28,13 +28,15 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
+from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.whole_programs.culprit_step import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 
 #: A step of this kind failed though it must not.
 REFUSED: dict[type[Step], str] = {
-    Apply: "REQ-01", Backward: "VAL-01", ClearGrad: "ZERO-02", Detach: "DET-01", DetachInPlace: "DET-05",
+    Apply: "REQ-01", ApplyFunction: "FUN-01", Backward: "VAL-01", ClearGrad: "ZERO-02", Detach: "DET-01",
+    DetachInPlace: "DET-05",
     Grad: "HO-01", Hook: "HOOK-01", InPlace: "INP-12", Leaf: "LEAF-01", Mode: "MODE-06", ReadGrad: "NONE-01",
     RemoveHook: "HOOK-05", RequireGrad: "REQ-13", RetainGrad: "RET-01", SetGrad: "SET-01", ZeroGrad: "ZERO-01",
     Forget: "LIFE-10", Optimizer: "OPT-06", OptimizerStep: "OPT-06", OptimizerZeroGrad: "OPT-01", ClipGrad: "OPT-09",
@@ -54,7 +56,7 @@ UNASKED: dict[type[Step], str] = {
 
 
 class Blame(Culprit):
-    """Names the law that a difference breaks; empty where no law speaks of it."""
+    """Names the law that a difference breaks; empty where no law speaks of it: of the contents that an op computes."""
 
     def law(self, d: Difference, old: Array | None = None, must: str = "") -> str:
         """The law that a difference breaks.
@@ -123,8 +125,7 @@ class Blame(Culprit):
         """No error where there must be one, by `law`; a view may be taken for the leaf that it was."""
         step = self.step
         stale = isinstance(step, RequireGrad | Hook | RetainGrad) and self._written_elsewhere(step.x)
-        raising = any(isinstance(s, Hook) and s.effect == "raise" for s in self.before(Hook))
-        return "INP-12" if stale else law or ("HOOK-09" if raising else "")
+        return "INP-12" if stale else law
 
     def identity(self, question: str) -> str:
         """Another object than the one promised."""
@@ -150,7 +151,7 @@ class Blame(Culprit):
                 return "DET-01"
             if isinstance(step, Grad):
                 return "HOOK-10" if self._hooked() else "HO-02"
-            if isinstance(step, Apply):
+            if isinstance(step, Apply | ApplyFunction):
                 return "MODE-11" if "no_grad" in self.modes() else ""
             return "LEAF-01" if isinstance(step, Leaf) else "VAL-14"
         if isinstance(step, Backward) and step.gradients and var in step.gradients:
@@ -195,9 +196,21 @@ class Blame(Culprit):
                 if TABLE[op].dtypes in ("i", "b"):
                     return "REQ-05"
                 return "REQ-01" if flag is Aspect.REQUIRES_GRAD else "LEAF-03"
-            case Apply():
+            case ApplyFunction() if var in step.outs:
+                return self._function_flag(step, var, flag)
+            case Apply() | ApplyFunction():
                 return "MODE-02" if self.modes() else "LEAF-03"
         return "META-16"
+
+    def _function_flag(self, step: ApplyFunction, var: Var, flag: Aspect) -> str:
+        """A flag of a result of a user-defined function."""
+        if self.modes():
+            return "MODE-21"
+        if step.function.constant:
+            return "FUN-10"
+        if step.function.handed_through(step.outs.index(var)) is not None:
+            return "FUN-12"
+        return "REQ-01" if flag is Aspect.REQUIRES_GRAD else "LEAF-03"
 
     def grad(self, var: Var, got: Array | None, want: Array | None, old: Array | None) -> str:
         """`.grad` of a tensor."""

@@ -34,7 +34,7 @@ _UNSHARED = (".requires_grad", ".is_leaf", ".retains_grad")
 
 
 def compare(trial: WholeTrial) -> None:
-    """Check everything; raises `Broken` with the law that is broken, or `EngineBroke` where no law speaks of it."""
+    """Check everything; raises `Broken` with the law that is broken, `EngineBroke.law` where no law speaks of it."""
     failed = [m.index for m in trial.got if m.raised is not None]
     for difference in differences(trial):
         last = len(trial.program) - 1
@@ -47,7 +47,7 @@ def compare(trial: WholeTrial) -> None:
             raise error
 
 
-def _named(trial: WholeTrial, d: Difference, blame: Blame) -> Broken | EngineBroke:
+def _named(trial: WholeTrial, d: Difference, blame: Blame) -> Broken:
     """A difference as the breach of a law."""
     old = None
     if d.aspect is Aspect.GRAD and d.index is not None and d.var is not None:
@@ -55,19 +55,15 @@ def _named(trial: WholeTrial, d: Difference, blame: Blame) -> Broken | EngineBro
         old = None if before is None else before.grad
     law = blame.law(d, old, trial.want.law)
     got, want = in_words(d)
-    if law or d.index is None:
-        return Broken(law, d.thing, got, want, d.index)
-    kind = (d.aspect, labelled(blame.step))
-    if d.aspect is Aspect.OUTCOME:
-        return EngineBroke(f"{d.thing} is {got}, expected {want}", d.index, kind)
-    error = Broken(EngineBroke.law, d.thing, got, want, d.index)
-    error.kind = kind
+    error = Broken(law or EngineBroke.law, d.thing, got, want, d.index)
+    if not law:
+        error.kind = (d.aspect, labelled(blame.step))
     return error
 
 
-def _passed_over(trial: WholeTrial, d: Difference, error: Broken | EngineBroke) -> bool:
+def _passed_over(trial: WholeTrial, d: Difference, error: Broken) -> bool:
     """Whether the list excuses a breach, and what follows from it is contained."""
-    if trial.past is None or not d.contained or error.law == EngineBroke.law or not isinstance(error, Broken):
+    if trial.past is None or not d.contained or error.law == EngineBroke.law:
         return False
     flag = d.aspect if d.aspect in FLAGS else ""
     hook = None if d.handle is None else trial.hook(d.handle)
