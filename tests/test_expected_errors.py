@@ -13,11 +13,14 @@ import pytest
 
 import gradlaws.conformance
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.deviations import DEVIATIONS
+from gradlaws.conformance.execution.hook_effects import Interruption
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.judgement.examination import trial_of
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, Backward, Hook, Leaf, Literal, Step
+from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Literal, RetainGrad, Step
 from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.invariants import lawful
@@ -25,6 +28,7 @@ from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.soak import program_of
+from gradlaws.conformance.whole_programs.trial import WholeTrial
 
 HOME = Path(gradlaws.conformance.__file__).parent
 ID = re.compile(r"[A-Z]+-\d\d")
@@ -181,6 +185,7 @@ LEAF = Leaf(Literal(np.array([1.0, 2.0])), requires_grad=True, outs=(0,))
 HOOK = Hook(0, 0, effect="raise")
 FUNCTION = Function((90,), (), (90,), (91,), (), (91,), raises=True)
 CALL = ApplyFunction(FUNCTION, (0,), outs=(1,))
+RAISING = (HOOK, Apply("exp", (0,), outs=(1,)))
 ONWARD = Apply("neg", (1,), outs=(2,))
 SEED = Leaf(Literal(np.array([1.0, -1.0])), outs=(3,))
 
@@ -188,7 +193,7 @@ SEED = Leaf(Literal(np.array([1.0, -1.0])), outs=(3,))
 @pytest.mark.parametrize(
     ("steps", "law"),
     [
-        ((LEAF, HOOK, Apply("exp", (0,), outs=(1,)), ONWARD), "HOOK-09"),
+        ((LEAF, *RAISING, ONWARD), "HOOK-09"),
         ((LEAF, CALL, ONWARD), "FUN-19"),
         # The function raises before the hook can; each is told from the other.
         ((LEAF, HOOK, CALL, ONWARD), "FUN-19"),
@@ -203,3 +208,15 @@ def test_what_the_program_raises_comes_out_by_a_law(steps: tuple[Step, ...], law
     with pytest.raises(Broken) as raised:
         lawful(trial_of("VAL-01", program, backend, run(program, backend)))
     assert (raised.value.law, raised.value.got) == (law, "accepted")
+
+
+@pytest.mark.parametrize("deviation", DEVIATIONS)
+@pytest.mark.parametrize("raising", [RAISING, (CALL,)])
+def test_a_reference_that_deviates_follows_what_the_program_raises(
+    raising: tuple[Step, ...], deviation: str
+) -> None:
+    program = Program((LEAF, *raising, ONWARD, RetainGrad(1), SEED, Grad((2,), (0,), (3,), outs=(4,))))
+    backend = ReferenceBackend()
+    trial = WholeTrial(program, backend, watch(program, backend))
+    moments = trial.under(frozenset({deviation})).want.moments
+    assert isinstance(moments[-1].raised, Interruption)
