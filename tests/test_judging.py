@@ -40,7 +40,7 @@ class Unbound(ReferenceBackend):
 def test_what_the_reference_raises_is_nobody_else_s_fault(
     monkeypatch: pytest.MonkeyPatch, known: KnownFailures
 ) -> None:
-    monkeypatch.setattr("gradlaws.conformance.execution.oracle.ReferenceBackend", Breaking)
+    monkeypatch.setattr("gradlaws.conformance.judgement.examination.NotingReference.apply", Breaking.apply)
     result = judge(LAWS["ACC-01"], Overwriting(), Effort(20, shrink=0.1), known)
     assert result.verdict is Verdict.ERROR
     assert result.finding is not None
