@@ -287,3 +287,25 @@ def test_who_is_asked_beyond_a_function_that_gives_none_is_open() -> None:
             ApplyFunction(none, (1,), outs=(2,)),
         )
         assert on_torch(*steps, Backward((2,)), Look()) is None
+
+
+class RunsWhatIsBelow(ReferenceBackend):
+    """Runs all that an input of a backward was computed from, whether its gradient needs that or not."""
+
+    def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
+        if options.pop("inputs", None) is not None:
+            options["inputs"] = None
+        return super().backward(root, gradient, **options)
+
+
+def test_whether_the_function_of_an_input_is_run_is_open() -> None:
+    """PyTorch runs it, and calls that an implementation detail; what lies further below must not be run."""
+    raising = Function((0,), (op(1, "square", 0),), (1,), (2,), (), (2,), raises=True)
+    made = leaf(0), ApplyFunction(raising, (0,), outs=(1,))
+    assert on_torch(*made, Backward((1,), inputs=(1,)), Look()) is None
+    assert on_torch(*made, op(2, "exp", 1), Backward((2,), inputs=(1,)), Look()) is None
+    for inputs, law in (((1,), None), ((2,), "ROOT-18")):
+        error = breach(
+            Program((*made, op(2, "exp", 1), Backward((2,), inputs=inputs), Look())), RunsWhatIsBelow()
+        )
+        assert getattr(error, "law", None) == law

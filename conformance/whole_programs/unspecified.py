@@ -105,12 +105,11 @@ def _outcome(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
         return True  # and so is how far a backward from there went, and what it freed
     if left_behind(trial, d.index):
         return True
-    if (
-        isinstance(got.raised, Interruption)
-        and isinstance(step, Backward | Grad)
-        and gives_none(trial.program)
-    ):
-        return True  # a function or a hook was asked where nothing arrives
+    if isinstance(got.raised, Interruption) and isinstance(step, Backward | Grad):
+        if gives_none(trial.program):
+            return True  # a function or a hook was asked where nothing arrives
+        if isinstance(step, Backward) and _made_by_raising(trial, culprit, step):
+            return True  # and so was the function that made an input, needed or not
     if trial.past is not None and trial.past.flagged(*step.uses()):
         trial.past.ended = True
         return True
@@ -157,6 +156,15 @@ def _may_be_freed(trial: WholeTrial, index: int, step: Backward | Grad) -> bool:
             return True
         made.update(earlier.outs)
     return False
+
+
+def _made_by_raising(trial: WholeTrial, culprit: Culprit, step: Backward) -> bool:
+    """Whether an input of a backward is the result of a user-defined function that raises.
+
+    `Tensor.backward` calls it an implementation detail that the function of an input is run, and no promise.
+    """
+    made = [trial.program.maker(v) for v in step.inputs or () if not culprit.written(v)]
+    return any(isinstance(maker, ApplyFunction) and maker.function.raises for maker in made)
 
 
 def _lost_sight_of(trial: WholeTrial, index: int, var: Var) -> bool:
