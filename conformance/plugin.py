@@ -6,6 +6,7 @@ the suite is really asked for.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 KEY: pytest.StashKey[Campaign] = pytest.StashKey()
+#: Files that pytest may take its configuration from.
+CONFIGURATIONS = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 #: How many worker processes have died in a row before they were ready; after so many more are not to be expected.
 FRUITLESS: pytest.StashKey[int] = pytest.StashKey()
 ENOUGH = 4
@@ -125,10 +128,30 @@ def campaign_of(config: pytest.Config) -> Campaign:
     return config.stash[KEY]
 
 
+def _misled(config: pytest.Config) -> str:
+    """The option, in one word, whose value had pytest look for its configuration elsewhere; empty where none did.
+
+    Before plugins have declared options pytest takes what follows them for paths to test, where there are such.
+    """
+    here = config.invocation_params.dir
+    if config.inipath is not None or not any((here / name).exists() for name in CONFIGURATIONS):
+        return ""
+    words = [str(word) for word in config.invocation_params.args]
+    for flag, word in pairwise(words):
+        path = (here / word).resolve()
+        if flag.startswith("--") and "=" not in flag and path.exists() and here not in (path, *path.parents):
+            return f"{flag}={word}"
+    return ""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is collected."""
     if _wanted(config) and not config.option.help and not config.option.version:
+        if whole := _misled(config):
+            raise pytest.UsageError(
+                f"pytest looks for its configuration where the value of an option is; write {whole} in one word"
+            )
         campaign = campaign_of(config)
         # An engine may kill a process at every law, and pytest-xdist would give up after four a worker; one that
         # dies before any law runs would be started for ever.

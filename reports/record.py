@@ -128,7 +128,7 @@ class Record:
     laws:     every law of the run's level with the level it belongs to; empty in records that do not say.
     tried:    the laws that were to be tried.
     finished: whether the run came to its end.
-    ops:      by op, {"programs": n, "dtypes": {dtype: n}}; empty in records that do not say.
+    ops:      by op, {"programs": n, "dtypes": {dtype: n}, "orders": {order: n}}; empty in records that do not say.
     lines:    the lines themselves.
     """
 
@@ -232,6 +232,7 @@ def _ops(footer: Line) -> dict[str, Any]:
         entry = Line(said, f"{footer.where}: ops: {op}")
         entry.get("programs", int)
         entry.counts("dtypes")
+        entry.counts("orders", {})
     return found
 
 

@@ -26,7 +26,8 @@ waived):
              {key (the same for what comes from the same), title, finding (the smallest program that is wrong in any
              way)} (left out where it is not known)
     footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,
-             ops {op: {programs, dtypes {dtype: programs}}} (of what the op gave; op by op, all backends together),
+             ops {op: {programs, dtypes {dtype: programs} (of what the op gave), orders {highest order of a derivative
+             through it: programs}}} (op by op, all backends together; no orders in earlier versions),
              seal (SHA-256 of all bytes before the footer, and of the footer's line without seal)
 """
 

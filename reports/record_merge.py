@@ -81,12 +81,13 @@ def _engines(records: Sequence[Record], heads: Sequence[dict[str, Any]]) -> list
 
 
 def summed(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sum of several counts of programs by op: {op: {"programs": n, "dtypes": {dtype: n}}}."""
+    """The sum of several counts by op: {op: {"programs": n, "dtypes": {dtype: n}, "orders": {order: n}}}."""
     whole: dict[str, Any] = {}
     for part in parts:
         for op, said in part.items():
-            one = whole.setdefault(op, {"programs": 0, "dtypes": {}})
+            one = whole.setdefault(op, {"programs": 0, "dtypes": {}, "orders": {}})
             one["programs"] += said.get("programs", 0)
-            for dtype, count in said.get("dtypes", {}).items():
-                one["dtypes"][dtype] = one["dtypes"].get(dtype, 0) + count
+            for kind in ("dtypes", "orders"):
+                for key, count in said.get(kind, {}).items():
+                    one[kind][key] = one[kind].get(key, 0) + count
     return dict(sorted(whole.items()))

@@ -21,6 +21,9 @@ HEAD = (
 #: How many engines stand beside each other; more stand below each other.
 ABREAST = 3
 
+#: How often an op was differentiated, in a word.
+ORDERS = {1: "once", 2: "twice", 3: "three times"}
+
 
 def failure(result: LawResult, record: Path | None = None) -> str:
     """One failing law: what was seen, the sentence and its source, the program, and how to run just that."""
@@ -141,11 +144,17 @@ def laws(view: View) -> Iterator[str]:
 
 
 def covered(view: View) -> str:
-    """How many ops of the engine were in programs; empty where the record does not say."""
+    """How many ops of the engine were in programs, and differentiated how often; empty where nothing is said."""
     if not view.record.ops:
         return ""
-    used = [op for op in view.engine.ops if view.record.ops.get(op, {}).get("programs")]
-    return f"ops: {len(used)} of {len(view.engine.ops)} that the engine has were covered"
+    said = [view.record.ops.get(op, {}) for op in view.engine.ops]
+    used = [one for one in said if one.get("programs")]
+    highest = [max((int(order) for order in one.get("orders", {})), default=0) for one in used]
+    times = [
+        f"{sum(h >= order for h in highest)} {word}" for order, word in ORDERS.items() if order in highest
+    ]
+    derived = f"; differentiated: {', '.join(times)}" if any(highest) else ""
+    return f"ops: {len(used)} of {len(said)} that the engine has were covered{derived}"
 
 
 def causes(view: View) -> Iterator[str]:

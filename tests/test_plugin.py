@@ -161,6 +161,17 @@ def test_wrong_options_get_one_clear_message(suite: Suite, args: list[str], word
     assert "Traceback" not in said
 
 
+def test_pytest_is_not_misled_by_the_value_of_an_option(
+    suite: Suite, pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytester.makeini("[pytest]")
+    record = tmp_path_factory.mktemp("elsewhere") / "record.jsonl"
+    record.write_text("")
+    result = suite("--backend", "reference", "--record", str(record))
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines([f"ERROR: *; write --record={record} in one word"])
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [

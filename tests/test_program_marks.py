@@ -37,9 +37,13 @@ VIEW_OF_C = Apply("get_slice", (3,), (("start", 0), ("stop", 1)), outs=(2,))
 NO_GRAD, EXIT = Mode("no_grad"), Mode("exit")
 C = Leaf(literal([0.0, 0.0]), outs=(3,))
 BACK = Backward((1,))
+FIRST = Grad((1,), (0,), create_graph=True, outs=(4,))
+AGAIN = Grad((4,), (0,), create_graph=True, outs=(5,))
 #: By mark: a few steps that have it, with the tensor that a breach is seen at, and as many that do not.
 MARKED: dict[str, tuple[Var | None, tuple[Step, ...], tuple[Step, ...]]] = {
     "create_graph": (None, (X, Backward((0,), create_graph=True)), (X, Backward((0,)))),
+    "second_order": (None, (X, Y, FIRST, AGAIN), (X, Y, FIRST)),
+    "third_order": (None, (X, Y, FIRST, AGAIN, Grad((5,), (0,), outs=(6,))), (X, Y, FIRST, AGAIN)),
     "alias_write": (None, (X, Y, VIEW, InPlace("neg_", 1)), (X, Y, InPlace("neg_", 1))),
     "repeated_op": (None, (X, Y, Apply("exp", (0,), outs=(2,))), (X, Y, Apply("exp", (1,), outs=(2,)))),
     "unrecorded_view": (2, (X, Y, NO_GRAD, VIEW, EXIT), (X, Y, VIEW, NO_GRAD, EXIT)),

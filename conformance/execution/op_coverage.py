@@ -1,4 +1,4 @@
-"""How often each op was in a program, and with which dtypes: what a verdict rests on."""
+"""How often each op was in a program, with which dtypes, and differentiated how often: what a verdict rests on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.higher_order import differentiated
 from gradlaws.conformance.language.steps import Apply, InPlace
 
-#: By op: {"programs": n, "dtypes": {dtype: n}}.
+#: By op: {"programs": n, "dtypes": {dtype: n}, "orders": {highest order of derivative: n}}.
 Covered = dict[str, dict[str, Any]]
 
 
 class Coverage:
-    """Counts programs by op, and by op and dtype of its result (in place: of the tensor written to)."""
+    """Counts programs by op, by op and dtype of its result (in place: of the tensor written to), and by order."""
 
     def __init__(self) -> None:
         self._met: Counter[frozenset[tuple[str, np.dtype[Any]]]] = Counter()
+        self._orders: Counter[tuple[str, int]] = Counter()
 
     def note(self, trace: Trace) -> None:
         """Count one program that ran; what raised is no coverage."""
@@ -32,6 +34,8 @@ class Coverage:
                 if moment.raised is None and seen is not None and seen.value is not None:
                     met.add((step.op, seen.value.dtype))  # type: ignore[attr-defined]
         self._met[frozenset(met)] += 1
+        ran = (moment.step for moment in trace.moments if moment.raised is None and not moment.skipped)
+        self._orders.update(differentiated(ran).items())
 
     def covered(self) -> Covered:
         """The counts."""
@@ -43,7 +47,11 @@ class Coverage:
                 programs[op] += n
             for op, dtype in met:
                 dtypes[op, spelled[dtype]] += n
-        found: Covered = {op: {"programs": n, "dtypes": {}} for op, n in sorted(programs.items())}
+        found: Covered = {
+            op: {"programs": n, "dtypes": {}, "orders": {}} for op, n in sorted(programs.items())
+        }
         for (op, kind), n in sorted(dtypes.items()):
             found[op]["dtypes"][kind] = n
+        for (op, order), n in sorted(self._orders.items()):
+            found[op]["orders"][str(order)] = n
         return found

@@ -11,6 +11,7 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.graph_traversal import ancestors
 from gradlaws.conformance.reference.jacobian_products import pull
 from gradlaws.conformance.reference.node import Node, one, record, untracked
 from gradlaws.conformance.reference.tensor import Tensor, fresh
@@ -120,3 +121,21 @@ class LosesTheSecondThroughViews(Engine):
     def grad(self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any) -> Any:
         found = super().grad(roots, inputs, *args, **options)
         return tuple(fresh(Node(g.array)) if g is not None and self._written else g for g in found)
+
+
+@fault("HO-11")
+class LosesTheThird(Engine):
+    """What `autograd.grad` returns of a derivative has no history: third derivatives are lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: When nodes of derivatives were made: first and last number.
+        self._spans: list[tuple[int, int]] = []
+
+    def grad(self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any) -> Any:
+        orders = [node.order for node in ancestors([root.node for root in roots])]
+        derived = any(first < order < last for order in orders for first, last in self._spans)
+        first = Node(np.zeros(())).order
+        found = super().grad(roots, inputs, *args, **options)
+        self._spans.append((first, Node(np.zeros(())).order))
+        return tuple(fresh(Node(g.array)) if g is not None and derived else g for g in found)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.aliasing import is_view, neighbours, viewed
-from gradlaws.conformance.language.higher_order import recording
+from gradlaws.conformance.language.higher_order import orders, recording
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,
@@ -264,6 +264,18 @@ def non_leaf(program: Program, seen: Symptom) -> bool:
     return not made.isdisjoint(_subjects(program, seen))
 
 
+def differentiated(order: int) -> Mark:
+    """Whether the breach is seen at a derivative of this order, or of a higher one."""
+
+    def mark(program: Program, seen: Symptom) -> bool:
+        here = slice(None) if seen.index is None else slice(seen.index, seen.index + 1)
+        reached = orders(program)
+        steps = [step for step in program.steps[here] if isinstance(step, Backward | Grad)]
+        return any(reached[root] + 1 >= order for step in steps for root in step.roots)
+
+    return mark
+
+
 class Relation(NamedTuple):
     """A mark, and what it means in words; the subject is called x."""
 
@@ -278,6 +290,8 @@ class Relation(NamedTuple):
 #: By name.
 MARKS: dict[str, Relation] = {
     "create_graph": Relation("a backward or `autograd.grad` records derivatives", lambda p, _: recording(p)),
+    "second_order": Relation("a backward, or `autograd.grad`, of a derivative", differentiated(2)),
+    "third_order": Relation("the same, of a second derivative", differentiated(3)),
     "alias_write": Relation("an in-place op writes to a view, or to what has one", writes_to_alias),
     "repeated_op": Relation("one op is applied to the same operands twice", repeats),
     "unrecorded_view": Relation("x is a view that was made under no_grad", made_unrecorded),

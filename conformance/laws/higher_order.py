@@ -14,7 +14,7 @@ METHOD = "https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.backward.htm
 #: What weighted sums are made of.
 NEEDED = ("add", "mul", "sum")
 #: Of a hundred second derivatives, how many are differentiated again: none, until what PyTorch shows there is listed.
-THIRD = 0
+THIRD = 10
 
 
 def by_repetition(b: Builder) -> None:

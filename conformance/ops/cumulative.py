@@ -18,8 +18,11 @@ def _short_dim(entropy: Entropy, x: Array) -> Params | None:
 
 def slices(F: Any, x: Any, dim: int) -> list[Any]:
     """The factors along a dimension."""
-    # An engine divides the whole product by each factor, which rounds where multiplying the others would not.
+    # An engine divides the whole product by each factor, which rounds where multiplying the others would not: once in
+    # the first derivative, and in later ones what vanishes is a difference of quotients.
     blurred = F.blur(x)
+    if np.asarray(getattr(x, "array", x)).all():
+        blurred = F.mul(blurred, F.div(x, x))
     return [F.select(blurred, dim=dim, index=k) for k in range(x.shape[dim])]
 
 
