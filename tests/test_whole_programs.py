@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from matrices import every
 from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
@@ -165,10 +166,10 @@ def shown_by_programs(law: str) -> bool:
 
 
 def test_minimal_programs_are_short_and_quick_to_find() -> None:
-    """Over all planted faults that whole programs can show."""
+    """Over planted faults that whole programs can show."""
     lengths: list[int] = []
     missed: list[str] = []
-    shown = {name: fault for name, fault in FAULTS.items() if any(map(shown_by_programs, fault.breaks))}
+    shown = dict(every(4, [item for item in FAULTS.items() if any(map(shown_by_programs, item[1].breaks))]))
     for name, fault in shown.items():
         engine = fault.make()
         reducer = WholeShrinker(engine, 2.0, Standard(strict=fault.strict))
