@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gradlaws.conformance.language.steps import Var
 from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.checkpoints import checkpointed
+from gradlaws.strategies.in_place_writes import recent
 from gradlaws.strategies.training import clipped, epoch
 from gradlaws.strategies.whole_program_actions import Cast, graded
 
@@ -35,6 +37,17 @@ def train(b: Builder, cast: Cast) -> None:
     elif not cast.graded or not set(cast.graded).isdisjoint(parameters):
         clipped(b, parameters)
     cast.bypassed.update(b[v].base for v in parameters)
+
+
+def checkpoint(b: Builder, cast: Cast) -> None:
+    """A checkpointed part over one or two tensors."""
+    floats = [v for v in cast if b[v].value.dtype.kind == "f" and b[v].value.size]
+    if b.has("checkpoint") and floats:
+        chosen = [recent(b, floats)]
+        alike = [v for v in floats if b.dtype(v) == b.dtype(chosen[0]) and v != chosen[0]]
+        if alike and b.entropy.chance(40):
+            chosen.append(b.entropy.pick(alike[::-1]))
+        cast.append(checkpointed(b, chosen))
 
 
 def _trainable(b: Builder, cast: Cast, var: Var) -> bool:

@@ -33,7 +33,7 @@ from gradlaws.strategies.mistakes import SHARE, mistake
 from gradlaws.strategies.rare_conjunctions import CONJUNCTIONS
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_program_actions import Action, Cast
-from gradlaws.strategies.whole_program_training import train
+from gradlaws.strategies.whole_program_training import checkpoint, train
 
 if TYPE_CHECKING:
     from gradlaws.conformance.engines.backend import Backend
@@ -50,6 +50,7 @@ EVERYTHING = frozenset(
         "allow_unused",
         "autograd_grad",
         "backward_many",
+        "checkpoint",
         "clip_grad_norm",
         "clip_grad_value",
         "create_graph",
@@ -116,7 +117,7 @@ MIX: tuple[Action, ...] = (
     actions.leave, actions.flag, actions.assign, actions.read, actions.hook_after, actions.unhook, compute,
     join, actions.differentiate, viewed, written, actions.detach_in_place, actions.forget, actions.settle, compute,
     join, actions.differentiate, written, actions.leave, actions.user_function, actions.user_function,
-    train,
+    train, checkpoint,
 )  # fmt: skip
 OPENINGS: tuple[Action, ...] = (actions.open_with_leaves, actions.open_with_tree, actions.open_with_leaves)
 

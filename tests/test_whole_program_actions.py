@@ -11,6 +11,7 @@ import pytest
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.execution.whole_program_run import watch
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,
@@ -193,6 +194,7 @@ def test_the_rate_of_mistakes_can_be_chosen() -> None:
 NEEDS: dict[str, Callable[[Step], bool]] = {
     "autograd_grad": lambda s: isinstance(s, Grad),
     "backward_many": lambda s: isinstance(s, Backward) and len(s.roots) > 1,
+    "checkpoint": lambda s: isinstance(s, Checkpoint),
     "clip_grad_norm": lambda s: isinstance(s, ClipGrad) and s.kind == "norm",
     "clip_grad_value": lambda s: isinstance(s, ClipGrad) and s.kind == "value",
     "create_graph": lambda s: isinstance(s, Backward | Grad) and s.create_graph,

@@ -53,7 +53,7 @@ def test_programs_are_as_long_as_they_should_be_and_mix_everything() -> None:
     } <= set(used)
     assert {"ClearGrad", "ZeroGrad", "SetGrad", "Forget", "Mode", "Backward", "Grad", "Hook"} <= set(used)
     assert {"RemoveHook", "Look"} <= set(used)
-    assert {"Optimizer", "OptimizerStep", "OptimizerZeroGrad", "ClipGrad"} <= set(used)
+    assert {"Optimizer", "OptimizerStep", "OptimizerZeroGrad", "ClipGrad", "Checkpoint"} <= set(used)
     assert all(len(program) >= LEAST for program in programs)
     backwards = [s for program in programs for s in program if isinstance(s, Backward)]
     for option in ("gradients", "retain_graph", "create_graph", "inputs"):

@@ -52,7 +52,7 @@ class ReferenceBackend(Backend):
     register_post_accumulate_hook = forwarded(Engine.register_post_accumulate_hook)
     shares_memory = forwarded(Engine.shares_memory)
     on_other_device = forwarded(Engine.on_other_device)
-    user_function = forwarded(Engine.user_function)
+    user_function, checkpoint = forwarded(Engine.user_function), forwarded(Engine.checkpoint)
 
     def backward(self, root: Tensor, gradient: Any = None, **options: Any) -> Any:
         return self.engine.backward([root], None if gradient is None else [gradient], **options)

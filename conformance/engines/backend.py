@@ -147,6 +147,9 @@ class Backend:
         """
         return None
 
+    def prepare(self) -> None:
+        """Import what the first use of an optimizer or a checkpoint would import; called before others are forked."""
+
     @contextmanager
     def session(self) -> Iterator[None]:
         """A block around many programs, in which an engine's warnings, and NumPy's, are ignored.
@@ -310,6 +313,11 @@ class Backend:
     @capability
     def user_function(self, function: UserFunction, inputs: Sequence[Any]) -> Sequence[Any]:
         """The results of a user-defined function, whose derivative is what its own backward computes."""
+        raise NotClaimed
+
+    @capability
+    def checkpoint(self, part: Callable[..., Sequence[Any]], inputs: Sequence[Any]) -> Sequence[Any]:
+        """The results of `part(*inputs)`, whose inner values are not kept, but computed again in backward."""
         raise NotClaimed
 
     @capability

@@ -72,8 +72,8 @@ def _clip_grad_value(backend: Backend) -> None:
     same(backend.numpy(backend.grad(x)), np.clip(VALUES, -0.5, 0.5), "a gradient cut to within 0.5")
 
 
-#: By the capability that each is about. Optimizers are not among them: with its first one PyTorch imports its compiler,
-#: which takes as long as many laws.
+#: By the capability that each is about. Optimizers and checkpoints are not among them: with the first one PyTorch
+#: imports its compiler, which takes as long as many laws.
 PROBES: dict[str, Probe] = {
     "user_function": _user_function,
     "clip_grad_norm": _clip_grad_norm,

@@ -10,11 +10,13 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import located
+from gradlaws.conformance.execution.checkpoints import part
 from gradlaws.conformance.execution.hook_effects import Interruption, answer
 from gradlaws.conformance.execution.snapshots import QUIET
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.execution.training import TRAINING, Trainer
 from gradlaws.conformance.execution.user_functions import runnable
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     NOT_A_TENSOR,
@@ -45,7 +47,7 @@ from gradlaws.conformance.ops import TABLE
 
 ROWS = TABLE.rows
 #: Steps that single out none of their variables to be looked at after each event.
-UNMARKED = frozenset({Apply, ApplyFunction, InPlace, Backward})
+UNMARKED = frozenset({Apply, ApplyFunction, Checkpoint, InPlace, Backward})
 #: What a hook was shown that was called without a gradient.
 NOTHING = np.array(None, dtype=object)
 
@@ -128,6 +130,10 @@ class Interpreter(Trainer):
     def _function(self, step: ApplyFunction) -> None:
         function = runnable(step.function, self.backend, lambda: self._nested(step.within))
         self._bind(step.outs, self.backend.user_function(function, [self.env[v] for v in step.inputs]))
+
+    def _checkpoint(self, step: Checkpoint) -> None:
+        made = self.backend.checkpoint(part(step, self.backend), [self.env[v] for v in step.uses()])
+        self._bind(step.outs, made)
 
     def _nested(self, steps: tuple[Step, ...]) -> None:
         """Take steps within a backward; modes that they leave open, and variables that they make, end with them."""
@@ -275,6 +281,7 @@ VERBS: dict[type[Step], Callable[[Interpreter, Any], None]] = {
     Leaf: Interpreter._leaf,
     Apply: Interpreter._apply,
     ApplyFunction: Interpreter._function,
+    Checkpoint: Interpreter._checkpoint,
     InPlace: Interpreter._inplace,
     Backward: Interpreter._backward,
     Grad: Interpreter._functional,

@@ -10,6 +10,7 @@ import numpy as np
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.sharing import Env, Shared, together
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.steps import (
     Apply,
     Backward,
@@ -27,7 +28,7 @@ from gradlaws.conformance.language.user_functions import ApplyFunction
 #: What no engine's tensor is that is not plainly one of these itself.
 PLAIN = (np.ndarray, np.generic, Number, list, tuple)
 #: Steps after which only their own results are observed.
-QUIET = frozenset({Leaf, Apply, ApplyFunction, Detach, Mode})
+QUIET = frozenset({Leaf, Apply, ApplyFunction, Checkpoint, Detach, Mode})
 #: Steps after which all contents are read again.
 WRITING = frozenset({InPlace, DetachInPlace, OptimizerStep})
 

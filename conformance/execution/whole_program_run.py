@@ -10,6 +10,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.execution.trace import Moment, Trace
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Detach, Grad, Leaf, Look, SetGrad, Step, Var
 from gradlaws.conformance.language.user_functions import ApplyFunction
@@ -50,7 +51,7 @@ def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Va
                     own.append(out)
                 else:
                     views.append((out, step.inputs[handed]))
-        elif isinstance(step, Leaf):
+        elif isinstance(step, Leaf | Checkpoint):
             own += step.outs
     assigned = {step.source for step in program if isinstance(step, SetGrad)}
     own = [v for v in own if v not in assigned]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Var
 from gradlaws.conformance.language.user_functions import ApplyFunction
@@ -39,26 +40,26 @@ def in_domain(program: Program, trace: Trace, kinks: bool = False) -> bool:
                 return False
             if whole and not kinks and kinked(row, *met, **dict(step.params)):
                 return False
-        if isinstance(step, ApplyFunction) and not moment.skipped and not _computable(step, values, kinks):
-            return False
+        if isinstance(step, ApplyFunction | Checkpoint) and not moment.skipped:
+            inner = step.function.operands if isinstance(step, ApplyFunction) else step.uses()
+            outer = step.inputs if isinstance(step, ApplyFunction) else inner
+            ops = step.function.forward if isinstance(step, ApplyFunction) else step.ops()
+            held = {v: values[w] for v, w in zip(inner, outer, strict=True) if w in values}
+            if len(held) == len(set(inner)) and not _computable(ops, held, kinks):
+                return False
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
     return True
 
 
-def _computable(step: ApplyFunction, values: dict[Var, Array], kinks: bool) -> bool:
-    """Whether each op of a user-defined function's forward is defined where it is applied, and what it returns."""
-    if step.contradictory:
-        return False
-    if any(v not in values for v in step.inputs):
-        return True
-    env = dict(zip(step.function.operands, (values[v] for v in step.inputs), strict=True))
-    for op in step.function.forward:
+def _computable(ops: Iterable[Apply], env: dict[Var, Array], kinks: bool) -> bool:
+    """Whether each op within a step is defined where it is applied."""
+    for op in ops:
         row, met, params = TABLE[op.op], [env[v] for v in op.inputs], dict(op.params)
         if row.domain is not None and not row.domain(*met, **params):
             return False
         if not kinks and kinked(row, *met, **params):
             return False
-        env[op.outs[0]] = row(*met, **params)
+        env.update(zip(op.outs, row(*met, **params) if row.many else (row(*met, **params),), strict=True))
     return True
 
 

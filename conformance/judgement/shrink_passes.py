@@ -15,6 +15,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.judgement.definedness import Contents
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Literal, Step
 from gradlaws.conformance.language.training import (
@@ -40,8 +41,10 @@ def bypassed(program: Program, contents: Callable[[], Contents]) -> Iterator[Pro
     """An op less: one of its operands stands for its result, or a leaf that holds what it computed."""
     steps, held = program.steps, contents()
     for index, step in enumerate(steps):
-        if isinstance(step, Apply | ApplyFunction) and len(step.outs) == 1:
-            for operand in dict.fromkeys(step.inputs):
+        if isinstance(step, Apply | ApplyFunction | Checkpoint) and len(step.outs) == 1:
+            for operand in dict.fromkeys(
+                step.inputs if isinstance(step, Apply | ApplyFunction) else step.uses()
+            ):
                 rest = tuple(s.rewired(step.outs[0], operand) for s in steps[index + 1 :])
                 if not any(map(_doubled, steps[index + 1 :], rest)):
                     yield Program(steps[:index] + rest)
@@ -72,6 +75,18 @@ def functions(program: Program, contents: Callable[[], Contents]) -> Iterator[Pr
             for other in step.simpler():
                 if needed.isdisjoint(set(step.outs) - set(other.outs)):
                     yield Program((*program.steps[:index], other, *program.steps[index + 1 :]))
+
+
+def parts(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
+    """A checkpointed part that is none any more, or is simpler."""
+    for index, step in enumerate(program.steps):
+        if isinstance(step, Checkpoint):
+            before, after = program.steps[:index], program.steps[index + 1 :]
+            needed = {v for later in after for v in later.uses()}
+            yield Program((*before, *step.steps, *after))
+            for other in step.simpler():
+                if needed.isdisjoint(set(step.outs) - set(other.outs)):
+                    yield Program((*before, other, *after))
 
 
 def optimizers(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
@@ -178,6 +193,6 @@ def _unadorned(step: Step) -> list[Step]:
 
 
 #: What is dropped, and made plainer; after each success from the start.
-STRUCTURE: tuple[Pass, ...] = (dropped, bypassed, functions, optimizers, plainer)
+STRUCTURE: tuple[Pass, ...] = (dropped, bypassed, functions, parts, optimizers, plainer)
 #: What is cut down once the structure is minimal.
 DETAIL: tuple[Pass, ...] = (narrower, unadorned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradlaws.conformance.language.aliasing import neighbours
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,
@@ -23,7 +24,7 @@ from gradlaws.conformance.language.training import ClipGrad, OnParameters, Optim
 from gradlaws.conformance.language.user_functions import ApplyFunction
 
 #: Steps that compute: what they make depends on what they use.
-COMPUTING = (Apply, ApplyFunction, Detach, Grad, InPlace)
+COMPUTING = (Apply, ApplyFunction, Checkpoint, Detach, Grad, InPlace)
 
 
 #: Steps that are about a .grad, which whatever backward there was may have made.

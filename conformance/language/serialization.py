@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.language import checkpoints, training, user_functions
 from gradlaws.conformance.language import steps as language
-from gradlaws.conformance.language import training, user_functions
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Literal, Step
 from gradlaws.conformance.language.user_functions import Function
@@ -17,7 +17,7 @@ from gradlaws.conformance.language.user_functions import Function
 #: The kinds of steps by name.
 KINDS: dict[str, type[Step]] = {
     name: kind
-    for module in (language, training, user_functions)
+    for module in (language, checkpoints, training, user_functions)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, Step) and kind is not Step and not name.startswith("_")
 }

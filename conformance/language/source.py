@@ -14,6 +14,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.language import function_source
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.steps import (
     NOT_A_TENSOR,
     Apply,
@@ -166,6 +167,10 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             return f"{outs} = {spelled(template, tuple(map(name, inputs)), dict(params))}"
         case ApplyFunction():
             return function_source.call(step, _names)
+        case Checkpoint():
+            given = ", ".join(map(name, step.uses()))
+            call = f"torch.utils.checkpoint.checkpoint(part{step.outs[0]}, {given}, use_reentrant=False)"
+            return f"{_names(step.outs)} = {call}"
         case InPlace(op=op, target=target, inputs=inputs, params=params):
             template = spellings.get(op, INPLACE[op].spell)
             return spelled(template, tuple(map(name, (target, *inputs))), dict(params))
@@ -219,6 +224,10 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
 
 def definitions(step: Step, spellings: Mapping[str, str] | None = None) -> list[str]:
     """What has to be defined before a step, as lines: a user-defined function, or a hook that takes steps."""
+    if isinstance(step, Checkpoint):
+        given = ", ".join(map(name, step.uses()))
+        inside = [*source(step.steps, spellings).splitlines(), f"return {_names(step.outs)}"]
+        return [f"def part{step.outs[0]}({given}):", *(f"    {line}" for line in inside)]
     if not isinstance(step, ApplyFunction | Hook) or (isinstance(step, Hook) and not step.within):
         return []
     within = source(step.within, spellings).splitlines() if step.within else []

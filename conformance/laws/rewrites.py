@@ -17,6 +17,7 @@ from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.oracle import Expected, believe
 from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, statement
 from gradlaws.conformance.language.steps import (
@@ -66,6 +67,14 @@ def with_contents(program: Program, contents: Mapping[Var, Array]) -> Program:
             for step in program
         )
     )
+
+
+def unpacked(program: Program) -> Program:
+    """The program with each checkpointed part replaced by its ops."""
+    steps: list[Step] = []
+    for step in program:
+        steps += step.ops() if isinstance(step, Checkpoint) else (step,)
+    return Program(tuple(steps))
 
 
 def padded(program: Program, ops: Iterable[str], values: Mapping[Var, Array]) -> Program:

@@ -15,6 +15,7 @@ import numpy as np
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.reference.backward import Backprop
 from gradlaws.conformance.reference.broadcasting import broadcasts, summed_to
+from gradlaws.conformance.reference.graph_traversal import ancestors
 from gradlaws.conformance.reference.jacobian_products import Formula
 from gradlaws.conformance.reference.node import Node, record, untracked
 from gradlaws.conformance.reference.outcomes import MustRaise
@@ -78,6 +79,21 @@ class UserFunctions(Backprop):
         own = dict(zip(map(id, results), made, strict=True))
         call.saved = self._saved(whole, [own.get(id(x), x) for x in saved])
         return made
+
+    def checkpoint(self, part: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The results of a part whose inner values are computed again in backward: those of the part itself.
+
+        What backward needs of it is the operands; an engine may refuse where these were modified, and need not where
+        anything else was.
+        """
+        self._used(inputs)
+        begun = Node(np.zeros(())).order
+        operands = [x.kept("") for x in inputs]
+        results = part(*inputs)
+        for node in ancestors(x.node for x in results):
+            if node.order > begun:
+                node.kept = [kept._replace(law="") for kept in node.kept] + operands
+        return results
 
     def _saved(self, whole: Node, saved: Sequence[Tensor]) -> Sequence[Tensor]:
         """Tensors as they are now, with their history: what was saved is not what is there later."""

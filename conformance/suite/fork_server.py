@@ -23,10 +23,15 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke,
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.engines.memory_limit import MemoryLimit
 from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.serialization import loaded
+from gradlaws.conformance.language.training import Optimizer
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.trial import Judge
 from gradlaws.conformance.whole_programs.law import examine_any, law_of
+
+#: Steps of which the first may have an engine import more than a program has time for.
+TRAINING = {kind.__name__ for kind in (Optimizer, Checkpoint)}
 
 
 def main() -> None:
@@ -36,6 +41,7 @@ def main() -> None:
     for descriptor in (0, 1):
         os.dup2(nowhere, descriptor)  # what the engine prints is no answer
     known: set[str] = set()
+    prepared: set[str] = set()
     answers.write(b"{}\n")
     answers.flush()
     for line in asked:
@@ -43,6 +49,11 @@ def main() -> None:
         if question["given"] not in known:
             known.add(question["given"])
             find(question["given"])  # imports the engine
+        if question["given"] not in prepared and not TRAINING.isdisjoint(
+            s["step"] for s in question["steps"]
+        ):
+            prepared.add(question["given"])
+            find(question["given"]).prepare()
         answers.write(json.dumps(answered(question)).encode() + b"\n")
         answers.flush()
 
