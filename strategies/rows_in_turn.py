@@ -74,7 +74,7 @@ def differentiable(vocabulary: Vocabulary) -> tuple[Op, ...]:
         for row in TABLE
         if row.name in vocabulary.ops
         and not isinstance(row.rule, Constant)
-        and not {"internal", "integer result"} & row.tags
+        and not {"internal", "integer result", "complex"} & row.tags
         and row.name != "cast"
     )
 

@@ -39,7 +39,7 @@ class Vocabulary:
             if r.name in self.ops
             and r.arity == 1
             and not isinstance(r.rule, Constant)
-            and not {"integer result", "internal"} & r.tags
+            and not {"integer result", "internal", "complex"} & r.tags
             and not (isinstance(r.rule, Cast) and not self._float32)
         ]
         return {
@@ -58,7 +58,7 @@ class Vocabulary:
             if r.name in self.ops
             and r.arity == 2
             and not isinstance(r.rule, Constant)
-            and "internal" not in r.tags
+            and not {"internal", "complex"} & r.tags
         ]
         plain = tuple(r for r in rows if r.name in ("add", "sub", "mul"))
         return {"exact": plain, "other": tuple(r for r in rows if r not in plain)}
@@ -74,7 +74,7 @@ class Vocabulary:
             and (r.arity > 1 or r.shapes is not None or r.domain is not None)
             and r not in plain
             and not isinstance(r.rule, Constant)
-            and "internal" not in r.tags
+            and not {"internal", "complex"} & r.tags
         )
 
     @property

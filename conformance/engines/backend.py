@@ -31,7 +31,7 @@ FEATURES: dict[str, str] = {
     "materialize_grads": "autograd_grad accepts materialize_grads=True and returns zeros for inputs that were not used",
     "grad_roots": "autograd_grad takes several roots, with a gradient argument for each",
     "allow_unused": "autograd_grad refuses inputs that were not used, and returns None for them with allow_unused=True",
-    "complex": "tensors of dtype complex128, with PyTorch's convention for their gradients",
+    "complex": "tensors of dtype complex128, with gradients by the convention that the dialect declares",
     "integer": "tensors of dtype int64 and bool as operands and results",
     "float32": "tensors of dtype float32 as well as float64, with their own precision",
     "views": "view ops share memory with their operand, and in-place ops are differentiated through them",

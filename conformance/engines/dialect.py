@@ -38,6 +38,8 @@ class Dialect:
     use:            an op leaves the .grad of its operands alone, or clears it.
     untracked_root: a backward from a tensor that does not require grad is refused, or does nothing.
     returns:        a backward returns None, or something else.
+    complex_gradient: the gradient of a complex tensor is the direction of steepest ascent of a real result, or the
+                    conjugate of that; and so are gradient arguments, and what hooks are shown.
     kinks:          by op, which element of the subdifferential it takes at its kinks, where that is not PyTorch's:
                     `kinks={"relu": "right", "maximum": "first"}`. An op of one operand has the `least` of its one-sided
                     derivatives, the `largest`, the one from the `left` or the `right`, or the `middle` of them; those
@@ -55,6 +57,7 @@ class Dialect:
     use: Literal["keeps", "clears"] = "keeps"
     untracked_root: Literal["refused", "nothing"] = "refused"
     returns: Literal["None", "something"] = "None"
+    complex_gradient: Literal["steepest ascent", "conjugate"] = "steepest ascent"
     kinks: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -136,6 +139,10 @@ MEANING: dict[tuple[str, str], str] = {
     ("use", "clears"): "an op clears the .grad of its operands",
     ("untracked_root", "nothing"): "a backward from a tensor that does not require grad does nothing",
     ("returns", "something"): "a backward returns something",
+    (
+        "complex_gradient",
+        "conjugate",
+    ): "the gradient of a complex tensor is the conjugate of the steepest ascent",
 }
 
 #: The laws of PyTorch that an engine breaks which does as declared; tests/test_dialects.py proves it.
@@ -156,6 +163,7 @@ TOUCHED: dict[tuple[str, str], frozenset[str]] = {
         ("use", "clears"): "NONE-02 NONE-06",
         ("untracked_root", "nothing"): "REQ-08 ROOT-07 FUN-20 HO-12",
         ("returns", "something"): "ROOT-13",
+        ("complex_gradient", "conjugate"): "CPLX-01 CPLX-02 CPLX-03 CPLX-05 CPLX-06",
     }.items()
 }
 

@@ -46,6 +46,8 @@ def troubles(backend: Backend, tracked: bool = True) -> list[Trouble]:
     found = []
     with backend.session():
         for name in [*(row.name for row in TABLE), *INPLACE]:
+            if name in TABLE and "complex" in TABLE[name].tags - backend.capabilities:
+                continue
             if name in claimed and (name in TABLE or "inplace" in backend.capabilities):
                 trouble = next(_trouble(backend, name, tracked), None)
                 found += [trouble] if trouble else []
@@ -58,6 +60,8 @@ def _trouble(backend: Backend, name: str, tracked: bool) -> Iterator[Trouble]:
     for number, shapes in enumerate(_shapes(row)):
         entropy = Entropy(stretched(bytes([number % 256])))
         arrays = [_contents(entropy, shape) for shape in shapes]
+        if row.dtypes == "c":
+            arrays = [x * (1 + 0.5j) for x in arrays]
         params = draw(entropy, *arrays)
         if params is None or (row.domain is not None and not row.domain(*arrays, **params)):
             continue

@@ -14,13 +14,17 @@ from gradlaws.conformance.ops import INPLACE, TABLE
 #: Ops that engines with PyTorch's names have with other parameters, layouts or results, or that nobody has tried there.
 UNLIKE = frozenset(
     [
+        "abs_complex",
+        "adaptive_max_pool1d",
         "addcdiv",
         "addcmul",
-        "adaptive_max_pool1d",
+        "angle",
         "avg_pool1d",
         "avg_pool2d",
         "batch_norm",
         "binary_cross_entropy",
+        "complex",
+        "conjugate",
         "cosine_similarity",
         "cummax",
         "cummin",
@@ -30,6 +34,7 @@ UNLIKE = frozenset(
         "erf",
         "erfc",
         "gelu_erf",
+        "imag",
         "index_put",
         "interpolate_nearest",
         "kthvalue",
@@ -38,8 +43,10 @@ UNLIKE = frozenset(
         "logcumsumexp",
         "median",
         "multi_dot",
+        "p_norm",
         "pixel_shuffle",
         "poisson_nll_loss",
+        "real",
         "rms_norm",
         "scaled_dot_product_attention",
         "slice_scatter",
@@ -48,6 +55,8 @@ UNLIKE = frozenset(
         "take_along_dim",
         "take_elements",
         "trace",
+        "view_as_complex",
+        "view_as_real",
     ]
 )
 

@@ -6,6 +6,7 @@ Adding an op is adding a row to one of the modules. Imports `entropy` alone.
 from gradlaws.conformance.ops import (
     activations,
     casts,
+    complex_numbers,
     concatenation,
     convolutions,
     cumulative,
@@ -37,6 +38,7 @@ __all__ = [
     "Op",
     "activations",
     "casts",
+    "complex_numbers",
     "concatenation",
     "convolutions",
     "cumulative",

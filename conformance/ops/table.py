@@ -91,6 +91,16 @@ class Conjugate(Rule):
 
 
 @dataclass(frozen=True)
+class RealLinear(Rule):
+    """Linear over the real numbers, between real and complex tensors; `adjoint(F, g)` gives the cotangents.
+
+    The inner product is the real part of conj(a) * b, so that gradients are directions of steepest ascent.
+    """
+
+    adjoint: Callable[..., tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
 class Composite(Rule):
     """Made of other rows: `body(F, *xs, **params)`. Its derivative is the chain rule over its parts."""
 
@@ -130,7 +140,8 @@ class Op:
              may not be), `integer result`, `view inside` (the result may be a view of what the op made for itself, so
              that it may not be detached in place, and what a write does to it is an engine's own affair), `entangled`
              (what is not finite may be refused, or spread to all elements), `arithmetic` (the derivative is defined at
-             infinities and NaN, too, as IEEE 754 defines products and quotients).
+             infinities and NaN, too, as IEEE 754 defines products and quotients), `complex` (of complex numbers, or
+             makes some: only laws about these use it).
     passive: operands that never get a gradient (masks), by position: a leaf used only so is not reached.
     """
 

@@ -93,7 +93,8 @@ class Backprop(Obligations):
         visit = self._tried if hooked else lambda node, g: g
         with self.rehearsal():
             arrived = backward(seeded, path, [node for node, _ in receivers], visit)
-        return [(t, value) for (_, t), value in zip(receivers, arrived, strict=True) if value is not None]
+        found = zip(receivers, arrived, strict=True)
+        return [(t, self._turned(value)) for (_, t), value in found if value is not None]
 
     def grad_contributions(
         self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None, inputs: Sequence[Tensor]
@@ -182,7 +183,7 @@ class Backprop(Obligations):
                     seed = record(TABLE["expand"], (seed,), {"shape": node.array.shape})
                 if seed.array.dtype != node.array.dtype:
                     seed = record(TABLE["cast"], (seed,), {"dtype": str(node.array.dtype)})
-            found.append((node, seed))
+            found.append((node, self._turned(seed)))
         return found
 
     def _receivers(self, nodes: list[Node], inputs: Sequence[Tensor] | None) -> list[tuple[Node, Tensor]]:
@@ -221,11 +222,9 @@ class Backprop(Obligations):
             if node.freed:
                 # Where the way ends, nothing is needed.
                 passed = not within.isdisjoint(map(id, node.inputs))
-                if passed and any(kept.law for kept in node.kept):
-                    self._refuse(
-                        "LIFE-01", f"a second backward through {node.row.name}: its saved values were freed"
-                    )
                 optional = f"a second backward through {node.row.name}"
+                if passed and any(kept.law for kept in node.kept):
+                    self._refuse("LIFE-01", f"{optional}: its saved values were freed")
             elif node.freed is None:
                 optional = f"a backward after one that failed, or ended, at {node.row.name}"
             for kept in node.kept:
@@ -261,7 +260,7 @@ class Backprop(Obligations):
 
     def _bounded(self, *call: Any) -> list[tuple[Node | None, Doubt | None]]:
         """What `_products` finds, with bounds that can be had when the graph is gone."""
-        found = self._products(*call)
+        found = [(node and self._turned(node), error) for node, error in self._products(*call)]
         return outlasting(found) if self.dialect.freed == "stops" else found
 
     def _products(
@@ -307,6 +306,7 @@ class Backprop(Obligations):
 
     def _visit(self, node: Node, g: Node) -> Node:
         hooks = node.owner.hooks if node.owner is not None else node.hooks or []
+        g = self._turned(g)
         for hook in list(hooks):
             answer = hook(fresh(g))
             if answer is not None:
@@ -319,7 +319,7 @@ class Backprop(Obligations):
                         "HOOK-08", "a hook must return None or a tensor of the gradient's shape and dtype"
                     )
                 g = answer.node
-        return g
+        return self._turned(g)
 
     @staticmethod
     def _accumulate(x: Tensor, value: Node, error: Doubt | None, create_graph: bool) -> None:

@@ -25,6 +25,7 @@ from gradlaws.conformance.ops.table import (
     Movement,
     Pick,
     Put,
+    RealLinear,
     Rule,
     Total,
     Weighted,
@@ -137,8 +138,12 @@ def push(node: Node, tangents: tuple[Array | None, ...]) -> Array | None:
             )
         case Conjugate():
             return np.conj(live[0])
+        case RealLinear():
+            assert node.row is not None
+            zero = np.zeros((directions, *node.inputs[0].shape))
+            return np.asarray(node.row(*(zero if t is None else t for t in tangents)))
         case Cast():
-            return live[0]
+            return live[0] if node.array.dtype.kind == "c" else live[0].real
         case rule:
             raise TypeError(
                 f"{node.row and node.row.name}: no tangent is known for the rule {type(rule).__name__}"
@@ -205,6 +210,8 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
             return _pull_contraction(node, g)
         case Conjugate():
             return (one(TABLE["conj"], (g,)),)
+        case RealLinear(adjoint=adjoint):
+            return adjoint(RECORDED, g)
         case Formula(pull=pulled):
             return tuple(pulled(g))
         case Cast():
@@ -279,8 +286,10 @@ def _times(g: Node, partial: Any) -> Node:
 def _pull_contraction(node: Node, g: Node) -> tuple[Node | None, ...]:
     a, b, out = spec(node)
     left, right = node.inputs
+    if node.array.dtype.kind == "c":
+        left, right = one(TABLE["conj"], (left,)), one(TABLE["conj"], (right,))
     found: list[Node | None] = []
-    for operand, other, own, others in ((left, right, a, b), (right, left, b, a)):
+    for operand, other, own, others in ((node.inputs[0], right, a, b), (node.inputs[1], left, b, a)):
         if not operand.tracked:
             found.append(None)
             continue

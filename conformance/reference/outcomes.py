@@ -14,7 +14,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.reference.node import Node, one
 
 
 class MustRaise(RuntimeError):
@@ -65,6 +69,16 @@ class Obligations:
                 yield
         finally:
             self.rehearsing = False
+
+    def _turned(self, g: Node) -> Node:
+        """A gradient as this dialect has it, or one of this dialect as the formulas have it."""
+        if self.dialect.complex_gradient == "steepest ascent" or g.array.dtype.kind != "c":
+            return g
+        if g.tracked or g.row is not None:
+            return one(TABLE["conj"], (g,))
+        made = Node(np.conj(g.array))
+        made.noise = g.noise
+        return made
 
     def _used(self, tensors: Iterable[Any]) -> None:
         """Tensors are about to be computed with, which clears their gradients in some dialects."""

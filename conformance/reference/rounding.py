@@ -31,6 +31,7 @@ from gradlaws.conformance.ops.table import (
     Movement,
     Pick,
     Put,
+    RealLinear,
     Total,
     Weighted,
 )
@@ -138,8 +139,10 @@ class Bounds:
                 return np.broadcast_to(errors[0].max(initial=0.0), node.shape), value * 0, False
             case Conjugate():
                 return errors[0], value, False
+            case RealLinear():
+                return np.asarray(sum(errors)), value, False
             case Cast():
-                same = bool((xs[0].astype(node.array.dtype).astype(xs[0].dtype) == xs[0]).all())
+                same = bool((node.array == xs[0]).all()) if node.array.dtype.kind == "c" else _survives(node)
                 return np.broadcast_to(errors[0], node.shape), value * (0 if same else 1), False
             case _:
                 return np.zeros(node.shape), value * 0, False
@@ -166,6 +169,8 @@ class Bounds:
     def _kink_within(node: Node, high: list[Any], low: list[Any], up: Array, down: Array) -> bool:
         rule = rule_of(node)
         assert isinstance(rule, Elementwise)
+        if node.array.dtype.kind == "c":
+            return False  # what is differentiable as a complex function has none
         above = rule.partials(RAW, up, *high, **node.params)
         below = rule.partials(RAW, down, *low, **node.params)
         for p, q, here in zip(above, below, partials(node), strict=True):
@@ -194,6 +199,12 @@ class Bounds:
         digits = np.finfo(node.array.dtype).nmant + 1
         biggest = float(np.max(size, initial=0.0))
         return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
+
+
+def _survives(node: Node) -> bool:
+    """Whether a conversion loses nothing."""
+    x = node.inputs[0].array
+    return bool((node.array.astype(x.dtype) == x).all())
 
 
 def _rounded(size: Array) -> Array:
