@@ -15,16 +15,27 @@ import gradlaws.conformance
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.deviations import DEVIATIONS
 from gradlaws.conformance.execution.hook_effects import Interruption
-from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.interpreter import VERBS, run
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.judgement.examination import trial_of
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Literal, RetainGrad, Step
+from gradlaws.conformance.language.steps import (
+    Apply,
+    Backward,
+    Grad,
+    Hook,
+    Leaf,
+    Literal,
+    Look,
+    RetainGrad,
+    Step,
+)
 from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.invariants import lawful
 from gradlaws.conformance.laws.judged_by_whole_programs import promise
+from gradlaws.conformance.whole_programs.blame import REFUSED
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.soak import program_of
@@ -179,6 +190,12 @@ def test_an_error_that_must_not_come_breaks_a_law(verb: str) -> None:
     found = outcomes(RefusesAtTimes(verb), 40)
     assert found
     assert [str(error) for error in found if not promise(error.law)[0]] == []
+
+
+def test_each_kind_of_step_that_is_refused_breaks_a_law() -> None:
+    """Whoever adds a kind of step says which law promises what it does."""
+    assert [kind.__name__ for kind in VERBS if kind not in REFUSED and kind is not Look] == []
+    assert [law for law in REFUSED.values() if not promise(law)[0]] == []
 
 
 LEAF = Leaf(Literal(np.array([1.0, 2.0])), requires_grad=True, outs=(0,))

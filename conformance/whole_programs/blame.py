@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.steps import (
     Apply,
     Backward,
@@ -36,7 +37,7 @@ from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 #: A step of this kind failed though it must not.
 REFUSED: dict[type[Step], str] = {
     Apply: "REQ-01", ApplyFunction: "FUN-01", Backward: "VAL-01", ClearGrad: "ZERO-02", Detach: "DET-01",
-    DetachInPlace: "DET-05",
+    DetachInPlace: "DET-05", Checkpoint: "CKPT-01",
     Grad: "HO-01", Hook: "HOOK-01", InPlace: "INP-12", Leaf: "LEAF-01", Mode: "MODE-06", ReadGrad: "NONE-01",
     RemoveHook: "HOOK-05", RequireGrad: "REQ-13", RetainGrad: "RET-01", SetGrad: "SET-01", ZeroGrad: "ZERO-01",
     Forget: "LIFE-10", Optimizer: "OPT-06", OptimizerStep: "OPT-06", OptimizerZeroGrad: "OPT-01", ClipGrad: "OPT-09",
@@ -151,6 +152,8 @@ class Blame(Culprit):
                 return "DET-01"
             if isinstance(step, Grad):
                 return "HOOK-10" if self._hooked() else "HO-02"
+            if isinstance(step, Checkpoint):
+                return "CKPT-01"
             if isinstance(step, Apply | ApplyFunction):
                 return "MODE-11" if "no_grad" in self.modes() else ""
             return "LEAF-01" if isinstance(step, Leaf) else "VAL-14"
@@ -198,7 +201,9 @@ class Blame(Culprit):
                 return "REQ-01" if flag is Aspect.REQUIRES_GRAD else "LEAF-03"
             case ApplyFunction() if var in step.outs:
                 return self._function_flag(step, var, flag)
-            case Apply() | ApplyFunction():
+            case Checkpoint() if var in step.outs:
+                return "CKPT-01"
+            case Apply() | ApplyFunction() | Checkpoint():
                 return "MODE-02" if self.modes() else "LEAF-03"
         return "META-16"
 
