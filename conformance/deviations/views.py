@@ -12,7 +12,7 @@ from gradlaws.conformance.ops import Op
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.rounding import Bounds
-from gradlaws.conformance.reference.tensor import Tensor, leaf
+from gradlaws.conformance.reference.tensor import Tensor, alias, leaf
 
 
 @deviation
@@ -49,6 +49,8 @@ class WritesMoveViews(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         before = (target._anchor, target._node, target._seen, target._stamp, target.family.stamp)
         if not target.is_root:
+            # As an operand of the write it still stands at the old place.
+            inputs = tuple(alias(x, x.node) if x is target else x for x in inputs)
             target.family.stamp += 1
         try:
             super().inplace(op, target, *inputs, **params)

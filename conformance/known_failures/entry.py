@@ -185,8 +185,9 @@ class KnownFailures:
         if found is not None or explained is None or not self.deviations or not explained(self.deviations):
             return found
         listed = [entry for entry in self.entries if entry.deviation in self.deviations]
+        listed.sort(key=lambda entry: law not in entry.laws)  # those about the law are most likely it
         alone = (entry for entry in listed if explained(frozenset({entry.deviation})))
-        return next(alone, next((entry for entry in listed if law in entry.laws), listed[0]))
+        return next(alone, listed[0])
 
 
 class Engine(Protocol):

@@ -155,7 +155,6 @@ def in_the_order_of_registration(t: Trial) -> None:
         for x, got, want in t.orders(at.got, at.want):
             t.claim(got == want, f"the order of the hooks on {name(x)}", got, want, at)
     called(t)
-    gradients(t)
 
 
 def wrong_answers(b: Builder) -> None:

@@ -83,7 +83,10 @@ def a_step_within_backward(t: Trial) -> None:
     """A post-accumulate hook may update its leaf in place, and edit or clear the leaf's gradient: both stay."""
     for at in t.outcomes(Backward):
         t.allowed(at)
+    updated = next((at.index for at in t.at(Backward)), 0)
     for at in t.succeeded(Apply, Backward):
+        if at.index < updated:
+            continue
         for var in (*at.step.outs, *(hook.x for hook in hooks(t, at, KIND))):
             if var in at.got.seen and var in at.want.seen:
                 t.value(at, var)

@@ -242,17 +242,12 @@ class Trial(Judge):
             return
         ratios = [excess(x, y, self.bound_of(y)) for x, y in zip(got, want, strict=False)]
         alike = len(got) == len(want) and max(ratios, default=0.0) <= 1
-        if alike:
+        if alike and len(expected) == len(all_of_them):
             self.worst = max(self.worst, *ratios, 0.0)
+            self.assertions += 1
+            return
         law = "HOOK-01" if alike else ""
-        self.claim(
-            alike and len(expected) == len(all_of_them),
-            f"hook h{handle}",
-            called(all_of_them),
-            called(expected),
-            at,
-            law,
-        )
+        self.claim(False, f"hook h{handle}", called(all_of_them), called(expected), at, law)
 
     def orders(self, got: Moment, want: Moment) -> Iterator[tuple[Var, str, str]]:
         """In which order the hooks on one tensor ran during a step, and should have: (tensor, got, want).
