@@ -50,7 +50,7 @@ from gradlaws.conformance.judgement.draws import SIZE, drawn  # noqa: E402
 from gradlaws.conformance.judgement.effort import Effort  # noqa: E402
 from gradlaws.conformance.judgement.judge import judge  # noqa: E402
 from gradlaws.conformance.judgement.verdict import Verdict  # noqa: E402
-from gradlaws.conformance.known_failures.entry import KnownFailures  # noqa: E402
+from gradlaws.conformance.known_failures.matching import KnownFailures  # noqa: E402
 from gradlaws.conformance.known_failures.toml_parser import shipped  # noqa: E402
 from gradlaws.conformance.language.program import Program  # noqa: E402
 from gradlaws.conformance.language.source import statement  # noqa: E402

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
-from gradlaws.conformance.suite.arguments import count, time_limit
+from gradlaws.conformance.suite.option_types import count, time_limit
 
 if TYPE_CHECKING:
     from gradlaws.conformance.suite.campaign import Campaign

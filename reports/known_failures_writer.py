@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import Symptom, symptom
 from gradlaws.conformance.language.program import Program

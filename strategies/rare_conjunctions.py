@@ -1,4 +1,4 @@
-"""Rare conjunctions, which random steps hardly ever produce in the right order; and mistakes made on purpose."""
+"""Rare conjunctions, which random steps hardly ever produce in the right order."""
 
 from __future__ import annotations
 
@@ -172,5 +172,3 @@ CONJUNCTIONS: tuple[Action, ...] = (
     hooks_that_act,
     failed_then_repeated,
 )
-
-# -- mistakes ------------------------------------------------------------------------------------------------

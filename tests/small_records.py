@@ -16,7 +16,7 @@ from gradlaws.conformance.language.steps import Apply, Backward, Leaf, literal
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.selection import Selection
-from gradlaws.conformance.whole_programs.law import WHOLE
+from gradlaws.conformance.whole_programs.run_item import WHOLE
 from gradlaws.reports.record_file import Recorder, footer, headed, sealed
 
 PASSING: dict[str, str | Result] = dict.fromkeys([*LAWS, WHOLE.id], "PASS")

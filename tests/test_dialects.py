@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from matrices import every
+from thinning import every
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.dialect import MEANING, PYTORCH, TOUCHED, Dialect, DialectError, conventions

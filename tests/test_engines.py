@@ -27,7 +27,7 @@ from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.ops import INPLACE, TABLE
-from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
+from gradlaws.conformance.whole_programs.run_item import WHOLE, judge_any
 from gradlaws.reports.record import load, parsed
 from gradlaws.reports.terminal import columns
 from gradlaws.reports.view import views

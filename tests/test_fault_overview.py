@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable
 
 import pytest
-from matrices import every
+from thinning import every
 
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import LAWS
 
 ROWS = every(10, FAULTS)

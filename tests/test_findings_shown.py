@@ -13,7 +13,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
+from gradlaws.conformance.whole_programs.run_item import WHOLE, judge_any
 
 
 def test_a_wrong_value_fails_with_what_is_and_what_is_expected() -> None:

@@ -13,8 +13,8 @@ from gradlaws.conformance.judgement.draws import BATCHED, draw, drawn
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.known_failures.entry import KnownFailures
-from gradlaws.conformance.language.higher_order import orders
+from gradlaws.conformance.known_failures.matching import KnownFailures
+from gradlaws.conformance.language.derivative_orders import orders
 from gradlaws.conformance.language.steps import Apply, Grad
 from gradlaws.conformance.laws import LAWS
 from gradlaws.strategies.rows_in_turn import curved, differentiable

@@ -14,7 +14,8 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.shrinker import same_failure
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.whole_programs.soak import Soak

@@ -16,11 +16,12 @@ from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.entry import Known, KnownFailuresError
+from gradlaws.conformance.known_failures.matching import KnownFailures, covers
 from gradlaws.conformance.known_failures.toml_parser import load, parsed, shipped
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.judged_by_whole_programs import PROMISES, promise
-from gradlaws.conformance.whole_programs.law import judge_whole
+from gradlaws.conformance.whole_programs.run_item import judge_whole
 from gradlaws.reports.known_failures_writer import added
 from gradlaws.reports.markdown import markdown
 from gradlaws.reports.record import parsed as read_lines
@@ -55,7 +56,7 @@ def known(reason: str = "by design", **more: object) -> Known:
 
 
 @pytest.mark.parametrize(
-    ("entry", "covers"),
+    ("entry", "covered"),
     [
         (known(), True),
         (known(ops=frozenset({"exp"})), True),
@@ -67,8 +68,8 @@ def known(reason: str = "by design", **more: object) -> Known:
         (known(until=date.today() - timedelta(days=1)), False),
     ],
 )
-def test_conditions_decide_which_programs_are_excused(entry: Known, covers: bool) -> None:
-    assert entry.covers(program("exp")) is covers
+def test_conditions_decide_which_programs_are_excused(entry: Known, covered: bool) -> None:
+    assert covers(entry, program("exp")) is covered
 
 
 def verdict(backend: ReferenceBackend, *entries: Known) -> tuple[Verdict, str]:

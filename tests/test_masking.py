@@ -15,7 +15,8 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.masking import tried
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.entry import Known, KnownFailuresError
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import parsed, shipped
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (

@@ -18,11 +18,11 @@ from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.reruns import TRIES
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.suite.post_mortem import FORK_SERVER
+from gradlaws.conformance.suite.crash_reduction import FORK_SERVER
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.replay import Replay
 from gradlaws.conformance.suite.selection import Selection
-from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
+from gradlaws.conformance.whole_programs.run_item import WHOLE, judge_any
 from gradlaws.reports.record_file import Recorder, footer, headed
 
 SUBJECTS = {"a law": LAWS["ACC-01"], "whole programs": WHOLE}

@@ -14,7 +14,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.suite.replay import Replay
-from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
+from gradlaws.conformance.whole_programs.run_item import WHOLE, judge_any
 from gradlaws.conformance.whole_programs.soak import Soak
 from gradlaws.conformance.whole_programs.soak_file import SoakFile
 from gradlaws.reports.record_file import read

@@ -13,7 +13,7 @@ from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite.record_lines import result_line
-from gradlaws.conformance.whole_programs.law import WHOLE, judge_any
+from gradlaws.conformance.whole_programs.run_item import WHOLE, judge_any
 from gradlaws.reports.record import result_of
 from gradlaws.reports.root_causes import Cause, causes_of
 

@@ -12,7 +12,8 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.shrink_passes import narrower
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Look, literal

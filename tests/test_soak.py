@@ -15,7 +15,7 @@ import pytest
 from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.source import source
 from gradlaws.conformance.whole_programs.soak import Soak
 from gradlaws.conformance.whole_programs.soak_file import SoakFile, SoakFileError, heading, read

@@ -11,15 +11,15 @@ from typing import Any
 
 import hypothesis
 import pytest
-from matrices import every
 from overwriting_engine import Overwriting
+from thinning import every
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.standalone_script import script
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Look, Mode, literal
 from gradlaws.conformance.laws import LAWS

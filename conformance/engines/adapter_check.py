@@ -36,7 +36,7 @@ class Problem:
         return f"{self.method}: {self.what}"
 
 
-def lacking(adapter: type[Backend]) -> str:
+def missing_methods(adapter: type[Backend]) -> str:
     """What an adapter must define and does not, in words for whoever wrote it; empty if it defines all."""
     missing = [m for m in REQUIRED if getattr(adapter, m) is getattr(Backend, m)]
     if not missing:

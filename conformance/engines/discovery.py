@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gradlaws.conformance.engines.adapter_check import lacking
+from gradlaws.conformance.engines.adapter_check import missing_methods
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import Unavailable, described, plain
 from gradlaws.conformance.engines.isolation import contained, listening
@@ -118,7 +118,7 @@ def _prepared(name: str, module: str, attribute: str, given: str) -> Backend:
             f"backend {given!r}: {attribute} is {type(backend).__name__}, expected a gradlaws.Backend, a subclass "
             f"of it or a function that returns one"
         )
-    if complaint := lacking(type(backend)):
+    if complaint := missing_methods(type(backend)):
         raise BackendError(f"backend {given!r}: {complaint}")
     if not backend.name:
         backend.name = name

@@ -1,4 +1,7 @@
-"""What all laws of a process share, put back as it was before a law ran: an engine may change any of it."""
+"""What all laws of a process share, put back as it was before a law ran: an engine may change any of it.
+
+Grad modes that a program leaves open are the engine's own, and ended by its interpreter.
+"""
 
 from __future__ import annotations
 

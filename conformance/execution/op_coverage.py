@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.execution.trace import Trace
-from gradlaws.conformance.language.higher_order import differentiated
+from gradlaws.conformance.language.derivative_orders import differentiated
 from gradlaws.conformance.language.steps import Apply, InPlace
 
 #: By op: {"programs": n, "dtypes": {dtype: n}, "orders": {highest order of derivative: n}}.

@@ -1,4 +1,4 @@
-"""How hard to look at an engine, and by what standard."""
+"""What a law is judged with: how many programs, from which seed, and by what standard."""
 
 from __future__ import annotations
 

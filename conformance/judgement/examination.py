@@ -15,7 +15,7 @@ from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Step
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.laws.invariants import lawful, root_cause, stand
+from gradlaws.conformance.laws.invariants import blame_sharing, lawful, stand
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Judge, Stage, Trial
 from gradlaws.conformance.reference.engine import Engine
@@ -52,7 +52,7 @@ def ask(law: Law, trial: Trial, tally: Judge) -> None:
     except ReferenceBroke:
         raise
     except (Broken, EngineBroke) as error:
-        root_cause(trial)
+        blame_sharing(trial)
         if isinstance(error, Broken) and error.law == law.id:
             error.others = tuple(trial.others)
         raise

@@ -9,7 +9,8 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.examination import explained
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.laws.registry import Law

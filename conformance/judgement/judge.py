@@ -7,6 +7,7 @@ from functools import partial
 from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.judgement.applicability import lacking
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import raised_by, shown_by
@@ -18,7 +19,7 @@ from gradlaws.conformance.judgement.relations import failure_of_relation
 from gradlaws.conformance.judgement.reruns import SECONDS, Reduction, Steadily, reduced, repeated
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken
@@ -59,13 +60,6 @@ def judge(
                 result.message = f"as declared ({declared}), not as in PyTorch: {promised.message}"
     result.seconds = perf_counter() - start
     return result
-
-
-def lacking(law: Law, backend: Backend, effort: Effort) -> tuple[str, ...]:
-    """What the law needs, and presupposes, and the adapter does not claim."""
-    missing = sorted(law.needs - backend.capabilities - frozenset(backend.ops()))
-    presupposed = backend.dialect.presupposing(law.id) if effort.dialect == "declared" else ()
-    return (*missing, *presupposed)
 
 
 def evidence(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.isolation import contained
-from gradlaws.conformance.execution.garbage import collected_later
+from gradlaws.conformance.execution.garbage_collection import collected_later
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.op_coverage import Coverage
 from gradlaws.conformance.execution.trace import Trace
@@ -19,7 +19,7 @@ from gradlaws.conformance.judgement.draws import BATCHED, draw, drawn, start_of
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import ask, show, trial_of
 from gradlaws.conformance.judgement.excuses import Excuses
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Judge, Trial

@@ -1,24 +1,18 @@
-"""Known failures: what one entry of a list says, and which breaches it covers."""
+"""Known failures: what one entry of a list says; which breaches it covers is in `matching`."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property
+from functools import cache
 from typing import Protocol
 
 from packaging.specifiers import SpecifierSet  # what pytest needs, too
 from packaging.version import InvalidVersion, Version
 
 from gradlaws.conformance.known_failures.program_marks import MARKS
-from gradlaws.conformance.known_failures.symptom import Symptom
-from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, InPlace, Leaf, Mode
 
-#: Whether an engine did what the reference with these deviations does.
-Explained = Callable[[frozenset[str]], bool]
 #: What stands behind the law of a broad entry, in records.
 BROAD = " (broad)"
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
@@ -97,30 +91,6 @@ class Known:
         except InvalidVersion:
             return False
 
-    def covers(self, program: Program | None, seen: Symptom | None = None) -> bool:
-        """Whether a breach shown by this program is what the entry is about.
-
-        seen: what it looks like; None where nobody can tell, as of a documented example: then only the program counts.
-        """
-        if self.expired or (self.seen and seen is not None and seen.seen not in self.seen):
-            return False
-        if program is None:
-            return not (self.ops or self.modes or self.dtypes or self.steps)
-        used = {step.op for step in program if isinstance(step, Apply | InPlace)}
-        entered = {step.kind for step in program if isinstance(step, Mode)}
-        held = {str(step.value.array.dtype) for step in program if isinstance(step, Leaf)}
-        held |= {
-            value
-            for step in program
-            if isinstance(step, Apply)
-            for key, value in step.params
-            if key == "dtype"
-        }
-        kinds = {type(step).__name__ for step in program}
-        kinds |= {mark for mark in self.steps & MARKS.keys() if MARKS[mark](program, seen or Symptom())}
-        wanted = ((self.ops, used), (self.modes, entered), (self.dtypes, held))
-        return self.steps <= kinds and all(not some or not some.isdisjoint(there) for some, there in wanted)
-
     def reproduces(self) -> bool | None:
         """Whether the script still shows the defect; None without a script."""
         return _shows(self.script) if self.script else None
@@ -137,57 +107,6 @@ def _shows(script: str) -> bool:
     except Exception:
         return False  # what used to be accepted is refused now
     return False
-
-
-class KnownFailures:
-    """The entries for one backend."""
-
-    def __init__(self, entries: Iterable[Known] = ()) -> None:
-        self.entries = tuple(entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def laws(self) -> frozenset[str]:
-        """All laws that are listed."""
-        return frozenset[str]().union(*(entry.laws for entry in self.entries))
-
-    def of(self, law: str) -> list[Known]:
-        """The entries about a law that the engine is said to break itself."""
-        return [entry for entry in self.entries if law in entry.laws and not entry.inherited]
-
-    def applying(self, capabilities: frozenset[str], version: str) -> KnownFailures:
-        """The entries that are about an adapter with these capabilities, and about this release of the engine."""
-        return KnownFailures(
-            entry for entry in self.entries if entry.capabilities <= capabilities and entry.admits(version)
-        )
-
-    @cached_property
-    def deviations(self) -> frozenset[str]:
-        """The deviations of the reference engine that are listed."""
-        return frozenset(entry.deviation for entry in self.entries if entry.deviation and not entry.expired)
-
-    def excuse(
-        self,
-        law: str,
-        program: Program | None,
-        seen: Symptom | None = None,
-        explained: Explained | None = None,
-    ) -> Known | None:
-        """The entry that covers this breach, or None.
-
-        seen:      what it looks like; None where nobody can tell.
-        explained: whether the engine did what the reference with these deviations does; None where that is unknown.
-        """
-        about = (entry for entry in self.entries if law in entry.laws or ANY in entry.also)
-        found = next((entry for entry in about if not entry.deviation and entry.covers(program, seen)), None)
-        if found is not None or explained is None or not self.deviations or not explained(self.deviations):
-            return found
-        listed = [entry for entry in self.entries if entry.deviation in self.deviations]
-        listed.sort(key=lambda entry: law not in entry.laws)  # those about the law are most likely it
-        alone = (entry for entry in listed if explained(frozenset({entry.deviation})))
-        return next(alone, listed[0])
 
 
 class Engine(Protocol):

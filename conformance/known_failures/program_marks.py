@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.aliasing import is_view, neighbours, viewed
-from gradlaws.conformance.language.higher_order import orders, recording
+from gradlaws.conformance.language.derivative_orders import orders, recording
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,

@@ -45,7 +45,8 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
 
 from gradlaws.conformance.deviations import DEVIATIONS
-from gradlaws.conformance.known_failures.entry import ANY, Engine, Known, KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.entry import ANY, Engine, Known, KnownFailuresError
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import SEEN
 from gradlaws.conformance.language.serialization import KINDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlaws.conformance.language.checkpoints import Checkpoint
-from gradlaws.conformance.language.higher_order import higher
+from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.steps import Backward, Grad, Var
 from gradlaws.conformance.laws.metamorphic import leaves_of
 from gradlaws.conformance.laws.registry import law

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlaws.conformance.language.higher_order import higher
+from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.steps import Backward, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.roots import complex_leaf

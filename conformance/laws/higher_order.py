@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradlaws.conformance.language.higher_order import higher, orders
+from gradlaws.conformance.language.derivative_orders import higher, orders
 from gradlaws.conformance.language.steps import Apply, Backward, Grad
 from gradlaws.conformance.laws.functional_gradients import GRAD, TESTS, answers
 from gradlaws.conformance.laws.registry import law

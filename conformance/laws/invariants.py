@@ -13,7 +13,7 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, described
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.oracle import Expected
 from gradlaws.conformance.language.aliasing import is_view
-from gradlaws.conformance.language.higher_order import higher
+from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, statement
 from gradlaws.conformance.language.steps import (
@@ -46,7 +46,7 @@ def stand(trial: Trial) -> None:
         restored(trial)
 
 
-def root_cause(trial: Trial) -> None:
+def blame_sharing(trial: Trial) -> None:
     """Blame a breach of whatever law on shared memory, where memory was shared that must not be.
 
     What is shared after one backward may be so no longer after the next, which has written to it, and what the

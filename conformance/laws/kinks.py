@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.language.higher_order import higher
+from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.steps import Backward, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Stage, Trial

@@ -9,7 +9,7 @@ from gradlaws.conformance.documented.script import Example
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.settings import Settings
-from gradlaws.conformance.whole_programs.law import WHOLE
+from gradlaws.conformance.whole_programs.run_item import WHOLE
 
 
 @dataclass(frozen=True)

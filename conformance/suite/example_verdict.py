@@ -10,7 +10,8 @@ from gradlaws.conformance.judgement.examination import follow
 from gradlaws.conformance.judgement.findings import failure_of
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws.breach import Broken
 
 

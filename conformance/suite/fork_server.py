@@ -28,7 +28,7 @@ from gradlaws.conformance.language.serialization import loaded
 from gradlaws.conformance.language.training import Optimizer
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.trial import Judge
-from gradlaws.conformance.whole_programs.law import examine_any, law_of
+from gradlaws.conformance.whole_programs.run_item import examine_any, law_of
 
 #: Steps of which the first may have an engine import more than a program has time for.
 TRAINING = {kind.__name__ for kind in (Optimizer, Checkpoint)}

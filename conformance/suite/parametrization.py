@@ -12,12 +12,12 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.profiles import CI
 from gradlaws.conformance.judgement.verdict import Result, Verdict
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import Law
+from gradlaws.conformance.suite.python_api import prepared
 from gradlaws.conformance.suite.record_lines import result_line
 from gradlaws.conformance.suite.selection import Selection
-from gradlaws.conformance.suite.verification import prepared
-from gradlaws.conformance.whole_programs.law import judge_any
+from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.record import result_of
 from gradlaws.reports.terminal import failure
 

@@ -20,7 +20,7 @@ from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.judged_by_whole_programs import promise
 from gradlaws.conformance.suite.selection import Selection
-from gradlaws.conformance.whole_programs.law import law_of
+from gradlaws.conformance.whole_programs.run_item import law_of
 
 #: What is broken, and where that is said, where an op computes something else: no law in particular.
 COMPUTED = (

@@ -33,8 +33,8 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.trial import Judge
-from gradlaws.conformance.suite.post_mortem import FORK_SERVER
-from gradlaws.conformance.whole_programs.law import WHOLE, examine_any, law_of
+from gradlaws.conformance.suite.crash_reduction import FORK_SERVER
+from gradlaws.conformance.whole_programs.run_item import WHOLE, examine_any, law_of
 from gradlaws.conformance.whole_programs.soak_file import found_of
 from gradlaws.conformance.whole_programs.soak_file import read as read_soak
 from gradlaws.reports.record_file import read

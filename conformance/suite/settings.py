@@ -12,7 +12,8 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.discovery import BackendError, default, find
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.profiles import PROFILES, USUAL
-from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.entry import KnownFailuresError
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
 from gradlaws.conformance.laws.judged_by_whole_programs import LISTABLE
 from gradlaws.conformance.suite.replay import Replay, ReplayError

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from gradlaws.conformance.language.aliasing import neighbours
-from gradlaws.conformance.language.higher_order import recording
+from gradlaws.conformance.language.derivative_orders import recording
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.program_slice import relevant
 from gradlaws.conformance.language.steps import (

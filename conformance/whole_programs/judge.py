@@ -13,12 +13,12 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, described
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch
-from gradlaws.conformance.known_failures.entry import Explained
+from gradlaws.conformance.known_failures.matching import Explained
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import labelled
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.laws.invariants import root_cause
-from gradlaws.conformance.whole_programs.blame import Blame
+from gradlaws.conformance.laws.invariants import blame_sharing
+from gradlaws.conformance.whole_programs.blamed_law import Blame
 from gradlaws.conformance.whole_programs.comparison import differences, in_words
 from gradlaws.conformance.whole_programs.difference import FLAGS, Aspect, Difference
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
@@ -128,7 +128,7 @@ def verdict(trial: WholeTrial) -> Exception | None:
             return error
         try:
             with contained():
-                root_cause(trial)
+                blame_sharing(trial)
         except Broken as cause:
             return cause
         except Exception:  # some looks are refused, and there are more of them there

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.known_failures.entry import Explained, KnownFailures
+from gradlaws.conformance.known_failures.matching import Explained, KnownFailures
 from gradlaws.conformance.language.aliasing import neighbours
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.program_slice import COMPUTING, relevant

@@ -21,7 +21,7 @@ from gradlaws.conformance.judgement.findings import blamed, failure_of, scripted
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE
 from gradlaws.conformance.judgement.shrinker import Shrinker
 from gradlaws.conformance.judgement.verdict import RootCause
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import source
 from gradlaws.conformance.language.steps import (

@@ -19,7 +19,7 @@ from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, Fresh
 from gradlaws.conformance.judgement.reruns import Small, Steadily
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE
 from gradlaws.conformance.judgement.shrinker import Shrinker, Subject, same_failure
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Look
 from gradlaws.conformance.laws.breach import Broken, symptom_of

@@ -14,7 +14,7 @@ from time import monotonic, process_time
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
 from gradlaws.conformance.engines.isolation import contained
-from gradlaws.conformance.execution.garbage import collected_later
+from gradlaws.conformance.execution.garbage_collection import collected_later
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
@@ -23,14 +23,13 @@ from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.reruns import Small, reduced
 from gradlaws.conformance.judgement.verdict import Finding
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, Hook, Leaf, Look, Mode
 from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.laws.judged_by_whole_programs import promise
-from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
+from gradlaws.conformance.whole_programs.likeness import skeleton
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
 from gradlaws.conformance.whole_programs.shrinker import (
     WholeShrinker,
@@ -290,21 +289,6 @@ class Soak:
         self.found[found.id] = found
         if found.finding.steps is not None:
             self._like[found.finding.law, skeleton(found.finding.steps)] = found.id
-
-
-def skeleton(program: Program) -> tuple[str, ...]:
-    """What two findings have in common if they are one: the steps by kind, ops by what they do to memory."""
-    shape: list[str] = []
-    for step in program:
-        if isinstance(step, Apply):
-            kind = "view" if TABLE[step.op].alias else "op"
-        elif isinstance(step, Hook | Mode):
-            kind = f"{type(step).__name__} {step.kind}"
-        else:
-            kind = type(step).__name__
-        if not isinstance(step, Leaf | Look) and shape[-1:] != [kind]:
-            shape.append(kind)
-    return tuple(shape)
 
 
 def told(found: Found) -> str:

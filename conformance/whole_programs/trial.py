@@ -12,7 +12,7 @@ from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
-from gradlaws.conformance.language.higher_order import higher
+from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Hook, Var
 from gradlaws.conformance.laws.breach import excess

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradlaws.conformance.execution.hook_effects import Interruption
-from gradlaws.conformance.language.higher_order import recording
+from gradlaws.conformance.language.derivative_orders import recording
 from gradlaws.conformance.language.steps import (
     Backward,
     ClearGrad,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.laws import LAWS as LAWS
     from gradlaws.conformance.ops import TABLE as TABLE
     from gradlaws.conformance.suite.parametrization import parametrize_with_laws as parametrize_with_laws
-    from gradlaws.conformance.suite.verification import verify as verify
+    from gradlaws.conformance.suite.python_api import verify as verify
 
 _HOMES = {
     "CAPABILITIES": "conformance.engines.backend",
@@ -49,7 +49,7 @@ _HOMES = {
     "judge": "conformance.judgement.judge",
     "parametrize_with_laws": "conformance.suite.parametrization",
     "run": "conformance.execution.interpreter",
-    "verify": "conformance.suite.verification",
+    "verify": "conformance.suite.python_api",
 }
 
 __all__ = [

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError
 from gradlaws.commands.environments import Environment, default_home, load, prepare, shipped, variables
-from gradlaws.conformance.suite.arguments import count
+from gradlaws.conformance.suite.option_types import count
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.gate import decide
 from gradlaws.reports.output_paths import check_folder

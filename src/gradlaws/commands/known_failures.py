@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from gradlaws.commands import CommandError
-from gradlaws.conformance.known_failures.entry import KnownFailures, KnownFailuresError
+from gradlaws.conformance.known_failures.entry import KnownFailuresError
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record import Finding

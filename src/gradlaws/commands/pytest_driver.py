@@ -23,8 +23,8 @@ from gradlaws.commands import CommandError
 from gradlaws.commands.progress import Progress
 from gradlaws.conformance import plugin
 from gradlaws.conformance.engines.isolation import interrupt
-from gradlaws.conformance.suite.arguments import count, time_limit
 from gradlaws.conformance.suite.campaign import LINE, Campaign
+from gradlaws.conformance.suite.option_types import count, time_limit
 from gradlaws.conformance.suite.report_header import introduction
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gradlaws.commands import CommandError, gate_output, pytest_driver
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
-from gradlaws.conformance.suite.arguments import count
+from gradlaws.conformance.suite.option_types import count
 
 EXAMPLE = """
 gradlaws run --backend my_adapter:MyBackend --record gradlaws.jsonl

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.commands import CommandError
-from gradlaws.conformance.suite.arguments import count, seconds
+from gradlaws.conformance.suite.option_types import count, seconds
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
 

@@ -12,11 +12,11 @@ from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.fresh_processes import LONGEST, FreshProcesses, FreshSubject
 from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.reruns import FRESH, Reducer, Reduction, Small
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.breach import symptom_of
-from gradlaws.conformance.whole_programs.law import WHOLE
+from gradlaws.conformance.whole_programs.run_item import WHOLE
 from gradlaws.conformance.whole_programs.shrinker import fresh_shrinker
 
 #: What runs programs in processes of their own.

@@ -12,7 +12,8 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.discovery import find
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
 from gradlaws.conformance.execution.whole_program_run import watchful
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import shipped
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.program_slice import relevant

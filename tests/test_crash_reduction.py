@@ -18,12 +18,12 @@ from gradlaws.conformance.execution.strictness import LENIENT
 from gradlaws.conformance.judgement.draws import drawn
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.standalone_script import fatal
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Look
 from gradlaws.conformance.laws import LAWS, Law
-from gradlaws.conformance.suite.post_mortem import FORK_SERVER, PostMortem
-from gradlaws.conformance.whole_programs.law import WHOLE
+from gradlaws.conformance.suite.crash_reduction import FORK_SERVER, PostMortem
+from gradlaws.conformance.whole_programs.run_item import WHOLE
 from gradlaws.conformance.whole_programs.soak import program_of
 from gradlaws.reports.record_file import read
 from gradlaws.strategies.vocabulary import Vocabulary

@@ -14,13 +14,13 @@ from gradlaws.conformance.engines.discovery import BackendError, find
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.profiles import CI
 from gradlaws.conformance.judgement.verdict import ACCEPTABLE
-from gradlaws.conformance.known_failures.entry import KnownFailures
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
 from gradlaws.conformance.laws.judged_by_whole_programs import LISTABLE
 from gradlaws.conformance.suite.example_verdict import judge_example
 from gradlaws.conformance.suite.record_lines import example_line, header, result_line
 from gradlaws.conformance.suite.selection import Selection
-from gradlaws.conformance.whole_programs.law import judge_any
+from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.record import parsed
 from gradlaws.reports.record_file import footer, headed
 from gradlaws.reports.record_merge import summed

@@ -17,7 +17,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.draws import SIZE, drawn
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
-from gradlaws.conformance.whole_programs.law import WHOLE, program_from
+from gradlaws.conformance.whole_programs.run_item import WHOLE, program_from
 from gradlaws.strategies.vocabulary import Vocabulary
 
 _NAME = 64

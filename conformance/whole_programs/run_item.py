@@ -17,7 +17,8 @@ from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.law_run import Journal
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
-from gradlaws.conformance.known_failures.entry import Known, KnownFailures
+from gradlaws.conformance.known_failures.entry import Known
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import LAWS, Law
