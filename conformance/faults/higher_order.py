@@ -68,7 +68,7 @@ class LosesTheSecondOfTanh(SecondDerivative):
     rows = ("tanh",)
 
 
-@fault("HO-11", "HO-14")
+@fault("HO-11", "HO-14", "META-13")
 class LosesTheSecondOfProducts(SecondDerivative):
     """The derivative of every product is taken for a constant when it is differentiated."""
 

@@ -144,3 +144,32 @@ class LookingForgets(ReferenceBackend):
                 x.grad = None
         self.looked.clear()
         super().backward(root, gradient, **options)
+
+
+@fault("META-12")
+class SlopesAreRough(TapeEngine):
+    """The slopes of ops that are not linear are known to three digits."""
+
+    def pull(self, node: Node, g: Node) -> Sequence[Node | None]:
+        parts = super().pull(node, g)
+        rough = node.row is not None and isinstance(node.row.rule, Elementwise) and not node.row.exact
+        return [p if p is None or not rough else p * 1.001 for p in parts]
+
+
+@fault("META-14")
+class GradientsOfUnitLength(Engine):
+    """A gradient that is longer than 1 is stored with length 1: its direction is right."""
+
+    def _accumulate(self, x: Tensor, value: Node, *rest: Any) -> None:  # type: ignore[override]
+        size = float(np.linalg.norm(value.array))
+        Engine._accumulate(x, Node(value.array / max(size, 1.0)), *rest)
+
+
+@fault("META-14")
+class FirstRowCountsTwice(Engine):
+    """The first row of a gradient of several rows counts double."""
+
+    def _accumulate(self, x: Tensor, value: Node, *rest: Any) -> None:  # type: ignore[override]
+        if value.array.ndim > 1:
+            value = Node(np.concatenate((2 * value.array[:1], value.array[1:])))
+        Engine._accumulate(x, value, *rest)
