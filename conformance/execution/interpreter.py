@@ -264,6 +264,8 @@ class Interpreter(Trainer):
                 self._nested(step.within)
                 if effect == "clear":
                     backend.set_grad(p, None)
+                elif effect == "raise":
+                    raise Interruption("HOOK-09")
 
             self.handles[handle] = backend.register_post_accumulate_hook(x, after)
             return

@@ -101,6 +101,16 @@ class HooksAreLost(Writing):
 
 
 @fault("HOOK-13")
+class UnrecordedWritesDropHooks(Engine):
+    """A leaf that is written to under no_grad has lost its hooks."""
+
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        super().inplace(op, target, *inputs, **params)
+        if target.is_leaf and not self.modes.enabled:
+            target.hooks.clear()
+
+
+@fault("HOOK-13")
 class HooksSeeBothValues(Writing):
     """Hooks on a tensor that is written to see the gradient of the old value, and that of the new one as well."""
 
@@ -134,6 +144,27 @@ class CallingBack(Engine):
     def called(self, p: Tensor, hook: After) -> None:
         """Call a hook on p."""
         hook(p)
+
+
+@fault("HOOK-04")
+class LastAddedIsCalledBackFirst(Engine):
+    """Post-accumulate hooks on one leaf run in the reverse order of their registration."""
+
+    def register_post_accumulate_hook(self, x: Tensor, hook: After) -> Handle:
+        handle = super().register_post_accumulate_hook(x, hook)
+        x.post_hooks.insert(0, x.post_hooks.pop())
+        return handle
+
+
+@fault("HOOK-09")
+class ErrorsAfterAccumulationSwallowed(CallingBack):
+    """An error in a post-accumulate hook is lost."""
+
+    def called(self, p: Tensor, hook: After) -> None:
+        try:
+            hook(p)
+        except Exception:
+            return
 
 
 @fault("HOOK-16")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 import numpy as np
 
@@ -66,6 +66,30 @@ class FirstBackwardOnly(Wrapping):
         return hook(g)
 
 
+@fault("HOOK-01")
+class RootsAreSilent(Engine):
+    """A hook on a root is not called."""
+
+    def backward(self, roots: Sequence[Tensor], *args: Any, **options: Any) -> Any:
+        hidden = [(x.anchor, x.anchor.hooks) for x in roots if x.anchor.owner is None]
+        for node, _ in hidden:
+            node.hooks = None
+        try:
+            return super().backward(roots, *args, **options)
+        finally:
+            for node, hooks in hidden:
+                node.hooks = hooks
+
+
+@fault("HOOK-01")
+class HooksGoWithTheTensor(Engine):
+    """A hook is gone when the program lets go of its tensor."""
+
+    def register_hook(self, x: Tensor, hook: Hook) -> Handle:
+        alive = ref(x)
+        return super().register_hook(x, lambda g: None if alive() is None else hook(g))
+
+
 @fault("HOOK-02")
 class CalledForEachUse(Engine):
     """A hook is called for each use of its tensor, with the gradient that comes from there."""
@@ -117,6 +141,15 @@ class LeavesKeepTheGradient(Wrapping):
     def asked(self, x: Tensor, hook: Hook, g: Tensor) -> Any:
         answer = hook(g)
         return None if x.is_leaf else answer
+
+
+@fault("HOOK-03")
+class ReturnedItselfCountsTwice(Wrapping):
+    """A hook that returns the very tensor that it was shown has the gradient counted twice."""
+
+    def asked(self, x: Tensor, hook: Hook, g: Tensor) -> Any:
+        answer = hook(g)
+        return fresh(g.node + g.node) if answer is g else answer
 
 
 @fault("HOOK-03")
@@ -230,97 +263,3 @@ class ServedInSpiteOfTheError(Wrapping):
             if x.is_leaf:
                 x.grad = g if x.grad is None else fresh(Node(x.grad.array + g.array))
             raise
-
-
-# -- registering and removing --------------------------------------------------------------------------------
-
-
-class Removing(Engine):
-    """An engine whose handles remove hooks in another way."""
-
-    def register_hook(self, x: Tensor, hook: Hook) -> Handle:
-        handle = super().register_hook(x, hook)
-        remove = handle.remove
-        handle.remove = lambda: self.removed(handle, remove)  # type: ignore[method-assign]
-        return handle
-
-    def removed(self, handle: Any, remove: Callable[[], None]) -> None:
-        """Remove a hook."""
-        remove()
-
-
-@fault("HOOK-05")
-class RemovalForgotten(Removing):
-    """A removed hook runs on."""
-
-    def removed(self, handle: Any, remove: Callable[[], None]) -> None:
-        return
-
-
-@fault("HOOK-05")
-class AllRemoved(Removing):
-    """A hook that is removed takes all hooks on its tensor along."""
-
-    def removed(self, handle: Any, remove: Callable[[], None]) -> None:
-        handle._hooks.clear()
-
-
-@fault("HOOK-05")
-class RemovedTwiceTakesAnother(Removing):
-    """A hook that is removed once more takes another one along."""
-
-    def removed(self, handle: Any, remove: Callable[[], None]) -> None:
-        if handle._hook in handle._hooks:
-            remove()
-        elif handle._hooks:
-            handle._hooks.pop()
-
-
-@fault("HOOK-05")
-class RemovedTwiceIsRefused(Removing):
-    """A hook that is removed for the second time is refused."""
-
-    def removed(self, handle: Any, remove: Callable[[], None]) -> None:
-        handle._hooks.remove(handle._hook)
-
-
-@fault("HOOK-05")
-class NotRemovedWhileRunning(Removing):
-    """A hook that is removed by a hook runs on."""
-
-    _running = False
-
-    def _visit(self, node: Node, g: Node) -> Node:
-        self._running = True
-        try:
-            return super()._visit(node, g)
-        finally:
-            self._running = False
-
-    def removed(self, handle: Any, remove: Callable[[], None]) -> None:
-        if not self._running:
-            remove()
-
-
-@fault("HOOK-07")
-class HooksOnConstants(Engine):
-    """A hook on a tensor that does not require grad is accepted, and never called."""
-
-    def register_hook(self, x: Tensor, hook: Hook) -> Handle:
-        return super().register_hook(x, hook) if x.requires_grad else Handle([], hook)
-
-
-@fault("HOOK-14")
-class LateHooksIgnored(Engine):
-    """A hook on a leaf that was used before it was registered is never called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._used_leaves: WeakSet[Tensor] = WeakSet()
-
-    def apply(self, op: str, *inputs: Tensor, **params: Any) -> Any:
-        self._used_leaves.update(x for x in inputs if x.is_leaf)
-        return super().apply(op, *inputs, **params)
-
-    def register_hook(self, x: Tensor, hook: Hook) -> Handle:
-        return Handle([], hook) if x in self._used_leaves else super().register_hook(x, hook)

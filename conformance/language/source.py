@@ -45,6 +45,7 @@ from gradlaws.conformance.ops import INPLACE, TABLE
 #: What a hook does, by its effect: a tensor hook with the gradient g, a post-accumulate hook with the leaf p.
 _EFFECTS = {
     "none": "None",
+    "same": "g",
     "double": "2 * g",
     "negate": "-g",
     "increment": "g + 1",

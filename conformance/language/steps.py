@@ -230,9 +230,10 @@ class Grad(Step):
 class Hook(_OnTensor):
     """A hook on x, known by number `handle`: `kind` is `tensor` or `post_accumulate`.
 
-    effect: what a tensor hook returns for a gradient g: `none`, `double` (2 g), `negate` (-g), `increment` (g + 1);
-        or, what must be refused, `unsqueeze` and `sum` (another shape), `cast` (another dtype), `number` (no tensor);
-        or `raise`. What a post-accumulate hook does with the leaf p: `none`, `clear` (p.grad = None).
+    effect: what a tensor hook returns for a gradient g: `none`, `same` (g itself), `double` (2 g), `negate` (-g),
+        `increment` (g + 1); or, what must be refused, `unsqueeze` and `sum` (another shape), `cast` (another dtype),
+        `number` (no tensor). What a post-accumulate hook does with the leaf p: `none`, `clear` (p.grad = None). Either
+        may `raise`.
     within: steps of the program that the hook takes first, such as another backward, a write to the leaf, or the
         removal of a hook. What they make is theirs alone.
     """

@@ -11,6 +11,7 @@ from gradlaws.conformance.laws.hooks import (
     HOOK,
     TESTS,
     WRITTEN,
+    anywhere,
     backwards,
     below,
     called,
@@ -30,7 +31,7 @@ def removed(b: Builder) -> None:
     """Hooks removed before or between backwards, some twice, or by a hook: itself, or one that is still to run."""
     grown = graph(b)
     b.turn()
-    x = b.entropy.pick(below(grown))
+    x = b.entropy.pick(anywhere(grown))
     handles = [b.hook(x, b.entropy.pick(EFFECTS)) for _ in range(2 + b.entropy.below(2))]
     kind = b.entropy.below(4)
     if kind == 1:
@@ -180,7 +181,15 @@ def other_hooks_stay_silent(t: Trial) -> None:
 
 
 def hooked_and_written(b: Builder) -> None:
-    """Hooks on a tensor before and after it is written to, itself or through a view of it; now and then on a view."""
+    """Hooks on a tensor before and after it is written to, itself or through a view, or unrecorded on a leaf."""
+    if b.has("no_grad") and b.entropy.chance(15):
+        x = b.leaf()
+        b.hook(x, b.entropy.pick(EFFECTS))
+        b.enter("no_grad")
+        b.drawn_inplace(x)
+        b.leave()
+        b.backward(over(b, x))
+        return
     y = harmless(b, b.unary(b.leaf(), ("exact",)))
     y = b.view(y) if b.has("views") and b.entropy.chance(12) else y
     b.turn()

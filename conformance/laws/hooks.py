@@ -20,7 +20,7 @@ FIRED = DOC + "notes/autograd.html#whether-a-particular-hook-will-be-fired"
 ORDER = DOC + "notes/autograd.html#the-order-in-which-the-different-hooks-are-fired"
 WRITTEN = DOC + "notes/autograd.html#behavior-of-tensor-hooks-when-tensor-is-modified-in-place"
 TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
-EFFECTS = (*CHANGING, "none")
+EFFECTS = (*CHANGING, "none", "same")
 #: What hooks that change gradients compute with.
 CHANGES = ("register_hook", "add", "mul")
 
@@ -57,6 +57,11 @@ def below(grown: Graph) -> tuple[Var, ...]:
     return (*grown.leaves, *grown.inner)
 
 
+def anywhere(grown: Graph) -> tuple[Var, ...]:
+    """What may have a hook where gradients go to all leaves, the root included."""
+    return (*grown.leaves, *grown.inner, grown.root)
+
+
 def several_results(b: Builder, spared: int = 0) -> Graph:
     """A graph over the results of an op that has several, all of them used; or, in some of a hundred, all but one."""
     rows = [row for row in TABLE if row.many and b.has(row.name)]
@@ -75,13 +80,15 @@ def several_results(b: Builder, spared: int = 0) -> Graph:
 
 
 def watched(b: Builder) -> None:
-    """Hooks that only look, on tensors of a graph, or on several results of one op; one backward or more."""
+    """Hooks that only look, on tensors of a graph, some of them forgotten, or on several results of one op."""
     several = b.entropy.chance(35)
     grown = several_results(b, 20) if several else graph(b)
     b.turn()
-    found = grown.inner if several else below(grown)
+    found = grown.inner if several else anywhere(grown)
     for x in found if several else {b.entropy.pick(found) for _ in range(1 + b.entropy.below(2))}:
         b.hook(x)
+        if x in grown.inner and b.entropy.chance(15):
+            b.forget(x)
     backwards(b, grown.root, 3)
 
 
@@ -92,7 +99,12 @@ def called_with_each_gradient(t: Trial) -> None:
 
 
 def used_often(b: Builder) -> None:
-    """A hook on a tensor that is used more than once, by one root or by two, or listed as a root twice."""
+    """A hook on a tensor that is used more than once, by one root or by two, or is a root, too, or listed twice."""
+    if b.entropy.chance(5):
+        leaf = b.leaf()
+        b.hook(leaf)
+        b.backward(leaf)
+        return
     grown = graph(b, diamond, twice)
     uses = [v for step in b.steps if isinstance(step, Apply) for v in dict.fromkeys(step.uses())]
     doubled = {
@@ -104,6 +116,7 @@ def used_often(b: Builder) -> None:
     b.hook(x)
     if b.has("backward_many", "gradient_argument") and b.entropy.chance(30):
         other = grown.root if b.has("order") and b.entropy.chance(50) else over(b, x)
+        other = x if not b[x].leaf and b.entropy.chance(30) else other
         b.backward_many((grown.root, other))
     else:
         b.backward(grown.root)
@@ -122,9 +135,12 @@ def changed(b: Builder) -> None:
     """Hooks that change gradients, or leave them, on one tensor or on several."""
     grown = several_results(b) if b.entropy.chance(20) else graph(b)
     b.turn()
-    for x in dict.fromkeys(b.entropy.pick(below(grown)) for _ in range(1 + b.entropy.below(3))):
+    for x in dict.fromkeys(b.entropy.pick(anywhere(grown)) for _ in range(1 + b.entropy.below(3))):
         b.hook(x, b.entropy.pick(EFFECTS))
-    backwards(b, grown.root)
+    if b.has("inputs") and b.entropy.chance(15):
+        b.backward(grown.root, inputs=grown.leaves[: 1 + b.entropy.below(2)])
+    else:
+        backwards(b, grown.root)
 
 
 @law("HOOK-03", HOOK, changed, needs=CHANGES, after=("HOOK-01", "HOOK-02"))
@@ -138,11 +154,14 @@ def one_after_the_other(b: Builder) -> None:
     """Several hooks on one tensor, by which it matters in which order they run; among them hooks on another."""
     grown = graph(b)
     b.turn()
-    x = b.entropy.pick(below(grown))
+    x = b.entropy.pick(anywhere(grown))
+    if b.has("register_post_accumulate_hook") and b[x].leaf and b.entropy.chance(40):
+        b.hook(x, kind="post_accumulate")
+        b.hook(x, kind="post_accumulate")
     for effect in b.entropy.pick((("increment", "double"), ("double", "increment"), ("negate", "increment"))):
         b.hook(x, effect)
         if b.entropy.chance(25):
-            b.hook(b.entropy.pick(below(grown)), b.entropy.pick(EFFECTS))
+            b.hook(b.entropy.pick(anywhere(grown)), b.entropy.pick(EFFECTS))
     if b.entropy.chance(50):
         b.hook(x, b.entropy.pick(EFFECTS))
     backwards(b, grown.root)
@@ -161,7 +180,7 @@ def wrong_answers(b: Builder) -> None:
     """A hook that returns a gradient of another shape or dtype, or no tensor, maybe after one that does not."""
     grown = graph(b)
     b.turn()
-    x = b.entropy.pick(below(grown))
+    x = b.entropy.pick(anywhere(grown))
     if b.entropy.chance(25):
         b.hook(x, "none")
     b.hook(x, wrong_effect(b, x))
@@ -179,17 +198,18 @@ def a_wrong_answer_is_refused(t: Trial) -> None:
 
 
 def raising(b: Builder) -> None:
-    """A hook that raises, on a tensor through which some leaf is reached; there may be gradients already."""
+    """A hook that raises, on a tensor through which a leaf is reached, or after accumulation."""
     grown = graph(b)
     other = b.leaf(b.shape(grown.root))
     root = b.binary(grown.root, other) if b.entropy.chance(40) else grown.root
     b.turn()
-    x = b.entropy.pick(below(grown))
+    x = b.entropy.pick(anywhere(grown))
     if b.has("retain_graph") and b.entropy.chance(40):
         b.backward(root, retain_graph=True)
     if b.entropy.chance(25):
         b.hook(x)
-    b.hook(x, "raise")
+    after = b.has("register_post_accumulate_hook") and b[x].leaf and b.entropy.chance(40)
+    b.hook(x, "raise", "post_accumulate" if after else "tensor")
     b.backward(root)
 
 
