@@ -98,6 +98,7 @@ class Interpreter(Trainer):
         for handle in self.handles.values():
             with suppress(Exception):
                 handle.remove()
+        self.handles.clear()
         if self._cyclic and "set_grad" in self.has:
             for x in self.env.values():
                 with suppress(Exception):

@@ -21,6 +21,7 @@ from gradlaws.conformance.judgement.examination import ask, show, trial_of
 from gradlaws.conformance.judgement.excuses import Excuses
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Judge, Trial
 from gradlaws.strategies.builder import DeadEnd
@@ -180,6 +181,8 @@ class LawRun:
         try:
             with contained():
                 ask(self.law, trial, count.tally)
+        except Broken as error:
+            return error.with_traceback(None)  # whose frames would hold the trial in a cycle
         except Exception as error:
             return error
         return None

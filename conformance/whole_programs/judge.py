@@ -6,6 +6,7 @@ where a list excuses it and what follows is contained (`listed_breaches`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from gradlaws.conformance.engines.backend import Backend
@@ -120,18 +121,21 @@ def unlooked(error: Exception) -> Exception:
 
 def verdict(trial: WholeTrial) -> Exception | None:
     """What is wrong with a program that ran; shared memory is blamed before all that it leads to."""
+    error = _raised(compare, trial)
+    if error is None or (isinstance(error, Broken) and error.thing.endswith(_UNSHARED)):
+        return error
+    try:
+        cause = _raised(blame_sharing, trial)
+    except Exception:  # some looks are refused, and there are more of them there
+        return error
+    return cause if isinstance(cause, Broken) else error
+
+
+def _raised(check: Callable[[WholeTrial], None], trial: WholeTrial) -> Broken | EngineBroke | None:
+    """The breach that a check raises, without its traceback, whose frames would hold the trial in a cycle."""
     try:
         with contained():
-            compare(trial)
+            check(trial)
     except (Broken, EngineBroke) as error:
-        if isinstance(error, Broken) and error.thing.endswith(_UNSHARED):
-            return error
-        try:
-            with contained():
-                blame_sharing(trial)
-        except Broken as cause:
-            return cause
-        except Exception:  # some looks are refused, and there are more of them there
-            return error
-        return error
+        return error.with_traceback(None)
     return None
