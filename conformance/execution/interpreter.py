@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.checkpoints import part
 from gradlaws.conformance.execution.hook_effects import Interruption, answer
 from gradlaws.conformance.execution.snapshots import QUIET
+from gradlaws.conformance.execution.threads import run_in_threads
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.execution.training import TRAINING, Trainer
 from gradlaws.conformance.execution.user_functions import runnable
@@ -41,6 +43,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.threads import Threads
 from gradlaws.conformance.language.training import OF_OPTIMIZERS
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import TABLE
@@ -57,6 +60,8 @@ class Interpreter(Trainer):
 
     #: How a step may end other than well.
     lawful: tuple[type[Exception], ...] = (Exception,)
+    #: Whether threads run at once, or one after the other.
+    at_once = True
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
@@ -135,6 +140,13 @@ class Interpreter(Trainer):
     def _checkpoint(self, step: Checkpoint) -> None:
         made = self.backend.checkpoint(part(step, self.backend), [self.env[v] for v in step.uses()])
         self._bind(step.outs, made)
+
+    def _threads(self, step: Threads) -> None:
+        def run_part(steps: tuple[Step, ...]) -> None:
+            for inner in steps:
+                VERBS[type(inner)](self, inner)
+
+        run_in_threads([partial(run_part, steps) for steps in step.parts], self.at_once)
 
     def _nested(self, steps: tuple[Step, ...]) -> None:
         """Take steps within a backward; modes that they leave open, and variables that they make, end with them."""
@@ -285,6 +297,7 @@ VERBS: dict[type[Step], Callable[[Interpreter, Any], None]] = {
     Apply: Interpreter._apply,
     ApplyFunction: Interpreter._function,
     Checkpoint: Interpreter._checkpoint,
+    Threads: Interpreter._threads,
     InPlace: Interpreter._inplace,
     Backward: Interpreter._backward,
     Grad: Interpreter._functional,

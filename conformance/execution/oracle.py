@@ -87,6 +87,8 @@ def by_itself(program: Program, dialect: Dialect = PYTORCH, refuses: bool = Fals
 class _Oracle(Interpreter):
     #: Whatever else is raised is a fault of the reference, not of the subject.
     lawful = (MustRaise, MayRaise, Interruption)
+    #: What threads that have nothing to do with each other do at once, they do one after the other.
+    at_once = False
 
     def __init__(self, backend: ReferenceBackend, strict: bool) -> None:
         super().__init__(backend)

@@ -12,6 +12,7 @@ from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Var
+from gradlaws.conformance.language.threads import Threads
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.ops.kinks import kinked
@@ -48,6 +49,10 @@ def in_domain(program: Program, trace: Trace, kinks: bool = False) -> bool:
             if len(held) == len(set(inner)) and not _computable(ops, held, kinks):
                 return False
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
+        for part in step.parts if isinstance(step, Threads) and not moment.skipped else ():
+            met_ops = (s for s in part if isinstance(s, Apply) and all(v in values for v in s.inputs))
+            if not _computable(met_ops, values, kinks):
+                return False
     return True
 
 

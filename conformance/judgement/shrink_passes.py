@@ -18,6 +18,7 @@ from gradlaws.conformance.judgement.definedness import Contents
 from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Literal, Step
+from gradlaws.conformance.language.threads import Threads
 from gradlaws.conformance.language.training import (
     ClipGrad,
     OnParameters,
@@ -78,12 +79,13 @@ def functions(program: Program, contents: Callable[[], Contents]) -> Iterator[Pr
 
 
 def parts(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
-    """A checkpointed part that is none any more, or is simpler."""
+    """A checkpointed part, or parts in threads, that are none any more, or are simpler."""
     for index, step in enumerate(program.steps):
-        if isinstance(step, Checkpoint):
+        if isinstance(step, Checkpoint | Threads):
             before, after = program.steps[:index], program.steps[index + 1 :]
             needed = {v for later in after for v in later.uses()}
-            yield Program((*before, *step.steps, *after))
+            inside = step.steps if isinstance(step, Checkpoint) else [s for part in step.parts for s in part]
+            yield Program((*before, *inside, *after))
             for other in step.simpler():
                 if needed.isdisjoint(set(step.outs) - set(other.outs)):
                     yield Program((*before, other, *after))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.language import checkpoints, training, user_functions
+from gradlaws.conformance.language import checkpoints, threads, training, user_functions
 from gradlaws.conformance.language import steps as language
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Literal, Step
@@ -17,7 +17,7 @@ from gradlaws.conformance.language.user_functions import Function
 #: The kinds of steps by name.
 KINDS: dict[str, type[Step]] = {
     name: kind
-    for module in (language, checkpoints, training, user_functions)
+    for module in (language, checkpoints, threads, training, user_functions)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, Step) and kind is not Step and not name.startswith("_")
 }
@@ -48,9 +48,15 @@ def _step(step: Step | Function) -> dict[str, Any]:
         elif isinstance(value, Function):
             value = _step(value)
         elif isinstance(value, tuple):
-            value = [_step(item) if isinstance(item, Step) else item for item in value]
+            value = [_item(item) for item in value]
         entry[field.name] = value
     return entry
+
+
+def _item(item: Any) -> Any:
+    if isinstance(item, tuple):
+        return [_item(part) for part in item]
+    return _step(item) if isinstance(item, Step) else item
 
 
 def _numbers(array: Any) -> list[Any]:
@@ -74,9 +80,15 @@ def _unstep(entry: dict[str, Any]) -> Any:
         elif isinstance(value, dict):
             value = _literal(value)
         elif isinstance(value, list):
-            value = tuple(_unstep(dict(item)) if isinstance(item, dict) else item for item in value)
+            value = tuple(map(_unitem, value))
         made[field] = value
     return kind(**made)
+
+
+def _unitem(item: Any) -> Any:
+    if isinstance(item, list):
+        return tuple(map(_unitem, item))
+    return _unstep(dict(item)) if isinstance(item, dict) else item
 
 
 def _literal(value: dict[str, Any]) -> Literal:

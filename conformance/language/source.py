@@ -38,6 +38,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.threads import Threads
 from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import INPLACE, TABLE
@@ -172,6 +173,9 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             given = ", ".join(map(name, step.uses()))
             call = f"torch.utils.checkpoint.checkpoint(part{step.outs[0]}, {given}, use_reentrant=False)"
             return f"{_names(step.outs)} = {call}"
+        case Threads():
+            given = ", ".join(_workers(step))
+            return f"with ThreadPoolExecutor() as pool: [t.result() for t in [pool.submit(f) for f in ({given},)]]"
         case InPlace(op=op, target=target, inputs=inputs, params=params):
             template = spellings.get(op, INPLACE[op].spell)
             return spelled(template, tuple(map(name, (target, *inputs))), dict(params))
@@ -223,8 +227,21 @@ def statement(step: Step, spellings: Mapping[str, str] | None = None) -> str:
             )
 
 
+def _workers(step: Threads) -> list[str]:
+    """What the parts go by."""
+    mark = min((*step.outs, *step.uses()), default=0)
+    return [f"part{mark}_{k}" for k in range(len(step.parts))]
+
+
 def definitions(step: Step, spellings: Mapping[str, str] | None = None) -> list[str]:
     """What has to be defined before a step, as lines: a user-defined function, or a hook that takes steps."""
+    if isinstance(step, Threads):
+        works = ["from concurrent.futures import ThreadPoolExecutor"]
+        for label, steps in zip(_workers(step), step.parts, strict=True):
+            made = [name(v) for s in steps for v in s.outs]
+            inside = [*[f"global {', '.join(made)}"] * bool(made), *source(steps, spellings).splitlines()]
+            works += [f"def {label}():", *(f"    {line}" for line in inside)]
+        return works
     if isinstance(step, Checkpoint):
         given = ", ".join(map(name, step.uses()))
         inside = [*source(step.steps, spellings).splitlines(), f"return {_names(step.outs)}"]

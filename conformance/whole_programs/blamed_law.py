@@ -28,6 +28,7 @@ from gradlaws.conformance.language.steps import (
     Var,
     ZeroGrad,
 )
+from gradlaws.conformance.language.threads import Threads
 from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.conformance.ops import TABLE
@@ -41,6 +42,7 @@ REFUSED: dict[type[Step], str] = {
     Grad: "HO-01", Hook: "HOOK-01", InPlace: "INP-12", Leaf: "LEAF-01", Mode: "MODE-06", ReadGrad: "NONE-01",
     RemoveHook: "HOOK-05", RequireGrad: "REQ-13", RetainGrad: "RET-01", SetGrad: "SET-01", ZeroGrad: "ZERO-01",
     Forget: "LIFE-10", Optimizer: "OPT-06", OptimizerStep: "OPT-06", OptimizerZeroGrad: "OPT-01", ClipGrad: "OPT-09",
+    Threads: "MT-01",
 }  # fmt: skip
 #: An answer about identity is not as it should be.
 IDENTITY = {
