@@ -18,7 +18,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.strategies.rows_in_turn import curved, differentiable
+from gradlaws.strategies.every_op_in_turn import curved, differentiable
 from gradlaws.strategies.vocabulary import Vocabulary
 
 

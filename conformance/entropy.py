@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gradlaws.conformance.tensor_contents import VALUES
+from gradlaws.conformance.drawn_values import VALUES
 
 T = TypeVar("T")
 Array = npt.NDArray[Any]

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.drawn_values import VALUES
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Leaf, Literal, Step, Var
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.kinks import KINKS, kinked
 from gradlaws.conformance.ops.table import Constant, Elementwise, Params
-from gradlaws.conformance.tensor_contents import VALUES
 from gradlaws.strategies.vocabulary import Vocabulary
 
 #: Results larger than this are not used: they would soon overflow the range where arithmetic is exact.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hypothesis import strategies as st
 
+from gradlaws.conformance.drawn_values import VALUES
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.tensor_contents import VALUES
 from gradlaws.strategies.arguments import either, invalid, member
 from gradlaws.strategies.shapes import Shape, checked_shape
 from gradlaws.strategies.tensors import checked_backend, checked_dtype, checked_table, contents

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.drawn_values import VALUES
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import no_params
-from gradlaws.conformance.tensor_contents import VALUES
 from gradlaws.strategies.forward_builder import MOST, DeadEnd, Draft
 
 

@@ -14,12 +14,12 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
+from gradlaws.conformance.drawn_values import NONZERO, VALUES
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
-from gradlaws.conformance.tensor_contents import NONZERO, VALUES
 from gradlaws.strategies.arguments import either, integer, invalid, member, nearest
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.graphs import SHAPES, Graph, graph

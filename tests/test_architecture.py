@@ -21,7 +21,7 @@ LONGEST = 350
 #: The order of the wings, lowest first: a wing is a package, or a module that stands alone. A module imports its own
 #: wing and those below it. `x` stands for the module gradlaws.x, or the package and all that is in it.
 WINGS: tuple[str, ...] = (
-    "conformance.tensor_contents",
+    "conformance.drawn_values",
     "conformance.entropy",
     "conformance.ops",
     "conformance.language",
@@ -63,7 +63,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.adapters.reference",
     ),
     "strategies": (
-        "conformance.tensor_contents",
+        "conformance.drawn_values",
         "conformance.entropy",
         "conformance.ops",
         "conformance.language",
@@ -166,7 +166,7 @@ def test_every_wing_has_its_modules() -> None:
 
 def test_the_norm_shows_its_wings_and_little_else() -> None:
     alone = {m.path.name for m in MODULES if m.path.parent == ROOT / "conformance" and not m.is_test}
-    assert alone == {"__init__.py", "entropy.py", "plugin.py", "tensor_contents.py"}
+    assert alone == {"__init__.py", "entropy.py", "plugin.py", "drawn_values.py"}
 
 
 def test_wings_import_one_way() -> None:

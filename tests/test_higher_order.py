@@ -17,7 +17,7 @@ from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.derivative_orders import orders
 from gradlaws.conformance.language.steps import Apply, Grad
 from gradlaws.conformance.laws import LAWS
-from gradlaws.strategies.rows_in_turn import curved, differentiable
+from gradlaws.strategies.every_op_in_turn import curved, differentiable
 from gradlaws.strategies.vocabulary import Vocabulary
 
 WHOLE = Vocabulary.of(ReferenceBackend())

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gradlaws import strategies
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.drawn_values import VALUES
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.whole_program_run import watch
@@ -22,7 +23,6 @@ from gradlaws.conformance.judgement.definedness import in_domain
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Step
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.tensor_contents import VALUES
 from gradlaws.strategies import (
     GRAPHS,
     Builder,

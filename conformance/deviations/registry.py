@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.variants import variant_name
+from gradlaws.conformance.reference.variant_names import variant_name
 
 T = TypeVar("T", bound=type[Engine])
 #: By name: the reference engine with one thing done otherwise.

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.variants import variant_name
+from gradlaws.conformance.reference.variant_names import variant_name
 
 T = TypeVar("T", bound=type[ReferenceBackend] | type[Engine])
 

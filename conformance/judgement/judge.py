@@ -15,7 +15,7 @@ from gradlaws.conformance.judgement.excuses import Excuses
 from gradlaws.conformance.judgement.findings import Failure, failure_of, recurring, scripted
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject
 from gradlaws.conformance.judgement.law_run import Failing, Journal, LawRun
-from gradlaws.conformance.judgement.relations import failure_of_relation
+from gradlaws.conformance.judgement.relation_findings import failure_of_relation
 from gradlaws.conformance.judgement.reruns import SECONDS, Reduction, Steadily, reduced, repeated
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded

@@ -19,8 +19,8 @@ from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.ops.table import Contraction, Elementwise
 from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.every_op_in_turn import weighted
 from gradlaws.strategies.graphs import scalar_graph
-from gradlaws.strategies.rows_in_turn import weighted
 
 GRADCHECK = "https://docs.pytorch.org/docs/2.13/notes/gradcheck.html"
 NOTES = "https://docs.pytorch.org/docs/2.13/notes/autograd.html"

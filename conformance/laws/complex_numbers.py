@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlaws.conformance.drawn_values import NONZERO
 from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.steps import Backward, Var
 from gradlaws.conformance.laws.registry import law
@@ -11,7 +12,6 @@ from gradlaws.conformance.laws.roots import complex_leaf
 from gradlaws.conformance.laws.trial import At, Trial
 from gradlaws.conformance.laws.values import ancestors_of, first_gradients
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.tensor_contents import NONZERO
 from gradlaws.strategies.builder import Builder, DeadEnd
 
 NOTE = "https://docs.pytorch.org/docs/2.13/notes/autograd.html#autograd-for-complex-numbers"

@@ -8,7 +8,7 @@ from gradlaws.conformance.laws.functional_gradients import GRAD, TESTS, answers
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.rows_in_turn import sites, weighted, weights
+from gradlaws.strategies.every_op_in_turn import sites, weighted, weights
 
 METHOD = "https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.backward.html"
 #: What weighted sums are made of.

@@ -15,7 +15,7 @@ from gradlaws.conformance.laws.values import ancestors_of, first_gradients
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.ops.kinks import KINKS
 from gradlaws.strategies.builder import Builder, DeadEnd
-from gradlaws.strategies.rows_in_turn import weighted
+from gradlaws.strategies.every_op_in_turn import weighted
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 RULES = DOC + "notes/autograd.html#gradients-for-non-differentiable-functions"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.drawn_values import NONZERO
 from gradlaws.conformance.language.steps import NOT_A_TENSOR, Backward, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
-from gradlaws.conformance.tensor_contents import NONZERO
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import bystanders, graph, scalar_graph
 

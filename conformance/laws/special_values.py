@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlaws.conformance.drawn_values import NONZERO
 from gradlaws.conformance.language.source import name
 from gradlaws.conformance.language.steps import Apply, Backward, Var
 from gradlaws.conformance.laws.kinks import RULES, SHAPES
@@ -19,10 +20,9 @@ from gradlaws.conformance.ops.table import (
     Total,
     Weighted,
 )
-from gradlaws.conformance.tensor_contents import NONZERO
 from gradlaws.strategies.builder import Builder, DeadEnd
+from gradlaws.strategies.every_op_in_turn import sites, weights
 from gradlaws.strategies.op_builder import within
-from gradlaws.strategies.rows_in_turn import sites, weights
 from gradlaws.strategies.special_values import Spot, edges, outside, strewn
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradlaws.conformance.drawn_values import NONZERO
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name
@@ -13,7 +14,6 @@ from gradlaws.conformance.language.steps import Apply, Backward, Grad, Var
 from gradlaws.conformance.laws.invariants import explicit
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
-from gradlaws.conformance.tensor_contents import NONZERO
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import bystanders, diamond, graph, scalar_graph, twice
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -15,12 +14,13 @@ from gradlaws.conformance.reference.broadcasting import broadcasts
 from gradlaws.conformance.reference.graph_traversal import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.jacobian_products import Formula, pull
 from gradlaws.conformance.reference.node import Node, record
-from gradlaws.conformance.reference.outcomes import MustRaise, Obligations
-from gradlaws.conformance.reference.rounding import Doubt, cut, doubt, outlasting, unrounded
-from gradlaws.conformance.reference.tensor import UNRECORDED, Tensor, fresh
+from gradlaws.conformance.reference.outcomes import MustRaise
+from gradlaws.conformance.reference.rounding import Doubt, doubt, outlasting, unrounded
+from gradlaws.conformance.reference.saved_values import SavedValues
+from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
-class Backprop(Obligations):
+class Backprop(SavedValues):
     """The verbs that differentiate."""
 
     _pull = staticmethod(pull)
@@ -207,56 +207,6 @@ class Backprop(Obligations):
     def _retainers(self) -> list[tuple[Node, Tensor]]:
         """Who retains its gradient, and where in the history."""
         return [(t.anchor, t) for t in list(self._retaining)]
-
-    def _check_alive(self, path: Sequence[Node]) -> None:
-        """Refuse where something that backward needs is gone; documented cases first."""
-        within = set(map(id, path))
-        optional = ""
-        for node in path:
-            if node.cleared and node.row is None and node.owner is None:
-                self.tolerated = self.tolerated or "LIFE-01"
-            if node.row is None:
-                continue
-            if any([x.cleared > node.order for x in node.inputs]):
-                optional = "a backward has cleared what an operand was used for before"
-            if node.freed:
-                # Where the way ends, nothing is needed.
-                passed = not within.isdisjoint(map(id, node.inputs))
-                optional = f"a second backward through {node.row.name}"
-                if passed and any(kept.law for kept in node.kept):
-                    self._refuse("LIFE-01", f"{optional}: its saved values were freed")
-            elif node.freed is None:
-                optional = f"a backward after one that failed, or ended, at {node.row.name}"
-            for kept in node.kept:
-                if kept.storage.version != kept.version:
-                    # What only an operand outside the path needs is not needed.
-                    if kept.law and kept.lost and all(id(x) in within for x in node.inputs if x.tracked):
-                        self._refuse(
-                            kept.law, f"a value that {node.row.name} needs was modified by an in-place op"
-                        )
-                    optional = f"a value around {node.row.name} was modified by an in-place op"
-                if kept.storage.cut > node.order:
-                    optional = f"a tensor around {node.row.name} was detached in place"
-        if optional:
-            self._may_raise(optional)
-
-    @contextmanager
-    def _freeing(self, path: Sequence[Node], retain: bool) -> Iterator[None]:
-        """Free the graph when done. A failure leaves open what was freed before it, and so does a target."""
-        within = set(map(id, path))
-        freed: bool | None = None
-        try:
-            yield
-            freed = True
-        finally:
-            if not retain:
-                for node in path:
-                    if node.row is not UNRECORDED:  # that is no op of the program: there is nothing to free
-                        passed = not within.isdisjoint(map(id, node.inputs))
-                        node.freed = (freed if passed else None) or node.freed or None
-                if freed and self.dialect.freed == "stops":
-                    for node in path:
-                        cut(node)
 
     def _bounded(self, *call: Any) -> list[tuple[Node | None, Doubt | None]]:
         """What `_products` finds, with bounds that can be had when the graph is gone."""

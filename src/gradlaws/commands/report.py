@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import gate_output
+from gradlaws.commands import gate_options
 from gradlaws.reports.formats import FORMATS, write
 from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record import load
@@ -29,19 +29,19 @@ def options(parser: ArgumentParser) -> None:
     add("--format", choices=tuple(FORMATS), default="text", help="what to print (default: text)")
     add("--output", type=Path, metavar="FILE", help="where to put it, instead of printing it")
     add("--partial", action="store_true", help="report what there is of a record that was cut short")
-    gate_output.declare(parser)
+    gate_options.declare(parser)
 
 
 def execute(options: Namespace) -> int:
     """Render, write, decide."""
-    before = gate_output.baseline(options)
+    before = gate_options.baseline(options)
     if options.output is not None:
         check_file(options.output, "--output")
     shown = views(load(path, options.partial) for path in options.records)
-    rendered = FORMATS[options.format][0](shown, gate_output.decided(shown, before, options))
+    rendered = FORMATS[options.format][0](shown, gate_options.decided(shown, before, options))
     if options.output is not None:
         write(options.output, rendered)
         print(f"written: {options.output}")
     elif options.format in ("text", "laws") or not (options.report or options.github):
         print(rendered, end="" if rendered.endswith("\n") else "\n")
-    return gate_output.conclude(shown, before, options)
+    return gate_options.conclude(shown, before, options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import CommandError, gate_output, pytest_driver
+from gradlaws.commands import CommandError, gate_options, pytest_driver
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
 from gradlaws.conformance.suite.option_types import count
 
@@ -21,7 +21,7 @@ gradlaws run --backend torch --level core --laws ACC,RET-13 --max-examples 1000"
 def options(parser: ArgumentParser) -> None:
     """Declare the options."""
     pytest_driver.declare(parser)
-    gate_output.declare(parser)
+    gate_options.declare(parser)
     add = parser.add_argument
     add("--level", choices=("core", "full", "torch"), help="the claim to check (default: full)")
     add("--profile", choices=tuple(PROFILES), help=HELP)
@@ -45,10 +45,10 @@ def options(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Run the suite, show what came of it, decide."""
-    before = gate_output.baseline(options)
+    before = gate_options.baseline(options)
     if options.baseline is not None and options.baseline.resolve() == options.record.resolve():
         raise CommandError(
             f"--baseline {options.baseline} is the file that this run would write; name another by --record"
         )
     shown = pytest_driver.drive(pytest_driver.arguments(options), options.record)
-    return shown if isinstance(shown, int) else gate_output.conclude(shown, before, options)
+    return shown if isinstance(shown, int) else gate_options.conclude(shown, before, options)
