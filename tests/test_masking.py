@@ -128,7 +128,7 @@ def test_lists_of_any_length_are_no_listed_defect() -> None:
 
 def test_the_list_of_pytorch_masks_no_fault_of_a_law_that_it_lists() -> None:
     known = shipped("torch")
-    found = list(tried(known, 100, range(1), known.laws))
+    found = list(tried({"torch": known}, 100, range(1), known.laws))
     assert len(found) > 10
     assert [one for one in found if one.masked] == []
 

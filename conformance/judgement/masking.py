@@ -1,11 +1,12 @@
-"""Whether a list of known failures hides planted faults: each is tried with the list and without."""
+"""Whether lists of known failures hide planted faults: each is tried with every list and without."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gradlaws.conformance.faults import FAULTS
+from gradlaws.conformance.faults.registry import Fault
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
@@ -15,11 +16,14 @@ from gradlaws.conformance.laws import LAWS
 
 @dataclass(frozen=True)
 class Tried:
-    """One fault before one law that must catch it: under how many seeds it was caught without and with the list.
+    """One fault before one law that must catch it, with one list.
 
+    name:    of the list.
+    without, within: under how many seeds it was caught without the list, and with it.
     excused: the law has an entry of its own in the list.
     """
 
+    name: str
     fault: str
     law: str
     without: int
@@ -33,20 +37,25 @@ class Tried:
 
 
 def tried(
-    listed: KnownFailures, examples: int, seeds: Iterable[int], laws: Iterable[str] = LAWS
+    lists: Mapping[str, KnownFailures], examples: int, seeds: Iterable[int], laws: Iterable[str] = LAWS
 ) -> Iterator[Tried]:
-    """Every planted fault before each of these laws that must catch it, with the list and without."""
+    """Every planted fault before each of these laws that must catch it, with each of the lists and without."""
     # Whichever release and adapter an entry is about, the faults are those of the reference.
-    entries = [replace(entry, versions="", capabilities=frozenset()) for entry in listed.entries]
-    known, chosen, numbers = KnownFailures(entries), frozenset(laws), list(seeds)
+    known = {
+        name: KnownFailures(replace(e, versions="", capabilities=frozenset()) for e in listed.entries)
+        for name, listed in lists.items()
+    }
+    chosen, numbers = frozenset(laws), list(seeds)
     for fault in FAULTS.values():
         for law in fault.breaks:
             if law not in chosen:
                 continue
-            caught = [0, 0]
-            for seed in numbers:
-                effort = Effort(examples=examples, seed=seed, shrink=0.0, strict=fault.strict)
-                for k, some in enumerate((KnownFailures(), known)):
-                    result = judge(LAWS[law], fault.make(), effort, some)
-                    caught[k] += result.verdict in (Verdict.FAIL, Verdict.ERROR)
-            yield Tried(fault.name, law, caught[0], caught[1], law in known.laws)
+
+            def caught(some: KnownFailures, fault: Fault = fault, law: str = law) -> int:
+                efforts = (Effort(examples, seed=n, shrink=0.0, strict=fault.strict) for n in numbers)
+                verdicts = (judge(LAWS[law], fault.make(), effort, some).verdict for effort in efforts)
+                return sum(verdict in (Verdict.FAIL, Verdict.ERROR) for verdict in verdicts)
+
+            without = caught(KnownFailures())
+            for name, some in known.items():
+                yield Tried(name, fault.name, law, without, caught(some), law in some.laws)

@@ -25,7 +25,7 @@ from gradlaws.reports.wording import plural
 EXAMPLE = """
 gradlaws known-failures write gradlaws.jsonl --output known-failures.toml
 gradlaws known-failures check known-failures.toml --record gradlaws.jsonl
-gradlaws known-failures mask torch
+gradlaws known-failures mask torch jax
 gradlaws run --backend my_adapter:MyBackend --known-failures known-failures.toml"""
 
 
@@ -50,9 +50,12 @@ def options(parser: ArgumentParser) -> None:
         "--record", type=Path, metavar="RECORD", help="say what is stale, and what is not listed"
     )
     check.add_argument("--engine", metavar="NAME", help="which engine, if the record has several")
-    mask = kinds.add_parser("mask", help="try every planted fault with a list and without")
+    mask = kinds.add_parser("mask", help="try every planted fault with lists and without")
     mask.add_argument(
-        "file", metavar="FILE|ENGINE", help="a list, or the name of an engine with a shipped one"
+        "files",
+        nargs="+",
+        metavar="FILE|ENGINE",
+        help="lists, or the names of engines with a shipped one",
     )
     mask.add_argument("--seeds", type=int, default=3, metavar="N", help="under so many seeds (default: 3)")
     mask.add_argument("--examples", type=int, default=100, metavar="N", help="programs a law (default: 100)")
@@ -127,21 +130,30 @@ def _deviation(finding: Finding) -> str:
 
 
 def _mask(options: Namespace) -> int:
-    from gradlaws.conformance.judgement.masking import tried
+    from gradlaws.conformance.judgement.masking import Tried, tried
     from gradlaws.conformance.known_failures.toml_parser import shipped
 
-    listed = shipped(options.file) or _listed(Path(options.file), complete=True)
-    print("| fault | law | caught without the list | with it |", "|---|---|---|---|", sep="\n")
-    count = masked = 0
-    for one in tried(listed, options.examples, range(options.seeds)):
-        count, masked = count + 1, masked + one.masked
+    lists = {name: shipped(name) or _listed(Path(name), complete=True) for name in options.files}
+    print("| list | fault | law | caught without the list | with it |", "|---|---|---|---|---|", sep="\n")
+    found: dict[str, list[Tried]] = {name: [] for name in lists}
+    for one in tried(lists, options.examples, range(options.seeds)):
+        found[one.name].append(one)
         if one.excused or one.masked:
             sign = " MASKED" if one.masked else ""
-            print(f"| {one.fault} | {one.law} | {one.without} | {one.within}{sign} |", flush=True)
-    print(f"\n{plural(count, 'fault')} before a law, {plural(options.seeds, 'seed')}: {masked} masked")
-    broad = sorted({entry.law for entry in listed.entries if entry.broad})
-    print(f"broad entries: {', '.join(broad) or 'none'}")
-    return Exit.FAILS if masked else Exit.CONFORMS
+            print(
+                f"| {one.name} | {one.fault} | {one.law} | {one.without} | {one.within}{sign} |", flush=True
+            )
+    print(f"\nEvery planted fault before every law that must catch it, {plural(options.seeds, 'seed')}.\n")
+    print(
+        "| list | entries | broad | tried | of a law that it lists | masked |",
+        "|---|---|---|---|---|---|",
+        sep="\n",
+    )
+    for name, some in found.items():
+        broad = ", ".join(sorted({entry.law for entry in lists[name].entries if entry.broad})) or "none"
+        own, masked = sum(one.excused for one in some), sum(one.masked for one in some)
+        print(f"| {name} | {len(lists[name])} | {broad} | {len(some)} | {own} | {masked} |")
+    return Exit.FAILS if any(one.masked for some in found.values() for one in some) else Exit.CONFORMS
 
 
 def _check(options: Namespace) -> int:
