@@ -187,6 +187,8 @@ SHOWN: dict[str, tuple[Step, ...]] = {
         Backward((1,)),
     ),
     "clipping-by-value-needs-gradients": (X, ClipGrad((0,), 1.0, "value")),
+    "trace-goes-on": (leaf(0, [[1.0], [2.0], [3.0]]), op(1, "trace", 0), Backward((1,))),
+    "zeros-for-none-are-tracked": (X, leaf(1), Grad((0,), (1,), materialize_grads=True, outs=(2,))),
     "more-gradients-than-roots": (
         X,
         Y,
@@ -198,8 +200,12 @@ SHOWN: dict[str, tuple[Step, ...]] = {
 
 
 #: What whole programs leave open, or do not reach, and a law does: whether a derivative that vanishes can be
-#: differentiated, and what comes of infinities.
-SHOWN_BY_A_LAW = {"hardsigmoid-once": "HO-11", "extrema-multiply-masks": "KINK-21"}
+#: differentiated, what comes of infinities, and slopes at kinks.
+SHOWN_BY_A_LAW = {
+    "hardsigmoid-once": "HO-11",
+    "extrema-multiply-masks": "KINK-21",
+    "atan2-divides-at-the-origin": "KINK-19",
+}
 
 
 @pytest.mark.parametrize(("name", "law"), SHOWN_BY_A_LAW.items())

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.ops import TABLE, Op
-from gradlaws.conformance.ops.table import Elementwise
+from gradlaws.conformance.ops.table import Elementwise, Weighted
 from gradlaws.conformance.reference.engine import Engine, MustRaise
 from gradlaws.conformance.reference.graph_traversal import Seeded
 from gradlaws.conformance.reference.node import Node, one
@@ -71,6 +71,40 @@ class ExtremaMultiplyMasks(Engine):
                 )
             case _:
                 return parts
+
+
+@np.errstate(all="ignore")
+def _slopes_of_angle(_: Any, __: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    squared = a * a + b * b
+    return b / squared, -a / squared
+
+
+@deviation
+class Atan2DividesAtTheOrigin(Engine):
+    """The slopes of atan2 at the origin are NaN: they are divided by the square of the radius, whatever it is."""
+
+    _DIVIDING = replace(TABLE["atan2"], rule=Elementwise(_slopes_of_angle))
+
+    @classmethod
+    def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        return super()._record(cls._DIVIDING if row.name == "atan2" else row, nodes, params)
+
+
+def _every_so_many(_: Any, x: Any) -> Any:
+    reached = np.zeros(x.shape)
+    reached.ravel()[:: x.shape[1] + 1] = 1
+    return reached
+
+
+@deviation
+class TraceGoesOn(Engine):
+    """The gradient of trace goes on past the square part of a matrix with more rows than columns, in the same steps."""
+
+    _LONG = replace(TABLE["trace"], rule=Weighted(_every_so_many), forward=np.trace, ulps=2)
+
+    @classmethod
+    def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        return super()._record(cls._LONG if row.name == "trace" else row, nodes, params)
 
 
 def _selected(part: Node) -> Any:

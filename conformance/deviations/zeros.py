@@ -1,9 +1,12 @@
-"""What becomes of derivatives that vanish."""
+"""What becomes of derivatives that vanish, and of zeros in the place of none."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakSet
+
+import numpy as np
 
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
@@ -36,3 +39,21 @@ class VanishedIsLocked(Engine):
         if target in self._locked:
             self._may_raise("zeros that cannot be written to")
         super().inplace(op, target, *inputs, **params)
+
+
+@deviation
+class ZerosForNoneAreTracked(Engine):
+    """With materialize_grads the zeros that autograd.grad gives for None are leaves that require grad."""
+
+    def grad(
+        self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any
+    ) -> tuple[Tensor | None, ...]:
+        if not options.get("materialize_grads"):
+            return super().grad(roots, inputs, *args, **options)
+        found = super().grad(
+            roots, inputs, *args, **options | {"materialize_grads": False, "allow_unused": True}
+        )
+        return tuple(
+            self.tensor(np.zeros_like(x.array), requires_grad=True) if g is None else g
+            for g, x in zip(found, inputs, strict=True)
+        )

@@ -23,8 +23,9 @@ class TorchTraining:
         return self.engine.optim.SGD(parameters, lr, momentum, weight_decay=weight_decay)
 
     def checkpoint(self, part: Callable[..., Sequence[Any]], inputs: Sequence[Any]) -> Sequence[Any]:
-        """The engine's `utils.checkpoint.checkpoint`."""
-        made: Sequence[Any] = self.engine.utils.checkpoint.checkpoint(part, *inputs, use_reentrant=False)
+        """The engine's `utils.checkpoint.checkpoint`, in a module that need not be imported with the engine."""
+        module = import_module(f"{self.engine.__name__}.utils.checkpoint")
+        made: Sequence[Any] = module.checkpoint(part, *inputs, use_reentrant=False)
         return made
 
     def clip_grad_norm(self, parameters: Sequence[Any], limit: float) -> Any:

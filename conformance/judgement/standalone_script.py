@@ -11,6 +11,7 @@ from gradlaws.conformance.execution.oracle import Expected, believe, by_itself
 from gradlaws.conformance.execution.strictness import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import definitions, name, nested, statement
 from gradlaws.conformance.language.steps import Forget, Grad, Hook, Look, Mode, ReadGrad, Step, Var
@@ -25,7 +26,7 @@ def script(program: Program, error: Broken, backend: Backend, standard: Standard
     end = len(program) - 1 if error.index is None else error.index
     unlooked = error.thing == LOOK
     trace = watch(Program(tuple(s for s in program if not (unlooked and isinstance(s, Look)))), backend)
-    page = _Page(backend, _hook_of(error))
+    page = _Page(backend, _hook_of(error), program)
     page.program(Program(program.steps[: end + 1]), trace, error.expected, unlooked)
     check = _check(program, error, backend, standard)
     if check:
@@ -35,7 +36,7 @@ def script(program: Program, error: Broken, backend: Backend, standard: Standard
 
 def fatal(program: Program, said: str, backend: Backend, standard: Standard = LENIENT) -> str:
     """The source of a script that ends its process, or does not end; nothing of it runs here."""
-    page = _Page(backend, None)
+    page = _Page(backend, None, program)
     trace = by_itself(program, standard.conventions(backend))
     for moment, refused in zip(trace, by_itself(program, standard.conventions(backend), True), strict=True):
         moment.raised = moment.raised or refused.raised
@@ -50,13 +51,15 @@ class _Page:
     calls: the hook whose calls are noted; None for no hook.
     """
 
-    def __init__(self, backend: Backend, calls: int | None) -> None:
+    def __init__(self, backend: Backend, calls: int | None, program: Program) -> None:
         self.backend = backend
         self.calls = calls
         self.lines: list[str] = []
         self.depth = 0
         module = _module(backend)
         self.add("import torch" if module == "torch" else f"import {module} as torch")
+        if any(isinstance(step, Checkpoint) for step in program):
+            self.add(f"import {module}.utils.checkpoint")  # PyTorch up to 2.4 does not import it itself
         self.add(*[backend.preamble] * bool(backend.preamble), "")
         if calls is not None:
             self.add("calls, note = [], lambda g: calls.append(None if g is None else g.tolist())")

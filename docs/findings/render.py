@@ -62,6 +62,11 @@ def is_convention(entry: dict[str, str]) -> bool:
     return entry["reason"].startswith("convention:")
 
 
+def releases(entry: dict[str, str], otherwise: str = "") -> str:
+    """Which releases of the engine an entry is about; `otherwise` where it names none."""
+    return f"`{entry['versions']}`" if entry.get("versions") else otherwise
+
+
 def plain(entry: dict[str, str]) -> str:
     """A reason without the note on where to look further, which is for those who read the list."""
     return entry["reason"].partition(" (no upstream issue")[0]
@@ -105,9 +110,10 @@ def page(engine: str, requirements: str, shown: str) -> str:
             parts.append(
                 "\n## Conventions\n\nDone on purpose, but no dialect has a word for it: listed as known.\n"
             )
+        those = f" Releases: {releases(entry)}." if releases(entry) else ""
         parts.append(
             f"\n### {entry['law']}: {plain(entry)}\n\n{promise(entry['law'])} "
-            f"Link: {entry['link']}\n\n```python\n{entry['script'].strip()}\n```\n"
+            f"Link: {entry['link']}{those}\n\n```python\n{entry['script'].strip()}\n```\n"
         )
     return "".join(parts)
 
@@ -125,7 +131,8 @@ def index(engines: list[str]) -> str:
             count += not said(script, "fixed")
         for entry in unfiled(engine):
             if not is_convention(entry):
-                rows.append(f"| [{engine}]({engine}.md) | {version} | {plain(entry)} | {entry['law']} |")
+                those = releases(entry, version)
+                rows.append(f"| [{engine}]({engine}.md) | {those} | {plain(entry)} | {entry['law']} |")
                 count += 1
     return (
         "# Findings\n\nWhat the suite found in released engines: the versions pinned in "
@@ -134,7 +141,9 @@ def index(engines: list[str]) -> str:
         "AssertionError as long as the defect is there. A defect is what contradicts the engine's own documentation, "
         "or no documentation can mean: a wrong value or shape, memory that is shared, an error where there is nothing "
         "wrong. What an engine does otherwise than PyTorch on purpose is a convention, declared by its adapter "
-        "(`dialect`), and not listed.\n\n" + "\n".join(rows) + "\n"
+        "(`dialect`), and not listed. Where a defect is in some releases only, a specifier says in which.\n\n"
+        + "\n".join(rows)
+        + "\n"
     )
 
 
