@@ -124,13 +124,13 @@ class PowersTakeTheLogarithm(_Handing):
 
 @fault("KINK-19")
 class AnglesDivideByZero(_Handing):
-    """The gradient of atan2 at the origin is NaN."""
+    """The gradient of atan2 at the origin is infinite."""
 
     ops = ("atan2",)
 
     def other(self, node: Node, g: Node, part: Any) -> Any:
         origin = (node.inputs[0].array == 0) & (node.inputs[1].array == 0)
-        return np.where(origin, np.nan, part) if origin.shape == part.shape else part
+        return np.where(origin, np.inf, part) if origin.shape == part.shape else part
 
 
 @fault("KINK-19")
