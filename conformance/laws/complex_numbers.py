@@ -78,16 +78,20 @@ def real_loss(b: Builder, z: Var) -> Var:
 
 
 def differentiated(b: Builder, end: Var, leaves: tuple[Var, ...]) -> None:
-    """A backward from a root; or from a real number of what `autograd.grad` returns."""
+    """A backward from a root; or from a real number of what `autograd.grad` returns, and of all leaves."""
     b.turn()
     seed = None if b.shape(end) == () and b[end].value.dtype.kind != "c" else argument(b, end)
     if b.has(*TWICE) and b.entropy.chance(30):
-        known = [x for x in leaves if b[x].tracked][:1]
+        every = [v for v, info in b.info.items() if info.leaf and info.tracked]
         given = None if seed is None else (seed,)
-        (found,) = b.grad((end,), tuple(known), create_graph=True, gradients=given)
-        parts = [(x, b.must("mul", x, argument(b, x))) for x in (found, *known)]
-        ends = [b.total(b.must("real", made) if b[x].value.dtype.kind == "c" else made) for x, made in parts]
-        b.backward(b.must("add", *ends))
+        (found,) = b.grad((end,), leaves[:1], create_graph=True, gradients=given)
+        root = None
+        for x in (found, *every):
+            part = b.must("mul", x, argument(b, x))
+            part = b.total(b.must("real", part) if b[part].value.dtype.kind == "c" else part)
+            root = part if root is None else b.must("add", root, part)
+        assert root is not None
+        b.backward(root)
     else:
         b.backward(end, seed)
 

@@ -120,8 +120,12 @@ def elementary(row: Op) -> bool:
 
 def special_cotangents(b: Builder) -> None:
     """Rows differentiated from infinities and NaN, which are the gradient argument or arise on the way."""
+    followers = [row for row in b.vocabulary.unary["exact"] if isinstance(row.rule, Elementwise | Movement)]
     for here in sites(b, elementary):
         end = b.entropy.pick(here.results)
+        if followers and b.entropy.chance(35):
+            made = b.drawn(b.entropy.pick(followers), end)
+            end = end if made is None else made
         seed = strewn(
             b.entropy, b.entropy.values(b[end].value.size, NONZERO).reshape(b.shape(end)), percent=40
         )
