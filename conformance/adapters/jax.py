@@ -23,11 +23,10 @@ class JaxBackend(Functional):
     name = "jax"
     engine, alias, falls_back = jax, "jax", False
     features = Functional.features | {"complex"}
-    dialect = Dialect(
-        complex_gradient="conjugate", kinks={"abs": "right", "leaky_relu": "right", "hardtanh": "largest"}
-    )
+    kinks = {"abs": "right", "leaky_relu": "right", "hardtanh": "largest"}
+    dialect = Dialect(complex_gradient="conjugate", kinks=kinks)
     spellings = {
-        **numpy_like("jax.numpy"),
+        **numpy_like("jax.numpy", of_complex=True),
         **{
             op: f"jax.nn.{op}({{0}})"
             for op in ("relu", "relu6", "sigmoid", "softplus", "elu", "silu", "gelu")
@@ -40,14 +39,6 @@ class JaxBackend(Functional):
         "log_softmax": "jax.nn.log_softmax({0}, axis={dim})",
         "logsumexp": "jax.nn.logsumexp({0}, axis={dim}, keepdims={keepdim})",
         "rsqrt": "jax.lax.rsqrt({0})",
-        "complex": "jax.lax.complex({0}, {1})",
-        "real": "jax.numpy.real({0})",
-        "imag": "jax.numpy.imag({0})",
-        "view_as_real": "jax.numpy.stack([{0}.real, {0}.imag], axis=-1)",
-        "view_as_complex": "jax.lax.complex({0}[..., 0], {0}[..., 1])",
-        "conjugate": "jax.numpy.conj({0})",
-        "abs_complex": "jax.numpy.abs({0})",
-        "angle": "jax.numpy.angle({0})",
         "index_add": "{0}.at[jax.numpy.array({index})].add({1})",
     }
 

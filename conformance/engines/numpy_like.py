@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from gradlaws.conformance.ops import TABLE
 
 
-def numpy_like(module: str, inplace: bool = False) -> dict[str, str]:
+def numpy_like(module: str, inplace: bool = False, of_complex: bool = False) -> dict[str, str]:
     """How an engine with NumPy's API spells the ops of the table; `module` is where its functions are."""
-    spellings = {**_NUMPY, **(_NUMPY_IN_PLACE if inplace else {})}
+    spellings = {
+        **_NUMPY,
+        **(_NUMPY_IN_PLACE if inplace else {}),
+        **(_NUMPY_OF_COMPLEX if of_complex else {}),
+    }
     return {op: re.sub(r"\bnp\.", f"{module}.", text) for op, text in spellings.items()}
 
 
@@ -104,4 +108,15 @@ _NUMPY_IN_PLACE: Mapping[str, str] = {
     "set_item_": "{0}[{index}] = {1}",
     "set_slice_": "{0}[{start}:{stop}] = {1}",
     "set_mask_": "{0}[np.asarray({mask})] = {value}",
+}
+
+_NUMPY_OF_COMPLEX: Mapping[str, str] = {
+    "complex": "{0} + 1j * {1}",
+    "real": "np.real({0})",
+    "imag": "np.imag({0})",
+    "view_as_real": "np.stack([np.real({0}), np.imag({0})], axis=-1)",
+    "view_as_complex": "{0}[..., 0] + 1j * {0}[..., 1]",
+    "conjugate": "np.conj({0})",
+    "abs_complex": "np.abs({0})",
+    "angle": "np.angle({0})",
 }
