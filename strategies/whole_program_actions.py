@@ -20,6 +20,7 @@ class Cast(Pool):
     graded:  tensors that have a gradient, as far as one can tell without differentiating.
     handles: hooks that may be removed.
     trained: optimizers, by their handles.
+    recomputed: what checkpointed parts will be computed from again.
     every:   a look after each so many actions; 0 for a look at the end only.
     spent:   roots of a backward that did not keep the graph.
     """
@@ -29,6 +30,7 @@ class Cast(Pool):
         self.graded: list[Var] = []
         self.handles: list[int] = []
         self.trained: list[int] = []
+        self.recomputed: set[Var] = set()
         self.spent: list[Var] = []
         self.every = 1
 
@@ -135,11 +137,18 @@ def detach_in_place(b: Builder, cast: Cast) -> None:
 
 
 def flag(b: Builder, cast: Cast) -> None:
-    """`requires_grad_()` on a leaf: frozen, thawed, made to require grad."""
+    """`requires_grad_()` on a leaf: frozen, thawed, made to require grad.
+
+    Not on what a part is computed from again: a recomputation that differs may be refused, or give anything.
+    """
     leaves = [
         v
         for v in cast
-        if b[v].leaf and not b[v].sealed and b[v].value.dtype.kind == "f" and cast.lodgers(b, v) == 1
+        if b[v].leaf
+        and not b[v].sealed
+        and v not in cast.recomputed
+        and b[v].value.dtype.kind == "f"
+        and cast.lodgers(b, v) == 1
     ]
     if leaves and b.has("set_requires_grad"):
         chosen = b.entropy.pick(leaves[::-1])

@@ -47,6 +47,7 @@ def checkpoint(b: Builder, cast: Cast) -> None:
         alike = [v for v in floats if b.dtype(v) == b.dtype(chosen[0]) and v != chosen[0]]
         if alike and b.entropy.chance(40):
             chosen.append(b.entropy.pick(alike[::-1]))
+        cast.recomputed.update(chosen)
         cast.append(checkpointed(b, chosen))
 
 
