@@ -15,6 +15,8 @@ from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.time_limit import time_limit
 from gradlaws.conformance.entropy import Array
 
+NNET = {"relu": "relu", "sigmoid": "sigmoid", "hardtanh": "hard_tanh", "softsign": "soft_sign"}
+
 
 class MygradBackend(Spelled):
     """mygrad's tensors; what does not require grad is `constant` there."""
@@ -31,14 +33,11 @@ class MygradBackend(Spelled):
     lacks = frozenset({"sign", "floor", "round", "trunc", "cast", "to_integer"})
     spellings = {
         **numpy_like("mygrad", inplace=True),
-        **{name: f"mygrad.nnet.{name}({{0}})" for name in ("relu", "sigmoid")},
+        **{op: f"mygrad.nnet.{name}({{0}})" for op, name in NNET.items()},
         "vector_norm": "mygrad.linalg.norm({0})",
         "elu": "mygrad.nnet.elu({0}, 1.0)",
         "leaky_relu": "mygrad.nnet.leaky_relu({0}, {slope})",
-        "hardtanh": "mygrad.nnet.hard_tanh({0})",
-        "softsign": "mygrad.nnet.soft_sign({0})",
-        "softmax": "mygrad.nnet.softmax({0}, axis={dim})",
-        "log_softmax": "mygrad.nnet.logsoftmax({0}, axis={dim})",
+        **{f"{log}softmax": f"mygrad.nnet.{log[:3]}softmax({{0}}, axis={{dim}})" for log in ("", "log_")},
         "cross_entropy": "mygrad.nnet.softmax_crossentropy({0}, mygrad.asarray({target}))",
     }
 
@@ -56,19 +55,27 @@ class MygradBackend(Spelled):
             return root.backward(gradient)
 
     def grad(self, x: Any) -> Any:
-        """The gradient, which is an array there, as a constant over the same memory."""
-        array = getattr(x, "grad", None)
-        return None if array is None else mygrad.tensor(array, constant=True, copy=False)
+        # An array there; given out as a constant over the same memory.
+        if (array := getattr(x, "grad", None)) is None:
+            return None
+        shown = mygrad.tensor(array, constant=True, copy=False)
+        shown.array = array
+        return shown
 
     def requires_grad(self, x: Any) -> bool:
         return not getattr(x, "constant", True)
 
     def inplace(self, op: str, target: Any, *inputs: Any, **params: Any) -> Any:
-        return self.written(op, target, *inputs, **params)
+        if (array := getattr(target, "array", None)) is None:
+            return self.written(op, target, *inputs, **params)
+        # NumPy writes to a gradient; an in-place op of mygrad gives its tensor other memory, and locks the old.
+        with mygrad.mem_guard_off:
+            made = self.written(op, target, *inputs, **params)
+        array[...], target.data, target.array = target.data, array, array
+        return made
 
     def no_grad(self) -> AbstractContextManager[Any]:
-        context: AbstractContextManager[Any] = mygrad.no_autodiff
-        return context
+        return mygrad.no_autodiff  # type: ignore[no-any-return]
 
     def shares_memory(self, a: Any, b: Any) -> bool:
         return bool(mygrad.shares_memory(a, b))

@@ -37,10 +37,10 @@ class PaddleBackend(TorchLike):
     spellings = {
         "relu": "torch.nn.functional.relu({0})",
         "relu_": "torch.nn.functional.relu_({0})",
+        "hardsigmoid": "torch.nn.functional.hardsigmoid({0}, slope=1 / 6)",
         "log_softmax": "torch.nn.functional.log_softmax({0}, axis={dim})",
         "movedim": "torch.moveaxis({0}, {source}, {target})",
-        "std": "torch.std({0}, axis={dim}, keepdim={keepdim})",
-        "var": "torch.var({0}, axis={dim}, keepdim={keepdim})",
+        **{op: f"torch.{op}({{0}}, axis={{dim}}, keepdim={{keepdim}})" for op in ("std", "var")},
         "sort": "torch.sort({0}, axis={dim})",
         "topk": "torch.topk({0}, {k}, axis={dim})[0]",
         "max_dim": "torch.max({0}, axis={dim})",

@@ -17,6 +17,9 @@ from gradlaws.conformance.engines.torch_like import methods
 from gradlaws.conformance.entropy import Array
 
 AXIS = ("sum", "mean", "prod", "var", "std", "logsumexp", "amax", "amin")
+ALONG = ("softmax", "log_softmax", "cumprod", "cumsum", "logcumsumexp")
+KINKS = {"leaky_relu": "right", "hardtanh": "largest", "relu6": "left"}
+UNLIKE = {"argmax", "unfold_patches", "sort_stable", "sort_descending"}
 
 
 class TinygradBackend(Spelled):
@@ -24,35 +27,32 @@ class TinygradBackend(Spelled):
 
     name = "tinygrad"
     engine, alias, falls_back = Tensor, "Tensor", False
-    dialect = Dialect(
-        bare_root="0-d", intermediates="kept", returns="something",
-        kinks={"leaky_relu": "right", "hardtanh": "largest", "relu6": "left"},
-    )  # fmt: skip
+    dialect = Dialect(bare_root="0-d", intermediates="kept", returns="something", kinks=KINKS)
     features = frozenset({"float32", "integer", "same_object", "order", "lifetime"})
     withheld = frozenset({"constants"})
     spellings = methods() | {
         **{op: f"{{0}}.{op}(axis={{dim}}, keepdim={{keepdim}})" for op in AXIS[:-2]},
         **{f"a{m}": f"{{0}}.{m}(axis={{dim}}, keepdim={{keepdim}})" for m in ("max", "min")},
-        **{op: f"{{0}}.{op}(axis={{dim}})" for op in ("softmax", "log_softmax", "cumprod", "cumsum")},
+        **{op: f"{{0}}.{op}(axis={{dim}})" for op in ALONG},
         **{f"{m}_dim": f"{{0}}.{m}(axis={{dim}})" for m in ("max", "min")},
         "where": "({0} > 0).where({1}, {2})",
-        "clamp": "{0}.clamp({min}, {max})",
         **{op: f"{{0}}.{op}({{1}}, dim={{dim}})" for op in ("cat", "stack")},
+        "clamp": "{0}.clamp({min}, {max})",
         "flip": "{0}.flip(({dim},))",
-        "sort": "{0}.sort({dim})[0]",
+        **{op: f"{{0}}.{op}({{dim}})[0]" for op in ("sort", "cummax", "cummin")},
         "topk": "{0}.topk({k}, {dim})[0]",
         "index": "{0}[Tensor({index})]",
         "index_select": "{0}[(slice(None),) * {dim} + (Tensor({index}),)]",
         "gather": "{0}.gather({dim}, Tensor({index}))",
         "scatter": "{0}.scatter({dim}, Tensor({index}), {1})",
         "scatter_add": "{0}.scatter_reduce({dim}, Tensor({index}), {1}, 'sum')",
-        "cross_entropy": "{0}.cross_entropy(Tensor({target}))",
-        "nll_loss": "{0}.nll_loss(Tensor({target}))",
+        **{op: f"{{0}}.{op}(Tensor({{target}}))" for op in ("cross_entropy", "nll_loss")},
         **dict.fromkeys(("cast", "to_integer"), "{0}.cast('{dtype}')"),
         **dict.fromkeys(("mm", "mv", "bmm"), "{0} @ {1}"),
         "vector_norm": "{0}.square().sum().sqrt()",
     }
-    lacks = frozenset({"argmax", "set_mask_", "set_item_", "set_slice_"})  # argmax is int32
+    #: argmax is int32, unfold() is another function, and no order is said to be stable.
+    lacks = frozenset(UNLIKE | {"set_mask_", "set_item_", "set_slice_"})
 
     def version(self) -> str:
         return version("tinygrad")

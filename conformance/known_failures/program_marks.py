@@ -6,12 +6,23 @@ step uses after which it is seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from gradlaws.conformance.known_failures.call_marks import (
+    Mark,
+    again,
+    asked_twice,
+    asks_for_root,
+    differentiated,
+    given,
+    hooked_use,
+    root_with,
+    several_roots,
+)
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.aliasing import is_view, neighbours, viewed
-from gradlaws.conformance.language.derivative_orders import orders, recording
+from gradlaws.conformance.language.derivative_orders import recording
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,
@@ -24,14 +35,13 @@ from gradlaws.conformance.language.steps import (
     Leaf,
     Mode,
     ReadGrad,
+    RemoveHook,
     RequireGrad,
     RetainGrad,
     SetGrad,
     Step,
     Var,
 )
-
-Mark = Callable[[Program, Symptom], bool]
 
 
 def _subjects(program: Program, seen: Symptom) -> set[Var]:
@@ -218,40 +228,6 @@ def about(kind: type[Step]) -> Mark:
     )
 
 
-def _calls(program: Program) -> list[Backward | Grad]:
-    return [step for step in program if isinstance(step, Backward | Grad)]
-
-
-def given(program: Program, _: Symptom) -> bool:
-    """Whether a backward, or `autograd.grad`, is given a gradient argument."""
-    return any(v is not None for step in _calls(program) for v in step.gradients or ())
-
-
-def several_roots(program: Program, _: Symptom) -> bool:
-    """Whether a backward, or `autograd.grad`, has several roots."""
-    return any(len(step.roots) > 1 for step in _calls(program))
-
-
-def asks_for_root(program: Program, _: Symptom) -> bool:
-    """Whether `autograd.grad` is asked for the gradient of one of its roots."""
-    return any(isinstance(s, Grad) and not set(s.roots).isdisjoint(s.inputs) for s in _calls(program))
-
-
-def root_with(kind: type[Step]) -> Mark:
-    """Whether a root of a backward, or of `autograd.grad`, had a step of this kind before."""
-
-    def mark(program: Program, _: Symptom) -> bool:
-        roots = {v for step in _calls(program) for v in step.roots}
-        return any(isinstance(step, kind) and not roots.isdisjoint(step.uses()[:1]) for step in program)
-
-    return mark
-
-
-def again(program: Program, _: Symptom) -> bool:
-    """Whether two backwards, or calls of `autograd.grad`, run one after the other."""
-    return len(_calls(program)) > 1
-
-
 def write_after_backward(program: Program, _: Symptom) -> bool:
     """Whether an in-place op runs after a backward, or `autograd.grad`."""
     first = next((k for k, step in enumerate(program) if isinstance(step, Backward | Grad)), len(program))
@@ -262,18 +238,6 @@ def non_leaf(program: Program, seen: Symptom) -> bool:
     """Whether the subject was computed by an op."""
     made = {v for step in program if isinstance(step, Apply) for v in step.outs}
     return not made.isdisjoint(_subjects(program, seen))
-
-
-def differentiated(order: int) -> Mark:
-    """Whether the breach is seen at a derivative of this order, or of a higher one."""
-
-    def mark(program: Program, seen: Symptom) -> bool:
-        here = slice(None) if seen.index is None else slice(seen.index, seen.index + 1)
-        reached = orders(program)
-        steps = [step for step in program.steps[here] if isinstance(step, Backward | Grad)]
-        return any(reached[root] + 1 >= order for step in steps for root in step.roots)
-
-    return mark
 
 
 class Relation(NamedTuple):
@@ -316,6 +280,11 @@ MARKS: dict[str, Relation] = {
     "hooked_then_detached": Relation(
         "a tensor is hooked, and then detached in place", after(Hook, DetachInPlace)
     ),
+    "hooked_use": Relation("a tensor with a hook is used more than once", hooked_use),
+    "hook_removed_within": Relation(
+        "a hook is removed while it runs",
+        lambda p, _: any(isinstance(s, Hook) and any(isinstance(w, RemoveHook) for w in s.within) for s in p),
+    ),
     "hooked_root": Relation("a root has a hook", root_with(Hook)),
     "one_of_several": Relation("x, or what has a hook, is one of several results of an op", one_of_several),
     "overlapping_write": Relation("the memory of a detached expansion is written to", overlapping),
@@ -331,6 +300,7 @@ MARKS: dict[str, Relation] = {
     "given_gradient": Relation("a backward, or `autograd.grad`, is given a gradient argument", given),
     "several_roots": Relation("a backward, or `autograd.grad`, of several roots", several_roots),
     "asked_root": Relation("`autograd.grad` of a root by itself", asks_for_root),
+    "asked_twice": Relation("`autograd.grad` is asked for one tensor twice", asked_twice),
     "second_backward": Relation("two backwards, or calls of `autograd.grad`", again),
     "unrecorded_backward": Relation("a backward under no_grad", under_no_grad(Backward)),
     "assigned_gradient": Relation(

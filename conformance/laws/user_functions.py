@@ -19,12 +19,12 @@ CONTEXT = DOC + "generated/torch.autograd.function.FunctionCtx"
 TESTS = "https://github.com/pytorch/pytorch/blob/v2.13.0/test/test_autograd.py"
 
 
-def operands(b: Builder, tracked: bool = True) -> tuple[Var, ...]:
+def operands(b: Builder, tracked: bool = True, kinds: tuple[str, ...] = ("exact",)) -> tuple[Var, ...]:
     """One to three operands, now and then the same tensor twice, or what was computed from a leaf."""
     shape = b.draw_shape()
     first = b.leaf(shape)
     if b.entropy.chance(30):
-        first = b.unary(first, ("exact",))
+        first = b.unary(first, kinds)
     found = [first]
     for _ in range(b.entropy.below(3)):
         if b.has("order") and b.entropy.chance(35):
@@ -124,7 +124,7 @@ def a_formula_is_differentiated_again(t: Trial) -> None:
 
 def raising(b: Builder) -> None:
     """A user-defined function whose backward raises; no derivative vanishes, or it need not be asked."""
-    made = applied(b, operands(b), raises=True)
+    made = applied(b, operands(b, kinds=("move",)), raises=True)
     b.turn()
     b.backward(onward(b, made, ("move",)))
 
