@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from gradlaws.conformance.engines.dialect import meaning
+from gradlaws.conformance.engines.conventions import meaning
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record import LEVELS, Engine, ExampleResult, LawResult, Record
 from gradlaws.reports.root_causes import BREAKS, Cause, causes_of

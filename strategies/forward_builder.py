@@ -21,6 +21,7 @@ from gradlaws.conformance.language.steps import Apply, Leaf, Literal, Step, Var
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.kinks import KINKS, kinked
 from gradlaws.conformance.ops.table import Constant, Elementwise, Params
+from gradlaws.strategies.shapes import drawn_shape, partner_shape
 from gradlaws.strategies.vocabulary import Vocabulary
 
 #: Results larger than this are not used: they would soon overflow the range where arithmetic is exact.
@@ -156,20 +157,12 @@ class Draft:
         return self.leaf(shape, tracked=False, **more)
 
     def draw_shape(self, most: int = 6) -> tuple[int, ...]:
-        """A shape of rank 0 to 3 with 1 to `most` elements, small ones more often."""
-        shape = self.entropy.pick(
-            ((2,), (), (3,), (2, 2), (1,), (2, 3), (1, 3), (3, 1), (1, 1), (2, 1, 2), (4,), (1, 2, 3))
-        )
-        return shape if prod(shape) <= most else (2,)
+        """A shape of a program's own."""
+        return drawn_shape(self.entropy, most)
 
     def partner(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """A shape that broadcasts with `shape`: the same, or with dimensions dropped or stretched to 1."""
-        kind = self.entropy.below(4)
-        if kind == 0 or not shape:
-            return shape
-        if kind == 1:
-            return shape[1:]
-        return tuple(1 if self.entropy.chance(50) else n for n in shape)
+        """A shape that broadcasts with `shape`."""
+        return partner_shape(self.entropy, shape)
 
     # -- ops --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Strategies for shapes of tensors, alone and broadcasting together.
+"""Shapes of tensors: those that programs draw, and strategies for any, alone and broadcasting together.
 
 Each is one draw of a few bytes. 0-d shapes and sides of 1 are common, because that is where engines go wrong;
 empty shapes occur where `min_side=0` allows them.
@@ -150,3 +150,21 @@ def checked_shape(name: str, value: Any) -> Shape:
             "pass a tuple of integers of at least 0, such as (2, 3), or shapes()",
         )
     return tuple(int(side) for side in value)
+
+
+def drawn_shape(entropy: Entropy, most: int = 6) -> Shape:
+    """A shape of rank 0 to 3 with 1 to `most` elements, small ones more often: what programs are drawn with."""
+    shape = entropy.pick(
+        ((2,), (), (3,), (2, 2), (1,), (2, 3), (1, 3), (3, 1), (1, 1), (2, 1, 2), (4,), (1, 2, 3))
+    )
+    return shape if prod(shape) <= most else (2,)
+
+
+def partner_shape(entropy: Entropy, shape: Shape) -> Shape:
+    """A shape that broadcasts with `shape`: the same, or with dimensions dropped or stretched to 1."""
+    kind = entropy.below(4)
+    if kind == 0 or not shape:
+        return shape
+    if kind == 1:
+        return shape[1:]
+    return tuple(1 if entropy.chance(50) else n for n in shape)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.language.program import Program

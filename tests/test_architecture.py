@@ -49,7 +49,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "conformance.engines": ("conformance.entropy", "conformance.ops"),
     "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
     "conformance.deviations": ("conformance.ops", "conformance.reference"),
-    "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.dialect"),
+    "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.conventions"),
     "conformance.adapters": (
         "conformance.entropy",
         "conformance.ops",
@@ -78,7 +78,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.judgement.verdict",
         "conformance.language",
         "conformance.known_failures",
-        "conformance.engines.dialect",
+        "conformance.engines.conventions",
         "conformance.engines.exceptions",
     ),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.reference.engine import Engine

@@ -9,7 +9,14 @@ import pytest
 from thinning import every
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.engines.dialect import MEANING, PYTORCH, TOUCHED, Dialect, DialectError, conventions
+from gradlaws.conformance.engines.conventions import (
+    MEANING,
+    PYTORCH,
+    TOUCHED,
+    Dialect,
+    DialectError,
+    conventions,
+)
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge

@@ -34,7 +34,7 @@ from gradlaws.conformance.language.steps import (
 from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.invariants import lawful
-from gradlaws.conformance.laws.judged_by_whole_programs import promise
+from gradlaws.conformance.laws.promises import promise
 from gradlaws.conformance.whole_programs.blamed_law import REFUSED
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.judge import breach

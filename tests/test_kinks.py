@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect, DialectError
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect, DialectError
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Result, Verdict

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.execution.strictness import Standard
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.replay_id import replay_id
@@ -41,7 +41,7 @@ def keeping(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         keeping="""
         from gradlaws.conformance.adapters.reference import ReferenceBackend
-        from gradlaws.conformance.engines.dialect import Dialect
+        from gradlaws.conformance.engines.conventions import Dialect
 
         class Keeping(ReferenceBackend):
             name = "keeping"

@@ -24,7 +24,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Look, Mode, literal
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.laws.judged_by_whole_programs import promise
+from gradlaws.conformance.laws.promises import promise
 from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker, WholeSubject
 from gradlaws.conformance.whole_programs.soak import Soak, program_of

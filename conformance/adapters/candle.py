@@ -8,7 +8,7 @@ from typing import Any
 
 import candle
 
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.time_limit import time_limit
 from gradlaws.conformance.engines.torch_like import UNLIKE, TorchLike
 

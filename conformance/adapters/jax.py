@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.functional import Functional, Traced
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.engines.user_function import UserFunction

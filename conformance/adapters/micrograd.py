@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from micrograd.engine import Value
 
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.entropy import Array

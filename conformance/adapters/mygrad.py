@@ -9,7 +9,7 @@ import mygrad
 import mygrad.nnet
 import numpy as np
 
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.time_limit import time_limit

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.torch_like import UNLIKE, TorchLike
 from gradlaws.conformance.entropy import Array
 

@@ -11,7 +11,7 @@ if which("clang") is None:
     os.environ.setdefault("DEV", "PYTHON")  # read when tinygrad is imported
 from tinygrad import Tensor
 
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.torch_like import methods
 from gradlaws.conformance.entropy import Array

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
-from gradlaws.conformance.engines.dialect import Dialect
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain
 from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.engines.preparation import preparing

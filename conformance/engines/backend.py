@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.engine import Engine, Handle
 from gradlaws.conformance.reference.rounding import Bounds

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.engines.exceptions import guarded
 from gradlaws.conformance.engines.time_limit import Endless
 from gradlaws.conformance.entropy import Array

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 
 #: Whose conventions count: those that the adapter has declared, or PyTorch's.
 Judged = Literal["declared", "torch"]

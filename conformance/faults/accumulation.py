@@ -7,8 +7,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.faults.base_engine import TapeEngine
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.faults.tape import TapeEngine
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.graph_traversal import Seeded
 from gradlaws.conformance.reference.node import Node

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.faults.base_engine import TapeEngine
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.faults.tape import TapeEngine
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.jacobian_products import pull
 from gradlaws.conformance.reference.node import Node

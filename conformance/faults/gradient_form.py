@@ -9,8 +9,8 @@ import numpy as np
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.faults.base_engine import Product
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.faults.tape import Product
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.graph_traversal import Seeded
 from gradlaws.conformance.reference.node import Node

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradlaws.conformance.faults.base_engine import TapeEngine
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.faults.tape import TapeEngine
 from gradlaws.conformance.ops import Op
 from gradlaws.conformance.ops.kinks import choosing
 from gradlaws.conformance.reference.engine import Engine

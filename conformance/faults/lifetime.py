@@ -9,8 +9,8 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
+from gradlaws.conformance.faults.base_engine import TapeEngine
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.faults.tape import TapeEngine
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor

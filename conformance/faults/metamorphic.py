@@ -9,8 +9,8 @@ import numpy as np
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.faults.base_engine import TapeEngine
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.faults.tape import TapeEngine
 from gradlaws.conformance.ops.table import Elementwise
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.node import Node, untracked

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.faults.base_engine import Product, TapeEngine, scattered
 from gradlaws.conformance.faults.registry import fault
-from gradlaws.conformance.faults.tape import Product, TapeEngine, scattered
 from gradlaws.conformance.ops.movement import positions
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.graph_traversal import Seeded

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.findings import Failure
+from gradlaws.conformance.judgement.staleness import standing
 from gradlaws.conformance.judgement.verdict import Result, Verdict
 from gradlaws.conformance.known_failures.entry import Known
 
@@ -58,7 +59,7 @@ def concluded(law: str, backend: Backend, seen: Evidence) -> Result:
             result.message, result.verdict = f"{result.verdict}: {result.message}", Verdict.KNOWN
     elif entries:
         result.known = told(entries)
-        result.verdict, result.message = _standing(entries, seen.shown)
+        result.verdict, result.message = standing(entries, seen.shown)
     elif seen.unsettled:
         result.message = seen.unsettled
     elif seen.assertions:
@@ -71,13 +72,3 @@ def concluded(law: str, backend: Backend, seen: Evidence) -> Result:
 def told(entries: Sequence[Known]) -> str:
     """What a list says, in a line."""
     return " and ".join(f"{entry.reason} ({entry.link})" for entry in entries)
-
-
-def _standing(entries: Sequence[Known], shown: Sequence[Known]) -> tuple[Verdict, str]:
-    """Whether the entries about a law, of which none was contradicted, still say what is true."""
-    unseen = [entry for entry in entries if entry not in shown]
-    gone = [entry for entry in unseen if entry.reproduces() is False]
-    if not gone and (shown or any(entry.reproduces() for entry in unseen)):
-        return Verdict.KNOWN, ""
-    first = (gone or unseen)[0].reason
-    return Verdict.STALE, f"listed as a known failure, but nothing fails: take it off the list ({first})"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.execution.interpreter import run

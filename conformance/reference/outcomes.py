@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.engines.dialect import PYTORCH, Dialect
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.reference.node import Node, one
 

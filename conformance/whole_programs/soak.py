@@ -27,7 +27,7 @@ from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken, symptom_of
-from gradlaws.conformance.laws.judged_by_whole_programs import promise
+from gradlaws.conformance.laws.promises import promise
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
 from gradlaws.conformance.whole_programs.likeness import skeleton
 from gradlaws.conformance.whole_programs.listed_breaches import Containment

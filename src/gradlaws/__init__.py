@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.engines.adapter_check import check as check
     from gradlaws.conformance.engines.backend import CAPABILITIES as CAPABILITIES
     from gradlaws.conformance.engines.backend import Backend as Backend
-    from gradlaws.conformance.engines.dialect import Dialect as Dialect
+    from gradlaws.conformance.engines.conventions import Dialect as Dialect
     from gradlaws.conformance.engines.discovery import find as find
     from gradlaws.conformance.engines.functional import Functional as Functional
     from gradlaws.conformance.engines.op_spelling import Spelled as Spelled
@@ -37,7 +37,7 @@ _HOMES = {
     "check": "conformance.engines.adapter_check",
     "find": "conformance.engines.discovery",
     "Backend": "conformance.engines.backend",
-    "Dialect": "conformance.engines.dialect",
+    "Dialect": "conformance.engines.conventions",
     "Functional": "conformance.engines.functional",
     "Spelled": "conformance.engines.op_spelling",
     "Effort": "conformance.judgement.effort",

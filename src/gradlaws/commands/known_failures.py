@@ -68,7 +68,7 @@ def execute(options: Namespace) -> int:
 
 def _listed(path: Path, complete: bool) -> KnownFailures:
     from gradlaws.conformance.known_failures.toml_parser import load
-    from gradlaws.conformance.laws.judged_by_whole_programs import LISTABLE
+    from gradlaws.conformance.laws.promises import LISTABLE
 
     try:
         return load(path, LISTABLE, complete)

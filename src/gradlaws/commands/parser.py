@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from gradlaws.commands import CommandError
-from gradlaws.commands.supervisor import supervised
+from gradlaws.commands.guarded_process import supervised
 from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import OutputPathError

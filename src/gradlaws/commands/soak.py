@@ -148,7 +148,7 @@ def _made(options: Namespace) -> Any:
     from gradlaws.conformance.execution.strictness import Standard
     from gradlaws.conformance.known_failures.entry import KnownFailuresError
     from gradlaws.conformance.known_failures.toml_parser import load
-    from gradlaws.conformance.laws.judged_by_whole_programs import LISTABLE
+    from gradlaws.conformance.laws.promises import LISTABLE
     from gradlaws.conformance.whole_programs.soak import Soak
 
     try:
