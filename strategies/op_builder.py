@@ -90,7 +90,9 @@ class OpDraft(Draft):
                 if self.has("cast")
                 else self.leaf(self.shape(b), dtype=dtype)
             )
-        for row in (self.entropy.pick(rows["exact"]), TABLE["add"]):
+        # Where a law is tried again without the ops that fail, there may be none left.
+        exact = (self.entropy.pick(rows["exact"]),) if rows["exact"] else ()
+        for row in (*exact, *([TABLE["add"]] if self.has("add") else [])):
             made = self.apply(row.name, a, b)
             if made is not None:
                 return int(made)

@@ -35,6 +35,7 @@ from gradlaws.strategies import (
 )
 from gradlaws.strategies.graphs import SHAPES
 from gradlaws.strategies.programs import SIZE, USUAL, whole
+from gradlaws.strategies.whole_programs import EVERYTHING
 
 STEADY = settings(derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(STEADY, max_examples=400, phases=[Phase.generate])
@@ -309,3 +310,12 @@ def test_programs_keep_to_what_an_engine_withholds_and_accepts(program: Program)
             assert dict(step.params)["dim"] is None, str(program)
     trace = watch(program, Narrow())
     assert in_domain(program, trace)
+
+
+def test_without_an_op_of_two_operands_there_is_a_dead_end() -> None:
+    """Where a law is tried again without the ops that fail, none may be left."""
+    vocabulary = Vocabulary(ops=frozenset({"neg", "sum"}), capabilities=EVERYTHING)
+    b = Builder(Entropy(bytes(100)), vocabulary)
+    x = b.leaf()
+    with pytest.raises(DeadEnd):
+        b.binary(x, x)
