@@ -15,10 +15,22 @@ import pytest
 from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.source import source
+from gradlaws.conformance.suite.crash_reduction import FORK_SERVER, PostMortem
+from gradlaws.conformance.suite.soak_deaths import keep_death
 from gradlaws.conformance.whole_programs.soak import Soak
-from gradlaws.conformance.whole_programs.soak_file import SoakFile, SoakFileError, heading, read
+from gradlaws.conformance.whole_programs.soak_file import (
+    Death,
+    SoakFile,
+    SoakFileError,
+    heading,
+    reached,
+    read,
+)
+
+TESTS = Path(__file__).resolve().parent
 
 
 def test_a_soak_is_taken_up_where_it_ended(tmp_path: Path) -> None:
@@ -126,17 +138,68 @@ def test_a_program_that_kills_the_process_is_a_finding(tmp_path: Path) -> None:
         "    name = 'dying'\n"
         "    def backward(self, root, gradient=None, **options):\n"
         "        if options.get('create_graph') and 'inputs' not in options:\n"
-        "            os._exit(11)\n"
+        "            os._exit(0)\n"
         "        super().backward(root, gradient, **options)\n"
     )
-    done = soaked(tmp_path, "--backend", "dying:Dying", "--programs", "60", "--file", "found.jsonl")
+    done = soaked(
+        tmp_path, "--backend", "dying:Dying", "--programs", "20", "--seed", "5", "--file", "found.jsonl"
+    )
     out, err = done.communicate(timeout=200)
     assert done.returncode == 1, err
     assert "CRASH: program" in err
     assert "findings are in found.jsonl" in out
-    crashes = [line for line in read(tmp_path / "found.jsonl") if line["type"] == "finding"]
-    assert crashes[0]["law"] == "CRASH"
-    assert "create_graph=True" in crashes[0]["program"]
+    lines = read(tmp_path / "found.jsonl")
+    crash = next(line for line in lines if line["type"] == "finding")
+    assert crash["law"] == "CRASH"
+    assert crash["got"] == "the process ended, exit code 0"
+    assert "create_graph=True" in crash["program"]
+    assert len(crash["steps"]) <= 6, "it is made small in processes of its own"
+    assert f"CRASH ({crash['id']}" in err
+    assert "the process ended, exit code 0" in err
+    last = [line for line in lines if line["type"] == "progress"][-1]
+    assert last["programs"] == 20, "all others are judged"
+    assert last["crashes"] == sum(line["type"] == "death" for line in lines) > 0
+    again = soaked(tmp_path, "--backend", "dying:Dying", "--file", "found.jsonl", "--replay", crash["id"])
+    out, err = again.communicate(timeout=100)
+    assert again.returncode == 1, err
+    assert "the process ended, exit code 0" in out
+    sound = soaked(tmp_path, "--file", "found.jsonl", "--replay", crash["id"])
+    sound.communicate(timeout=100)
+    assert sound.returncode == 0
+
+
+def test_a_program_that_never_ends_is_a_finding(tmp_path: Path) -> None:
+    """Nothing interrupts it, since it holds the lock of the interpreter."""
+    given = ("--backend", "deadly:HangsDeeply", "--programs", "6", "--seed", "91", "--program-timeout", "2")
+    done = soaked(TESTS, *given, "--file", str(tmp_path / "it.jsonl"))
+    _, err = done.communicate(timeout=200)
+    assert done.returncode == 1, err
+    lines = read(tmp_path / "it.jsonl")
+    (found,) = (line for line in lines if line["type"] == "finding")
+    assert (found["law"], found["number"], found["got"]) == ("TIMEOUT", 1, "not finished after 2 s")
+    assert [step["step"] for step in found["steps"] if step["step"] != "Look"] == ["Leaf", "Apply"]
+    assert lines[-1]["programs"] == 6
+
+
+def test_what_ended_a_process_and_was_not_looked_into_is_when_the_soak_is_taken_up(tmp_path: Path) -> None:
+    soak, place = Soak(ReferenceBackend(), known=KnownFailures()), tmp_path / "soak.jsonl"
+    file, death = SoakFile(place), Death(7, "the process died, SIGSEGV", False)
+    file.begin(soak)
+    soak.run(5)
+    file.died(death, reached(soak.tally))
+    again = Soak(ReferenceBackend(), known=KnownFailures())
+    file = SoakFile(place)
+    file.begin(again)
+    assert file.deaths == [death]
+    keep_death(again, death, PostMortem(0.0), FreshProcesses(FORK_SERVER), 1.0)
+    (found,) = again.found.values()
+    assert (found.finding.law, found.number) == ("CRASH", 7)
+    seen: list[int] = []
+    again.journal = seen.append
+    again.run(10)
+    assert seen == [5, 6, 8, 9]
+    file.progress(again)
+    file.begin(Soak(ReferenceBackend(), known=KnownFailures()))
 
 
 @pytest.mark.parametrize(

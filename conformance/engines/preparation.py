@@ -1,26 +1,37 @@
 """An engine is imported, made and checked within a time limit, and whoever watches over the process is told.
 
 What hangs in Python is interrupted. For what never comes back to Python there is a watcher, another process that is
-told what begins and what ends (`told_to`); where there is none, the process is ended.
+told what begins and what ends (`told_to`); where nobody watches yet, one is started. It ends the process with the
+exit code for wrong usage.
 """
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from gradlaws.conformance.engines.time_limit import time_limit
+from gradlaws.conformance.engines import watchdog
+from gradlaws.conformance.engines.time_limit import Endless, time_limit
+from gradlaws.conformance.engines.watchdog import GRACE, VARIABLE
 
 #: Seconds that it may take to import an engine, or to check its adapter; another number is taken from the variable.
-LIMIT, VARIABLE = 60.0, "GRADLAWS_START_TIMEOUT"
-#: Seconds after which a process is ended that could not be interrupted.
-GRACE = 2.0
+LIMIT = 60.0
 
 _watcher: int | None = None
+#: The process that is watched: one that is forked from it is not.
+_watched = 0
 _depth = 0
+
+
+class Unprepared(Endless):
+    """An engine was not imported, or its adapter not checked, in time."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text} ({VARIABLE}=SECONDS allows more)")
 
 
 def limit() -> float:
@@ -33,31 +44,75 @@ def limit() -> float:
 
 def told_to(descriptor: int) -> None:
     """From here on, write to this file descriptor what begins, a line each, and an empty line when it ends."""
-    global _watcher
-    _watcher = descriptor
+    global _watcher, _watched
+    _watcher, _watched = descriptor, os.getpid()
 
 
 @contextmanager
 def preparing(what: str) -> Iterator[None]:
-    """A block in which an engine is imported, made or checked; raises `Endless` if that does not end in time."""
+    """A block in which an engine is imported, made or checked; raises `Unprepared` if that does not end in time."""
     global _depth
     if _depth:
         yield
         return
     _depth += 1
     seconds = limit()
-    _tell(what)
-    if _watcher is None and sys.__stderr__ is not None:
-        with suppress(OSError, ValueError):  # somebody may have closed it
-            faulthandler.dump_traceback_later(seconds + GRACE, exit=True, file=sys.__stderr__)
     try:
-        with time_limit(seconds):
+        with time_limit(seconds, Unprepared), _told(what, seconds):
             yield
     finally:
         _depth -= 1
-        if _watcher is None:
-            faulthandler.cancel_dump_traceback_later()
-        _tell("")
+
+
+@contextmanager
+def _told(what: str, seconds: float) -> Iterator[None]:
+    """A block of which the watcher is told; where there can be none, it ends the process if it goes on for too long."""
+    if _watcher is None:
+        with suppress(OSError, AttributeError):
+            _start_watcher(seconds)
+    if _watcher is not None and _watched == os.getpid():
+        _tell(what)
+        try:
+            with _mortal():
+                yield
+        finally:
+            _tell("")
+        return
+    if sys.__stderr__ is not None:
+        with suppress(OSError, ValueError):  # somebody may have closed it
+            faulthandler.dump_traceback_later(seconds + GRACE, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _start_watcher(seconds: float) -> None:
+    """Have a process watch over this one."""
+    reading, writing = os.pipe()
+    actions = [(os.POSIX_SPAWN_DUP2, reading, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    command = [sys.executable, "-I", "-S", watchdog.__file__, str(seconds)]
+    try:
+        os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)
+    except OSError:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
+    told_to(writing)
+
+
+@contextmanager
+def _mortal() -> Iterator[None]:
+    """A block that `watchdog.SIGNAL` ends with its number as exit code, even where the interpreter is locked."""
+    before, process = ctypes.create_string_buffer(512), ctypes.CDLL(None)
+    process.sigaction(watchdog.SIGNAL, None, before)
+    process.signal.argtypes, process.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    process.signal(watchdog.SIGNAL, ctypes.cast(process._exit, ctypes.c_void_p))
+    try:
+        yield
+    finally:
+        process.sigaction(watchdog.SIGNAL, before, None)
 
 
 def _tell(what: str) -> None:

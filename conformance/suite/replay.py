@@ -104,7 +104,7 @@ class Replay:
         if finding.steps is None:
             raise ReplayError(f"{path}: the finding {key} has no program")
         standard, given = Standard(strict=head["strict"]), head["given"] or head["backend"]
-        return cls(WHOLE, finding.steps, standard, given, finding.recurrence)
+        return cls(WHOLE, finding.steps, standard, given, finding.recurrence, finding.thing == PROCESS)
 
     @classmethod
     def _made(cls, data: dict[str, Any], standard: Standard, where: str) -> Replay:
@@ -159,7 +159,7 @@ class Replay:
         if not isinstance(error, ProcessEnded):
             return None
         verdict = Verdict.TIMEOUT if error.late else Verdict.CRASH
-        failure = Failure(verdict, death_of(self.law.id, self.program, backend), str(error))
+        failure = Failure(verdict, death_of(self.law.id, self.program, backend, str(error)), str(error))
         failure.finding.script = scripted(failure.finding, error, backend, self.standard)
         return concluded(self.law.id, backend, Evidence(programs=1, failure=failure))
 

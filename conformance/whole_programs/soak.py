@@ -7,7 +7,7 @@ finds is appended to a file as it comes (`gradlaws.conformance.whole_programs.so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, process_time
 
@@ -27,7 +27,6 @@ from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken, symptom_of
-from gradlaws.conformance.laws.promises import promise
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
 from gradlaws.conformance.whole_programs.likeness import skeleton
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
@@ -79,7 +78,8 @@ class Tally:
     listed:   programs that showed known failures, and nothing else.
     ended:    those of them that were not judged to their end.
     excused:  programs that showed a known failure, by law.
-    crashes:  programs that ended the process.
+    crashes:  programs that ended the process, or did not end.
+    passed:   those of them that are still to come, by number: they are passed over.
     seconds:  processor seconds by part: draw, run, predict, compare, reduce.
     """
 
@@ -90,6 +90,8 @@ class Tally:
     worst: float = 0.0
     listed: int = 0
     ended: int = 0
+    crashes: int = 0
+    passed: list[int] = field(default_factory=list)
     excused: Counter[str] = field(default_factory=Counter)
     unreduced: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -161,14 +163,15 @@ class Soak:
     def _batch(self, numbers: range, enough: int | None) -> None:
         # Whatever outlived a batch is looked at now and then: between batches there is hardly time for it.
         with collected_later(1 if numbers.stop // FULL == numbers.start // FULL else 2):
-            steps = self._judged(numbers, enough)
+            steps = self._judged([n for n in numbers if n not in self.tally.passed], enough)
             clock = process_time()
         self._spent("free", clock)
         self.tally.number = numbers.stop
+        self.tally.passed = [n for n in self.tally.passed if n >= numbers.stop]
         self.tally.programs += len(numbers)
         self.tally.steps += steps
 
-    def _judged(self, numbers: range, enough: int | None) -> int:
+    def _judged(self, numbers: Sequence[int], enough: int | None) -> int:
         """Draw, run, predict and compare; how many steps there were."""
         clock = process_time()
         drawn = [self._draw(n) for n in numbers]
@@ -273,14 +276,17 @@ class Soak:
             self.keep(number, small)
 
     def keep(self, number: int, small: Small) -> None:
+        """Keep what is left of a program as a finding."""
+        failure = failure_of(small.error, small.program, self.backend)
+        self.keep_finding(number, small.program, recurring(failure, small.recurrence).finding)
+
+    def keep_finding(self, number: int, program: Program, finding: Finding) -> None:
         """Keep a finding, or count it where its like is there."""
-        program, law = small.program, blamed(small.error)
-        like = self._like.get((law, skeleton(program)))
+        like = self._like.get((finding.law, skeleton(program)))
         if like is not None:
             self.found[like].times += 1
             return
-        finding = recurring(failure_of(small.error, program, self.backend), small.recurrence).finding
-        found = Found(replay_id(law, program), finding, number)
+        found = Found(replay_id(finding.law, program), finding, number)
         self.add(found)
         self.tell(found)
 
@@ -289,42 +295,3 @@ class Soak:
         self.found[found.id] = found
         if found.finding.steps is not None:
             self._like[found.finding.law, skeleton(found.finding.steps)] = found.id
-
-
-def told(found: Found) -> str:
-    """A finding: what was seen, the law and its source, the program, and the command that runs it again."""
-    f = found.finding
-    sentence, link = promise(f.law)
-    after = f"after `{f.step}`: " if f.step and f"`{f.step}`" not in f.thing else ""
-    where = "" if found.number is None else f", program {found.number:,}"
-    parts = [
-        f"{f.law} ({found.id}{where})",
-        f"{after}{f.thing} is {f.got}, expected {f.expected}",
-    ]
-    parts += [f"law:    {sentence}", f"source: {link}"] if sentence else []
-    if f.recurrence is not None and f.recurrence.told:
-        parts += [f.recurrence.told]
-    parts += ["program:", *("    " + text for text in f.program.splitlines())]
-    return "\n".join([*parts, f"again:  gradlaws soak --replay {found.id}"])
-
-
-def lines(soak: Soak) -> Iterator[str]:
-    """What came of a soak, in a few lines."""
-    t = soak.tally
-    rate = t.programs / t.wall if t.wall else 0.0
-    yield (
-        f"{t.programs:,} programs of mean length {t.steps / max(t.programs, 1):.1f} on {soak.backend.name}, "
-        f"seed {soak.seed}, numbers up to {t.number:,}: {rate:.0f} a second, {t.assertions:,} snapshots compared, "
-        f"worst ratio of error to bound {t.worst:.2g}"
-    )
-    if t.excused:
-        told = ", ".join(f"{law} {n:,}" for law, n in t.excused.most_common())
-        yield (
-            f"programs that show a known failure: {t.listed:,} ({told}); cut short by it: {t.ended:,}, "
-            f"{t.ended / max(t.programs, 1):.1%} of all"
-        )
-    whole = sum(t.seconds.values()) or 1.0
-    yield "time: " + ", ".join(
-        f"{part} {100 * s / whole:.0f} %" for part, s in sorted(t.seconds.items(), key=lambda item: -item[1])
-    )
-    yield f"{len(soak.found)} findings" if soak.found else "no findings"

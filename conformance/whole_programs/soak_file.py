@@ -2,7 +2,8 @@
 
 Line 1 is the header: type `soak`, schema, gradlaws, backend, given, version, seed, strict, least, most. Then
 lines of type `finding` (see `as_line`), `again` (id and how often it
-came again), and `progress` (the tally). A soak that is resumed goes on after the last line of progress.
+came again), `death` (a program that ended the process: number, said, late), and `progress` (the tally). A soak that is
+resumed goes on after the last line of progress.
 """
 
 from __future__ import annotations
@@ -10,15 +11,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.judgement.findings import death_of
 from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.verdict import Finding
-from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally
 
@@ -29,11 +28,27 @@ class SoakFileError(Exception):
     """A file of a soak cannot be used; the message says what to do."""
 
 
+class Death(NamedTuple):
+    """A program of a soak that ended the process, by number.
+
+    said: how it ended.
+    late: whether it had to be ended, since the program did not end.
+    """
+
+    number: int
+    said: str
+    late: bool
+
+
 class SoakFile:
-    """The file of one soak."""
+    """The file of one soak.
+
+    deaths: programs that ended the process, and have not been looked into; known once the soak has begun.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.deaths: list[Death] = []
 
     def begin(self, soak: Soak) -> None:
         """Start a new file, or take up what an earlier soak of the same kind has left in it."""
@@ -47,6 +62,7 @@ class SoakFile:
                     f"{self.path} is of another soak ({told}): name another file, or remove it"
                 )
             take_up(soak, lines)
+            self.deaths = _deaths(lines)
             self._whole()
         else:
             self._add(head, "w")
@@ -59,12 +75,11 @@ class SoakFile:
                 self._add({"type": "again", "id": found.id, "times": found.times})
         self._add({"type": "progress", **_plain(soak.tally)})
 
-    def crash(self, number: int, program: Program, backend: Backend, said: str) -> None:
-        """Note a program that ended the process, and go on after it."""
-        self._add(as_line(Found(f"CRASH-{number}", death_of("CRASH", program, backend, said), number)))
-        last = [line for line in read(self.path) if line["type"] == "progress"]
-        tally = last[-1] if last else {"type": "progress", **_plain(Tally())}
-        self._add({**tally, "number": number + 1})
+    def died(self, death: Death, tally: bytes) -> None:
+        """Note a program that ended the process, and how far that had come, as `reached` says; empty where unknown."""
+        with suppress(ValueError):
+            self._add({"type": "progress", **json.loads(tally)})
+        self._add({"type": "death", **death._asdict()})
 
     def _whole(self) -> None:
         """Drop the end of the file where a line was cut short, so that the next one starts on its own."""
@@ -80,6 +95,11 @@ class SoakFile:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
         except OSError as error:
             raise SoakFileError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+
+def reached(tally: Tally) -> bytes:
+    """A tally as it survives its process."""
+    return json.dumps(_plain(tally)).encode()
 
 
 def _plain(tally: Tally) -> dict[str, Any]:
@@ -132,9 +152,7 @@ def take_up(soak: Soak, lines: list[dict[str, Any]]) -> None:
         try:
             _take_up(soak, line)
         except (KeyError, TypeError, ValueError) as error:
-            raise SoakFileError(
-                f"line {number} of the file of an earlier soak is damaged: {error!r}"
-            ) from error
+            raise SoakFileError(_damaged(number, error)) from error
 
 
 def _take_up(soak: Soak, line: dict[str, Any]) -> None:
@@ -148,6 +166,24 @@ def _take_up(soak: Soak, line: dict[str, Any]) -> None:
         for key in ("excused", "unreduced"):
             told[key] = Counter(told[key])
         soak.tally = Tally(**told)
+
+
+def _deaths(lines: list[dict[str, Any]]) -> list[Death]:
+    """Programs that ended the process, and that no later line of progress passes over; raises SoakFileError."""
+    deaths: list[Death] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line["type"] == "death":
+                deaths.append(Death(int(line["number"]), str(line["said"]), bool(line["late"])))
+            elif line["type"] == "progress":
+                deaths = [d for d in deaths if d.number not in line.get("passed", ())]
+        except (KeyError, TypeError, ValueError) as error:
+            raise SoakFileError(_damaged(number, error)) from error
+    return deaths
+
+
+def _damaged(number: int, error: Exception) -> str:
+    return f"line {number} of the file of an earlier soak is damaged: {error!r}"
 
 
 def found_of(line: dict[str, Any]) -> Found:

@@ -7,14 +7,13 @@ could contain it. Forked before anything is imported, the child costs a millisec
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from gradlaws.conformance.engines import preparation
+from gradlaws.conformance.engines.watchdog import Watch
 from gradlaws.reports.exit_codes import Exit
 
 #: What ends the command in good order, and is handed on to it.
@@ -68,23 +67,16 @@ def _end_with(parent: int) -> None:
 
 def _watched(child: int, reading: int) -> int:
     """The exit code of the child; told what it prepares, this ends it where that takes too long."""
-    what, since, readable, said = "", time.monotonic(), True, b""
+    watch = Watch(reading, preparation.limit())
     while True:
-        if readable and select.select([reading], [], [], 0.05)[0]:
-            more = os.read(reading, 4096)
-            readable, said = bool(more), said + more
-            *lines, said = said.split(b"\n")
-            if lines:
-                what, since = lines[-1].decode("utf-8", "replace"), time.monotonic()
-        elif not readable:
-            time.sleep(0.05)
+        watch.listen(0.05)
         _interrupted(child)
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return _told(what, status)
-        if what and time.monotonic() - since > preparation.limit() + preparation.GRACE:
+            return _told(watch.what, status)
+        if watch.late:
             _end(child)
-            return _refused(f"{what} did not end within {preparation.limit():g} s")
+            return _refused(watch.late)
 
 
 def _end(child: int) -> None:

@@ -7,17 +7,17 @@ and appended to a file. Ctrl-C ends a soak with its results kept; the same comma
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 import time
-import traceback
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 from gradlaws.commands import CommandError
-from gradlaws.conformance.suite.option_types import count, seconds
+from gradlaws.commands.soak_processes import Slate, supervised
+from gradlaws.conformance.engines.isolation import interrupt, listening
+from gradlaws.conformance.suite.option_types import count, seconds, time_limit
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
 
@@ -60,6 +60,13 @@ def options(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="where findings go, and where an earlier soak is taken up (default: gradlaws-soak.jsonl)",
     )
+    add(
+        "--program-timeout",
+        type=time_limit,
+        default=60.0,
+        metavar="SECONDS",
+        help="a program that takes longer, making it small included, is a TIMEOUT (default: 60; 0 for no limit)",
+    )
     add("--in-process", action="store_true", help="not in a process of its own: a crash ends the soak")
     add(
         "--replay", metavar="ID", help="run just the program of a finding of --file, and print it as a script"
@@ -84,62 +91,10 @@ def execute(options: Namespace) -> int:
             check_file(options.file, "--file")
         options.backend = options.backend or default()
         if options.in_process:
-            return _soak(options, None)
-        return _supervised(options)
+            return soak(options, None)
+        return supervised(soak, options)
     except SoakFileError as error:
         raise CommandError(str(error)) from error
-
-
-def _supervised(options: Namespace) -> int:
-    """Soak in a process of its own, and start another one where a program kills it."""
-    from gradlaws.conformance.whole_programs.soak import program_of
-    from gradlaws.conformance.whole_programs.soak_file import SoakFile
-
-    context = multiprocessing.get_context("spawn")
-    number = context.Value("q", -1, lock=False)
-    start, last = time.monotonic(), -1
-    seconds = options.seconds
-    while True:
-        if seconds is not None:
-            options.seconds = max(0.01, seconds - (time.monotonic() - start))
-        child = context.Process(target=_child, args=(options, number))
-        child.start()
-        signal.signal(signal.SIGTERM, lambda *_, child=child: child.terminate())
-        while child.is_alive():
-            try:
-                child.join()
-            except KeyboardInterrupt:
-                continue  # the child has been told, too, and ends in good order
-        code = child.exitcode or 0
-        if code in list(Exit):
-            return code
-        if number.value == last or number.value < 0:
-            raise CommandError(
-                f"the process that runs the programs died with exit code {code} before the first"
-            )
-        last = number.value
-        soak = _made(options)
-        program = program_of(soak.backend, options.seed, last, *options.steps)
-        said = f"dead (exit code {code})"
-        SoakFile(options.file).crash(last, program, soak.backend, said)
-        print(
-            f"\nCRASH: program {last:,} ended the process, exit code {code}; going on after it",
-            file=sys.stderr,
-        )
-
-
-def _child(options: Namespace, number: Any) -> None:
-    from gradlaws.conformance.whole_programs.soak_file import SoakFileError
-
-    try:
-        code = _soak(options, number)
-    except (CommandError, SoakFileError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = Exit.USAGE
-    except Exception:
-        traceback.print_exc()
-        code = Exit.INTERNAL
-    sys.exit(code)
 
 
 def _made(options: Namespace) -> Any:
@@ -166,46 +121,74 @@ def _made(options: Namespace) -> Any:
     return Soak(backend, options.seed, known, Standard(strict=options.strict), lengths=tuple(options.steps))
 
 
-def _soak(options: Namespace, number: Any) -> int:
-    from gradlaws.conformance.whole_programs.soak import lines, told
+def soak(options: Namespace, slate: Slate | None) -> int:
+    """Soak in this process, which may end: then the slate tells how far it came."""
     from gradlaws.conformance.whole_programs.soak_file import SoakFile
+    from gradlaws.conformance.whole_programs.soak_report import lines, told
 
-    soak = _made(options)
-    soak.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
+    running = _made(options)
+    running.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
     file = SoakFile(options.file)
-    file.begin(soak)
-    if soak.tally.number:
-        print(f"taken up at program {soak.tally.number:,} of {options.file}", file=sys.stderr)
-    if number is not None:
-        soak.journal = lambda n: setattr(number, "value", n)
-    progress = _Progress(soak, file)
+    file.begin(running)
+    if running.tally.number:
+        print(f"taken up at program {running.tally.number:,} of {options.file}", file=sys.stderr)
+    progress = _Progress(running, file, slate)
     ended = Exit.CONFORMS
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in good order, as Ctrl-C does
+    signal.signal(signal.SIGTERM, interrupt)  # ends in good order, as Ctrl-C does
     try:
-        soak.run(options.programs, options.seconds, progress)
+        _look_into_deaths(running, file, options)
+        if slate is not None:
+            running.journal = lambda number: setattr(slate, "number", number)
+        with listening(mortal=slate is not None):
+            running.run(options.programs, options.seconds, progress)
     except KeyboardInterrupt:
         ended = Exit.UNKNOWN
     progress.end()
-    print("\n".join(lines(soak)))
+    print("\n".join(lines(running)))
     if ended:
-        print(f"interrupted; the same command goes on at program {soak.tally.number:,}")
-    if soak.found:
+        print(f"interrupted; the same command goes on at program {running.tally.number:,}")
+    if running.found:
         print(f"findings are in {options.file}; `gradlaws soak --replay ID` runs one again")
         return Exit.FAILS
     return ended
 
 
+def _look_into_deaths(soak: Any, file: Any, options: Namespace) -> None:
+    """Make what ended an earlier process small, and note that this is done."""
+    from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
+    from gradlaws.conformance.suite.crash_reduction import ALL, FORK_SERVER, PostMortem
+    from gradlaws.conformance.suite.soak_deaths import keep_death
+
+    if not file.deaths:
+        return
+    start, processes = time.monotonic(), FreshProcesses(FORK_SERVER)
+    post_mortem = PostMortem(max(0.0, ALL - soak.tally.seconds.get("post-mortem", 0.0)))
+    try:
+        for death in file.deaths:
+            keep_death(soak, death, post_mortem, processes, options.program_timeout)
+    finally:
+        processes.close()
+    spent = soak.tally.seconds.get("post-mortem", 0.0) + time.monotonic() - start
+    soak.tally.seconds["post-mortem"] = spent
+    file.progress(soak)
+
+
 class _Progress:
     """Shows how a soak goes, and notes it in the file."""
 
-    def __init__(self, soak: Any, file: Any) -> None:
+    def __init__(self, soak: Any, file: Any, slate: Slate | None) -> None:
         self.soak = soak
+        self.slate = slate
         self.file = file
         self.terminal = sys.stderr.isatty()
         self.shown = self.noted = time.monotonic()
         self.first = soak.tally.programs, self.shown
 
     def __call__(self, tally: Any) -> None:
+        from gradlaws.conformance.whole_programs.soak_file import reached
+
+        if self.slate is not None:
+            self.slate.tally = reached(tally)
         now = time.monotonic()
         if now - self.shown >= EVERY[not self.terminal]:
             rate = (tally.programs - self.first[0]) / (now - self.first[1])
@@ -233,7 +216,8 @@ def _replay(options: Namespace) -> int:
     """Run the program of a finding once more."""
     from gradlaws.conformance.engines.discovery import BackendError, find
     from gradlaws.conformance.suite.replay import Replay, ReplayError
-    from gradlaws.conformance.whole_programs.soak import Found, told
+    from gradlaws.conformance.whole_programs.soak import Found
+    from gradlaws.conformance.whole_programs.soak_report import told
 
     try:
         replay = Replay.soaked(options.file, options.replay)
@@ -249,6 +233,4 @@ def _replay(options: Namespace) -> int:
         print(f"PASS: {options.replay} no longer shows on {backend.name}")
         return Exit.CONFORMS
     print(told(Found(options.replay, finding)))
-    if finding.script:
-        print(f"\nstand-alone:\n\n{finding.script}")
     return Exit.FAILS

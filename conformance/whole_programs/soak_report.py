@@ -1,0 +1,54 @@
+"""What is said of a soak: a finding as it comes, and what came of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradlaws.conformance.judgement.findings import PROCESS
+from gradlaws.conformance.laws.promises import promise
+from gradlaws.conformance.whole_programs.soak import Found, Soak
+
+
+def told(found: Found) -> str:
+    """A finding: what was seen, the law and its source, the program, and the command that runs it again.
+
+    With the program as a stand-alone script, where there is one.
+    """
+    f = found.finding
+    sentence, link = promise(f.law)
+    after = f"after `{f.step}`: " if f.step and f"`{f.step}`" not in f.thing else ""
+    where = "" if found.number is None else f", program {found.number:,}"
+    parts = [
+        f"{f.law} ({found.id}{where})",
+        f.got if f.thing == PROCESS else f"{after}{f.thing} is {f.got}, expected {f.expected}",
+    ]
+    parts += [f"law:    {sentence}", f"source: {link}"] if sentence else []
+    if f.recurrence is not None and f.recurrence.told:
+        parts += [f.recurrence.told]
+    parts += ["program:", *("    " + text for text in f.program.splitlines())]
+    parts += [f"again:  gradlaws soak --replay {found.id}"]
+    return "\n".join([*parts, *(["", "stand-alone:", "", f.script] if f.script else [])])
+
+
+def lines(soak: Soak) -> Iterator[str]:
+    """What came of a soak, in a few lines."""
+    t = soak.tally
+    rate = t.programs / t.wall if t.wall else 0.0
+    yield (
+        f"{t.programs:,} programs of mean length {t.steps / max(t.programs, 1):.1f} on {soak.backend.name}, "
+        f"seed {soak.seed}, numbers up to {t.number:,}: {rate:.0f} a second, {t.assertions:,} snapshots compared, "
+        f"worst ratio of error to bound {t.worst:.2g}"
+    )
+    if t.excused:
+        told = ", ".join(f"{law} {n:,}" for law, n in t.excused.most_common())
+        yield (
+            f"programs that show a known failure: {t.listed:,} ({told}); cut short by it: {t.ended:,}, "
+            f"{t.ended / max(t.programs, 1):.1%} of all"
+        )
+    if t.crashes:
+        yield f"programs that ended the process, or did not end: {t.crashes:,}"
+    whole = sum(t.seconds.values()) or 1.0
+    yield "time: " + ", ".join(
+        f"{part} {100 * s / whole:.0f} %" for part, s in sorted(t.seconds.items(), key=lambda item: -item[1])
+    )
+    yield f"{len(soak.found)} findings" if soak.found else "no findings"
