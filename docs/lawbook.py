@@ -30,7 +30,7 @@ from gradlaws.conformance.known_failures.symptom import SEEN  # noqa: E402
 from gradlaws.conformance.known_failures.toml_parser import shipped  # noqa: E402
 from gradlaws.conformance.language.source import source  # noqa: E402
 from gradlaws.conformance.laws import LAWS, Law  # noqa: E402
-from gradlaws.conformance.laws.promises import PROMISES  # noqa: E402
+from gradlaws.conformance.laws.whole_program_laws import PROMISES  # noqa: E402
 from gradlaws.strategies.builder import DeadEnd, Vocabulary  # noqa: E402
 
 

@@ -27,8 +27,8 @@ from gradlaws.conformance.language.steps import (
 )
 from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.ops import INPLACE
-from gradlaws.strategies.forward_builder import DeadEnd, Info, modest
-from gradlaws.strategies.op_builder import OpDraft
+from gradlaws.strategies.draft import DeadEnd, Info, modest
+from gradlaws.strategies.op_choice import OpDraft
 from gradlaws.strategies.vocabulary import Vocabulary
 
 #: What optimizers are drawn with; short numbers, so that little rounds.

@@ -17,7 +17,7 @@ from gradlaws.conformance.language.steps import Apply, Step, Var
 from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.ops import TABLE
 from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.forward_builder import DeadEnd, Info, modest
+from gradlaws.strategies.draft import DeadEnd, Info, modest
 
 #: Ops of forwards and of backwards, where the engine has them; all of one shape, defined everywhere.
 ONE: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -44,8 +44,8 @@ WINGS: tuple[str, ...] = (
 )
 #: Wings, and modules, that import less than all that is below them.
 ONLY: dict[str, tuple[str, ...]] = {
-    "conformance.judgement.recurrence": (),
-    "conformance.judgement.verdict": ("conformance.judgement.recurrence",),
+    "conformance.judgement.intermittence": (),
+    "conformance.judgement.verdict": ("conformance.judgement.intermittence",),
     "conformance.engines": ("conformance.entropy", "conformance.ops"),
     "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
     "conformance.deviations": ("conformance.ops", "conformance.reference"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.laws.promises import PROMISES
+from gradlaws.conformance.laws.whole_program_laws import PROMISES
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "coverage.toml"
 FAMILIES: dict[str, dict[str, Any]] = tomllib.loads(FILE.read_text("utf-8"))["families"]

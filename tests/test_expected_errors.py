@@ -16,7 +16,7 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.deviations import DEVIATIONS
 from gradlaws.conformance.execution.hook_effects import Interruption
 from gradlaws.conformance.execution.interpreter import VERBS, run
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.judgement.examination import trial_of
 from gradlaws.conformance.language.program import Program
@@ -34,7 +34,7 @@ from gradlaws.conformance.language.steps import (
 from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.invariants import lawful
-from gradlaws.conformance.laws.promises import promise
+from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.conformance.whole_programs.blamed_law import REFUSED
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.judge import breach

@@ -15,7 +15,7 @@ from gradlaws.commands.environments import shipped
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.toml_parser import shipped as known_to_fail
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.laws.promises import LISTABLE
+from gradlaws.conformance.laws.whole_program_laws import LISTABLE
 
 FINDINGS = Path(__file__).resolve().parent.parent / "docs" / "findings"
 SCRIPTS = sorted((FINDINGS / "scripts").glob("*.py"))

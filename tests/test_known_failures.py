@@ -20,7 +20,7 @@ from gradlaws.conformance.known_failures.entry import Known, KnownFailuresError
 from gradlaws.conformance.known_failures.matching import KnownFailures, covers
 from gradlaws.conformance.known_failures.toml_parser import load, parsed, shipped
 from gradlaws.conformance.laws import LAWS
-from gradlaws.conformance.laws.promises import PROMISES, promise
+from gradlaws.conformance.laws.whole_program_laws import PROMISES, promise
 from gradlaws.conformance.whole_programs.run_item import judge_whole
 from gradlaws.reports.known_failures_writer import added
 from gradlaws.reports.markdown import markdown

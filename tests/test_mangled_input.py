@@ -15,7 +15,7 @@ from small_records import Engine, lines, result, written
 
 from gradlaws.conformance.known_failures.entry import KnownFailuresError
 from gradlaws.conformance.known_failures.toml_parser import load
-from gradlaws.conformance.laws.promises import LISTABLE
+from gradlaws.conformance.laws.whole_program_laws import LISTABLE
 from gradlaws.conformance.suite.option_types import count, seconds, time_limit
 from gradlaws.conformance.suite.replay import Replay, ReplayError
 from gradlaws.conformance.suite.selection import Selection, SelectionError

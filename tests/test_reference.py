@@ -14,9 +14,9 @@ from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.reference.engine import Engine, MustRaise
+from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.graph_traversal import ancestors, backward, between, forward
 from gradlaws.conformance.reference.node import Node
-from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import graph

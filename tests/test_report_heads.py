@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from small_records import PASSING, lines, result
 
-from gradlaws.conformance.laws.promises import promise
+from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.reports.badge import badge
 from gradlaws.reports.formats import FORMATS
 from gradlaws.reports.gate import Decision, decide

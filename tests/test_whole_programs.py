@@ -15,7 +15,7 @@ from overwriting_engine import Overwriting
 from thinning import every
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.standalone_script import script
@@ -24,7 +24,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, Leaf, Look, Mode, literal
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
-from gradlaws.conformance.laws.promises import promise
+from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.conformance.whole_programs.judge import breach
 from gradlaws.conformance.whole_programs.shrinker import WholeShrinker, WholeSubject
 from gradlaws.conformance.whole_programs.soak import Soak, program_of

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.error_bounds import doubt
 from gradlaws.conformance.reference.node import Node
-from gradlaws.conformance.reference.rounding import doubt
 from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.conformance.reference.user_functions import Defined
 

@@ -10,8 +10,8 @@ import numpy as np
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.ops import Op
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.node import Node
-from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor, alias, leaf
 
 

@@ -11,7 +11,7 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.engine import Engine, Handle
-from gradlaws.conformance.reference.rounding import Bounds
+from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.tensor import Tensor
 
 

@@ -25,8 +25,8 @@ from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Backward, Grad, Step, Var
 from gradlaws.conformance.reference.engine import MayRaise, MustRaise
+from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.node import Node, untracked
-from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 

@@ -10,7 +10,7 @@ from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import believe
-from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Step

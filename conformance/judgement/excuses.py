@@ -7,7 +7,7 @@ from functools import partial
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.examination import explained
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import KnownFailures

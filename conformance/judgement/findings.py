@@ -8,8 +8,8 @@ from typing import NamedTuple
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, ReferenceBroke, described
 from gradlaws.conformance.engines.torch_like import TorchLike
-from gradlaws.conformance.execution.strictness import LENIENT, Standard
-from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.judgement.intermittence import Recurrence
 from gradlaws.conformance.judgement.standalone_script import fatal, script
 from gradlaws.conformance.judgement.verdict import Finding, Verdict
 from gradlaws.conformance.language.program import Program

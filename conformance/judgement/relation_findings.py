@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.examination import first_wrong
 from gradlaws.conformance.judgement.findings import Failure, failure_of, scripted
 from gradlaws.conformance.language.program import Program

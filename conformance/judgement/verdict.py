@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.intermittence import Recurrence
 
 
 class Verdict(StrEnum):

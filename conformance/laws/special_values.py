@@ -22,7 +22,7 @@ from gradlaws.conformance.ops.table import (
 )
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.every_op_in_turn import sites, weights
-from gradlaws.strategies.op_builder import within
+from gradlaws.strategies.op_choice import within
 from gradlaws.strategies.special_values import Spot, edges, outside, strewn
 
 

@@ -19,7 +19,7 @@ from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import Expected
-from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, statement

@@ -11,11 +11,11 @@ import numpy as np
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.reference.broadcasting import broadcasts
+from gradlaws.conformance.reference.error_bounds import Doubt, doubt, outlasting, unrounded
 from gradlaws.conformance.reference.graph_traversal import Seeded, ancestors, backward, between, forward
 from gradlaws.conformance.reference.jacobian_products import Formula, pull
 from gradlaws.conformance.reference.node import Node, record
 from gradlaws.conformance.reference.outcomes import MustRaise
-from gradlaws.conformance.reference.rounding import Doubt, doubt, outlasting, unrounded
 from gradlaws.conformance.reference.saved_values import SavedValues
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 

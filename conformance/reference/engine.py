@@ -17,11 +17,11 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.kinks import choosing
 from gradlaws.conformance.ops.table import Constant
+from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
 from gradlaws.conformance.reference.optimizers import GradientDescent, clipped_by_norm, clipped_by_value
 from gradlaws.conformance.reference.outcomes import MayRaise, MustRaise
-from gradlaws.conformance.reference.rounding import Bounds
 from gradlaws.conformance.reference.tensor import Tensor, alias, fresh, leaf, view
 from gradlaws.conformance.reference.user_functions import UserFunctions
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.reference.error_bounds import Bounds, doubt
 from gradlaws.conformance.reference.node import Node, one, record, untracked
-from gradlaws.conformance.reference.rounding import Bounds, doubt
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 #: What an engine may add to a norm before it divides by it: PyTorch does so, and nothing says that it must.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from gradlaws.conformance.reference.error_bounds import cut
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.outcomes import Obligations
-from gradlaws.conformance.reference.rounding import cut
 from gradlaws.conformance.reference.tensor import UNRECORDED
 
 

@@ -26,11 +26,11 @@ from gradlaws.conformance.judgement.verdict import Result
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
+from gradlaws.conformance.suite.crash_journal import Journal
 from gradlaws.conformance.suite.crash_reduction import FORK_SERVER, PostMortem
 from gradlaws.conformance.suite.crash_verdict import broke, crashed, timed_out
 from gradlaws.conformance.suite.record_lines import header, result_line
 from gradlaws.conformance.suite.replay import remember
-from gradlaws.conformance.suite.running_program import Journal
 from gradlaws.conformance.suite.settings import Settings, SettingsError
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.output_paths import OutputPathError

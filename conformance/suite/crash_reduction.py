@@ -7,10 +7,10 @@ from time import monotonic
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ProcessEnded
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.fresh_processes import LONGEST, FreshProcesses, FreshSubject
-from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.intermittence import Recurrence
 from gradlaws.conformance.judgement.reruns import FRESH, Reducer, Reduction, Small
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program

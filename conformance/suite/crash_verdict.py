@@ -15,7 +15,7 @@ from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case
-from gradlaws.conformance.suite.running_program import Last
+from gradlaws.conformance.suite.crash_journal import Last
 from gradlaws.conformance.suite.settings import Settings
 
 #: Makes a program that ended its process before a law small; None where nothing is known of it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradlaws.conformance.documented.script import Example
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.judgement.examination import follow
 from gradlaws.conformance.judgement.findings import failure_of
 from gradlaws.conformance.judgement.verdict import Result, Verdict

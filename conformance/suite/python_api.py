@@ -16,7 +16,7 @@ from gradlaws.conformance.judgement.profiles import CI
 from gradlaws.conformance.judgement.verdict import ACCEPTABLE
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
-from gradlaws.conformance.laws.promises import LISTABLE
+from gradlaws.conformance.laws.whole_program_laws import LISTABLE
 from gradlaws.conformance.suite.example_verdict import judge_example
 from gradlaws.conformance.suite.record_lines import example_line, header, result_line
 from gradlaws.conformance.suite.selection import Selection

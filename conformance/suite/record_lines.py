@@ -18,7 +18,7 @@ from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws import Law
-from gradlaws.conformance.laws.promises import promise
+from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import law_of
 

@@ -16,7 +16,7 @@ import pytest
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ProcessEnded, plain
 from gradlaws.conformance.engines.isolation import contained
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.findings import (
     PROCESS,
     Failure,
@@ -26,7 +26,7 @@ from gradlaws.conformance.judgement.findings import (
     scripted,
 )
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
-from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.intermittence import Recurrence
 from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.language.program import Program

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.conformance.laws import LAWS, LEVELS, Law
-from gradlaws.conformance.laws.promises import PROMISES
+from gradlaws.conformance.laws.whole_program_laws import PROMISES
 from gradlaws.conformance.whole_programs.run_item import WHOLE
 
 T = TypeVar("T")

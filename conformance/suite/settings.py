@@ -15,7 +15,7 @@ from gradlaws.conformance.judgement.profiles import PROFILES, USUAL
 from gradlaws.conformance.known_failures.entry import KnownFailuresError
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
-from gradlaws.conformance.laws.promises import LISTABLE
+from gradlaws.conformance.laws.whole_program_laws import LISTABLE
 from gradlaws.conformance.suite.replay import Replay, ReplayError
 from gradlaws.conformance.suite.selection import Selection, SelectionError
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.findings import blamed, failure_of, scripted
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE

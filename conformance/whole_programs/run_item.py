@@ -8,7 +8,7 @@ from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.execution.strictness import Standard
+from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import examine
 from gradlaws.conformance.judgement.findings import BROKE, Failure, recurring

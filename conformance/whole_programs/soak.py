@@ -15,7 +15,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
 from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.garbage_collection import collected_later
-from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.findings import blamed, failure_of, recurring

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.intermittence import Recurrence
 from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradlaws.conformance.judgement.findings import PROCESS
-from gradlaws.conformance.laws.promises import promise
+from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.conformance.whole_programs.soak import Found, Soak
 
 

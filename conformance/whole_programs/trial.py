@@ -10,7 +10,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import believe
-from gradlaws.conformance.execution.strictness import LENIENT, Standard
+from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.program import Program

@@ -68,7 +68,7 @@ def execute(options: Namespace) -> int:
 
 def _listed(path: Path, complete: bool) -> KnownFailures:
     from gradlaws.conformance.known_failures.toml_parser import load
-    from gradlaws.conformance.laws.promises import LISTABLE
+    from gradlaws.conformance.laws.whole_program_laws import LISTABLE
 
     try:
         return load(path, LISTABLE, complete)

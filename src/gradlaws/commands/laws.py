@@ -33,7 +33,7 @@ def options(parser: ArgumentParser) -> None:
 def execute(options: Namespace) -> int:
     """Print what was asked for."""
     from gradlaws.conformance.laws import LAWS, LEVELS, Law
-    from gradlaws.conformance.laws.promises import PROMISES, promise
+    from gradlaws.conformance.laws.whole_program_laws import PROMISES, promise
 
     wanted = (options.law or "").upper()
     included = LEVELS[: LEVELS.index(options.level) + 1] if options.level else LEVELS

@@ -13,7 +13,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import no_params
-from gradlaws.strategies.forward_builder import MOST, DeadEnd, Draft
+from gradlaws.strategies.draft import MOST, DeadEnd, Draft
 
 
 class OpDraft(Draft):

@@ -16,7 +16,7 @@ from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.rounding import Bounds
+from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.graphs import graph
 
