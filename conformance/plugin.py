@@ -214,6 +214,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("example_case", cases, ids=[case.id for case in cases])
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """End the run, with what it has, where there is too little memory for the next law."""
+    if KEY in item.config.stash and item.config.stash[KEY].stopped:
+        item.session.shouldstop = item.config.stash[KEY].stopped
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Collect what tests say (in the controller, where tests run in worker processes)."""
     for campaign in _ACTIVE:

@@ -97,7 +97,10 @@ def test_what_is_changed_taken_away_or_left_behind_costs_nobody_else(
 ) -> None:
     """All in one run: what one engine does to the process, no other one meets."""
     acts = {**hostile.GREEDY, **hostile.LASTING, **hostile.CHANGING}
-    verdicts = sound(judged(way, f"{' '.join(acts)} Sound"), tmp_path / "it.jsonl", len(acts) + 1)
+    done = judged(way, f"{' '.join(acts)} Sound", *(["-v"] if way == "plain pytest" else []))
+    isolated = "isolated in 2" if way in ("two workers", "pytest -n 2") else "not isolated"
+    assert f"gradlaws: {isolated}" in done.stdout, "a run says whether it isolates"
+    verdicts = sound(done, tmp_path / "it.jsonl", len(acts) + 1)
     for act in (*hostile.GREEDY, "sound"):
         assert of(verdicts, act) == {"PASS"}, f"{act}: {verdicts}"
 
@@ -116,6 +119,24 @@ def test_memory_without_end_costs_the_law_that_took_it(judged: Judged, tmp_path:
     verdicts = sound(done, tmp_path / "it.jsonl", 2)
     assert "CRASH" in of(verdicts, "takes_all_memory")
     assert of(verdicts, "sound") == {"PASS"}
+
+
+def test_memory_that_is_kept_in_one_process_ends_the_run_in_a_line(judged: Judged, tmp_path: Path) -> None:
+    """Not with a law that pays for what another one took; nor where what lacks memory cannot raise an error."""
+    done = judged("one process", f"{' '.join(hostile.HUNGRY)} Sound", "--memory-limit", "600")
+    said = done.stdout + done.stderr
+    told = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert (done.returncode, len(told)) in ((1, 1), (2, 1)), said[-3000:]
+    assert "--memory-limit" in told[0] or "the process died" in told[0]
+    results = [line for line in read(tmp_path / "it.jsonl", partial=True) if line["type"] == "result"]
+    assert {line["verdict"] for line in results if line["backend"] == "sound"} <= {"PASS"}
+
+
+def test_there_are_many_of_them() -> None:
+    everywhere = {**hostile.RAISING, **hostile.CHANGING, **hostile.LASTING, **hostile.GREEDY}
+    assert len(everywhere) >= 40, (
+        "each runs in one process, in two workers, in plain pytest and in pytest -n 2"
+    )
 
 
 @pytest.mark.parametrize("way", ["plain pytest", "two workers"])
@@ -162,11 +183,3 @@ def test_what_hangs_in_workers_alone_ends_all_the_same(
     done = judged(way, "HangsInWorkers")
     assert done.returncode == 2
     assert "in a row" in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("way", "said"), [("plain pytest", "not isolated"), ("two workers", "isolated in 2")]
-)
-def test_a_run_says_whether_it_isolates(judged: Judged, way: str, said: str) -> None:
-    verbose = ["-v"] if way == "plain pytest" else []
-    assert f"gradlaws: {said}" in judged(way, "Sound", *verbose).stdout

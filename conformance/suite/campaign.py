@@ -116,16 +116,20 @@ class Campaign:
     def kept(self) -> Iterator[None]:
         """A block in which memory is limited, and after which what processes share is as it was before.
 
-        A worker process that would leave too little memory to others ends.
+        A worker process that would leave too little memory to others ends; in one process the run does, after this law.
         """
         try:
             with kept(), self._memory.held():
                 yield
         finally:
-            if self.options.is_worker and self._memory.exhausted:
-                limit = self.options.memory
-                self.journal.last_words(f"the process kept more than half of {limit} MiB (--memory-limit)")
-                os._exit(1)
+            if self._memory.exhausted:
+                why = f"the process kept more than half of {self.options.memory} MiB (--memory-limit)"
+                if self.options.is_worker:
+                    self.journal.last_words(why)
+                    os._exit(1)
+                self.stopped = (
+                    f"{why}: too little for the next law; worker processes are ended instead (-n 2)"
+                )
 
     def _examined(self, law: Law, program: Program, backend: Backend) -> Small | None:
         """A program that ended its process, made small."""
