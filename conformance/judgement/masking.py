@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.faults.registry import Fault
 from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.excuses import Excuses
 from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.law_run import Failing, LawRun
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import LAWS
@@ -50,12 +53,25 @@ def tried(
         for law in fault.breaks:
             if law not in chosen:
                 continue
-
-            def caught(some: KnownFailures, fault: Fault = fault, law: str = law) -> int:
-                efforts = (Effort(examples, seed=n, shrink=0.0, strict=fault.strict) for n in numbers)
-                verdicts = (judge(LAWS[law], fault.make(), effort, some).verdict for effort in efforts)
-                return sum(verdict in (Verdict.FAIL, Verdict.ERROR) for verdict in verdicts)
-
-            without = caught(KnownFailures())
+            without, within = 0, Counter[str]()
+            for number in numbers:
+                effort = Effort(examples, seed=number, shrink=0.0, strict=fault.strict)
+                engine = fault.make()
+                run = LawRun(LAWS[law], engine, effort, KnownFailures())
+                with engine.session():
+                    run.go()
+                if run.failure is None:
+                    continue
+                without += 1
+                for name, some in known.items():
+                    within[name] += _caught(run, run.failure, some, fault)
             for name, some in known.items():
-                yield Tried(name, fault.name, law, without, caught(some), law in some.laws)
+                yield Tried(name, fault.name, law, without, within[name], law in some.laws)
+
+
+def _caught(run: LawRun, failing: Failing, known: KnownFailures, fault: Fault) -> bool:
+    """Whether a fault that one program shows is caught with a list: by that one, or by another."""
+    if not Excuses(run.law, run.backend, run.effort, known).cover(failing.program, failing.error):
+        return True
+    verdict = judge(run.law, fault.make(), run.effort, known).verdict
+    return verdict in (Verdict.FAIL, Verdict.ERROR)
