@@ -1,4 +1,4 @@
-"""Runs programs on a backend, step by step; what is observed after each is written down by `snapshots`."""
+"""Runs programs on a backend, step by step; what is observed after each is written down by `observer`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.checkpoints import part
 from gradlaws.conformance.execution.hook_effects import Interruption, answer
-from gradlaws.conformance.execution.snapshots import QUIET
+from gradlaws.conformance.execution.observer import QUIET
 from gradlaws.conformance.execution.threads import run_in_threads
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.execution.training import TRAINING, Trainer

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.execution.snapshots import Observer
+from gradlaws.conformance.execution.observer import Observer
 from gradlaws.conformance.language.steps import Step, Var
 from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 
