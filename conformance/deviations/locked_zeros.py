@@ -10,6 +10,7 @@ import numpy as np
 
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.jacobian_products import Formula
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
 
@@ -43,7 +44,20 @@ class VanishedIsLocked(Engine):
 
 @deviation
 class ZerosForNoneAreTracked(Engine):
-    """With materialize_grads the zeros that autograd.grad gives for None are leaves that require grad."""
+    """With materialize_grads the zeros that autograd.grad gives for None are leaves that require grad.
+
+    None is what an unused input has, and one to which a user-defined function gives None.
+    """
+
+    _undefined: frozenset[int] = frozenset()
+
+    def _bounded(self, *call: Any) -> Any:
+        found = super()._bounded(*call)
+        _, path, targets, _ = call
+        users = any(node.row is not None and type(node.row.rule) is Formula for node in path)
+        arrived = zip(targets, found, strict=True)
+        self._undefined = frozenset(id(target) for target, (value, _) in arrived if users and value is None)
+        return found
 
     def grad(
         self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any
@@ -54,6 +68,8 @@ class ZerosForNoneAreTracked(Engine):
             roots, inputs, *args, **options | {"materialize_grads": False, "allow_unused": True}
         )
         return tuple(
-            self.tensor(np.zeros_like(x.array), requires_grad=True) if g is None else g
+            self.tensor(np.zeros_like(x.array), requires_grad=True)
+            if g is None or id(x.anchor) in self._undefined
+            else g
             for g, x in zip(found, inputs, strict=True)
         )
