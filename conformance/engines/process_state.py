@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def kept() -> Iterator[None]:
     if os.name != "posix":
         yield
         return
-    files, put_back = _Files(), _state()
+    files, put_back = _Files(), [*_state(), _code()]
     try:
         yield
     finally:
@@ -93,6 +94,20 @@ def _state() -> list[Callable[[], Any]]:
         lambda: gc.enable() if collects else gc.disable(),
         lambda: locale.setlocale(locale.LC_ALL, spoken),
     ]
+
+
+def _code() -> Callable[[], None]:
+    """What puts back functions and classes of ours that an engine has replaced by others."""
+    ours = [vars(module) for name, module in list(sys.modules.items()) if name.startswith("gradlaws.")]
+    before = [(names, dict(names)) for names in ours]
+
+    def put_code() -> None:
+        for names, then in before:
+            for name, value in then.items():
+                if isinstance(value, FunctionType | type) and names.get(name) is not value:
+                    names[name] = value
+
+    return put_code
 
 
 class _Files:
