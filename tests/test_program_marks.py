@@ -9,6 +9,7 @@ from gradlaws.conformance.known_failures.matching import covers
 from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import SEEN, Symptom, symptom
 from gradlaws.conformance.known_failures.toml_parser import parsed
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,
@@ -29,6 +30,8 @@ from gradlaws.conformance.language.steps import (
     Var,
     literal,
 )
+from gradlaws.conformance.language.threads import Threads
+from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 
 X = Leaf(literal([1.0, 2.0]), requires_grad=True, outs=(0,))
 Y = Apply("exp", (0,), outs=(1,))
@@ -143,3 +146,23 @@ def test_a_dtype_may_come_from_any_conversion() -> None:
     entry = Known("REQ-07", "so", "https://x.y", dtypes=frozenset({"int64"}))
     assert covers(entry, Program((X, Apply("to_integer", (0,), (("dtype", "int64"),), outs=(1,)))))
     assert not covers(entry, Program((X, Y)))
+
+
+EXP = Apply("exp", (0,), outs=(1,))
+MADE = Function((0,), (EXP,), (1,), (2,), (), (2,))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Checkpoint((EXP,), outs=(1,)),
+        Checkpoint((Checkpoint((EXP,), outs=(1,)),), outs=(1,)),
+        ApplyFunction(MADE, (0,), outs=(1,)),
+        Threads(((EXP,),), outs=(1,)),
+        Hook(0, 0, within=(EXP,)),
+    ],
+)
+def test_an_op_counts_wherever_it_stands(step: Step) -> None:
+    entry = Known("ACC-01", "so", "https://x.y", ops=frozenset({"exp"}))
+    assert covers(entry, Program((X, step)))
+    assert not covers(Known("ACC-01", "so", "https://x.y", ops=frozenset({"log"})), Program((X, step)))

@@ -8,6 +8,7 @@ from functools import cached_property
 from gradlaws.conformance.known_failures.entry import ANY, Known
 from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import Symptom
+from gradlaws.conformance.language.nested_steps import flattened
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Leaf, Mode
 
@@ -24,11 +25,12 @@ def covers(entry: Known, program: Program | None, seen: Symptom | None = None) -
         return False
     if program is None:
         return not (entry.ops or entry.modes or entry.dtypes or entry.steps)
-    used = {step.op for step in program if isinstance(step, Apply | InPlace)}
-    entered = {step.kind for step in program if isinstance(step, Mode)}
-    held = {str(step.value.array.dtype) for step in program if isinstance(step, Leaf)}
+    steps = list(flattened(program))
+    used = {step.op for step in steps if isinstance(step, Apply | InPlace)}
+    entered = {step.kind for step in steps if isinstance(step, Mode)}
+    held = {str(step.value.array.dtype) for step in steps if isinstance(step, Leaf)}
     held |= {
-        value for step in program if isinstance(step, Apply) for key, value in step.params if key == "dtype"
+        value for step in steps if isinstance(step, Apply) for key, value in step.params if key == "dtype"
     }
     kinds = {type(step).__name__ for step in program}
     kinds |= {mark for mark in entry.steps & MARKS.keys() if MARKS[mark](program, seen or Symptom())}
