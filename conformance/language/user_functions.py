@@ -177,3 +177,9 @@ class ApplyFunction(Step):
 def gives_none(steps: Iterable[Step]) -> bool:
     """Whether a user-defined function has no gradient for an operand."""
     return any(isinstance(step, ApplyFunction) and None in step.function.gradients for step in steps)
+
+
+def passes_on(steps: Iterable[Step]) -> bool:
+    """Whether a user-defined function may be asked where another gives None: with zeros for what arrives, or not."""
+    functions = [step for step in steps if isinstance(step, ApplyFunction)]
+    return len(functions) > 1 and gives_none(functions)

@@ -21,7 +21,7 @@ from gradlaws.conformance.language.steps import (
     ZeroGrad,
 )
 from gradlaws.conformance.language.training import ON_GRADIENTS
-from gradlaws.conformance.language.user_functions import ApplyFunction, gives_none
+from gradlaws.conformance.language.user_functions import ApplyFunction, gives_none, passes_on
 from gradlaws.conformance.laws.breach import vanishes
 from gradlaws.conformance.whole_programs.culprit_step import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
@@ -61,16 +61,10 @@ def _gradient(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
         # Where the derivative is zero, an engine may as well send nothing.
         nothing = d.got is None and vanishes(d.want) and (before is None or before.grad is None)
         # What a gradient depends on with derivative zero is up to the engine.
-        beyond = d.want is None and not d.got.any() and (culprit.higher() or _passed_on(trial))
+        beyond = d.want is None and not d.got.any() and (culprit.higher() or passes_on(trial.program))
         if nothing or beyond or (d.got is None and also is not None and culprit.cleared(d.var)):
             return True
     return by_formula(trial, culprit, d.var)
-
-
-def _passed_on(trial: WholeTrial) -> bool:
-    """Whether a user-defined function may have been asked where nothing arrives: then it is given zeros."""
-    functions = sum(isinstance(step, ApplyFunction) for step in trial.program)
-    return functions > 1 and gives_none(trial.program)
 
 
 def _gradient_tracked(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
@@ -130,7 +124,7 @@ def _calls(trial: WholeTrial, d: Difference, culprit: Culprit) -> bool:
     if trial.silent(d.got, d.want):
         return True  # no gradient is as good as a gradient of zeros
     # A derivative may depend on more than it changes with, such as relu's on the result.
-    beyond = recording(trial.program.steps[: d.index]) or _passed_on(trial)
+    beyond = recording(trial.program.steps[: d.index]) or passes_on(trial.program)
     return not d.want and not any(x.any() for x in d.got) and beyond
 
 
