@@ -101,7 +101,7 @@ TABLE.add(
         shapes=lambda e: _EINSUM[e.pick(tuple(_EINSUM))],
         exact=True,
         dtypes="fc",
-        tags=frozenset({"view inside"}),
+        tags=frozenset({"strided", "view inside"}),
     ),
     Op(
         "matmul",
