@@ -38,7 +38,8 @@ class MicrogradBackend(Spelled):
         return version("micrograd")
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
-        return _boxed([Value(float(v)) for v in array.ravel()], array.shape)
+        # A Value computes as its number does: Python's float raises or turns complex where NumPy's has inf or NaN.
+        return _boxed([Value(v) for v in array.astype(np.float64).ravel()], array.shape)
 
     def numpy(self, x: Any) -> Array:
         plain = [v.data if isinstance(v, Value) else v for v in x.ravel()]

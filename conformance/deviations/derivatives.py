@@ -73,6 +73,18 @@ class ExtremaMultiplyMasks(Engine):
                 return parts
 
 
+@deviation
+class ReluMultipliesMask(Engine):
+    """Relu multiplies what comes in by 0 where it is flat: where that is not finite, NaN comes of it."""
+
+    @np.errstate(all="ignore")
+    def _pull(self, node: Node, g: Node) -> tuple[Node | None, ...]:
+        parts = super()._pull(node, g)
+        if node.row is None or node.row.name != "relu":
+            return parts
+        return tuple(part and part.inputs[0] * part.inputs[1] for part in parts)
+
+
 @np.errstate(all="ignore")
 def _slopes_of_angle(_: Any, __: Any, a: Any, b: Any) -> tuple[Any, Any]:
     squared = a * a + b * b
