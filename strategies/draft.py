@@ -182,6 +182,8 @@ class Draft:
             known, even = known and info.known, even and info.contiguous
         if (self.particular(row) and not known) or (not even and "contiguous" in row.tags):
             return None
+        if "own memory" in row.tags and any(info.base != v for info, v in zip(infos, inputs, strict=True)):
+            return None
         try:
             made = row(*values, **params)
         except (ValueError, IndexError, TypeError):

@@ -28,10 +28,14 @@ TWO = ("mul", "add", "mul", "sub")
 
 
 class Formulas:
-    """Ops over variables of their own, with what they hold as far as it is known."""
+    """Ops over variables of their own, with what they hold as far as it is known.
+
+    known: whether that is what the operands will hold; an op that is not defined everywhere needs to know.
+    """
 
     def __init__(self, b: Builder) -> None:
         self.b = b
+        self.known = True
         self.values: list[Array] = []
         self.ops: list[Apply] = []
 
@@ -45,6 +49,7 @@ class Formulas:
         row = TABLE[name]
         values = [self.values[v] for v in inputs]
         fits = name in self.b.vocabulary.ops and self.b.vocabulary.accepts(name, **params)
+        fits = fits and (self.known or not self.b.particular(row))
         if not fits or (row.domain is not None and not row.domain(*values, **params)):
             raise DeadEnd(f"{name} does not fit")
         made = np.asarray(row(*values, **params))
@@ -90,6 +95,7 @@ def applied(
     """
     entropy, made = b.entropy, Formulas(b)
     operands = [made.bind(b[v].value) for v in inputs]
+    made.known = all(b[v].known for v in inputs)
     computed: list[Var] = []
     for k in range(results):
         if entropy.chance(handed) and operands[k % len(operands)] not in computed:

@@ -9,6 +9,7 @@ from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.trace import Trace
+from gradlaws.conformance.language.aliasing import neighbours
 from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, InPlace, Var
@@ -48,6 +49,9 @@ def in_domain(program: Program, trace: Trace, kinks: bool = False) -> bool:
             held = {v: values[w] for v, w in zip(inner, outer, strict=True) if w in values}
             if len(held) == len(set(inner)) and not _computable(ops, held, kinks):
                 return False
+        if isinstance(step, InPlace):
+            for var in neighbours(program)[step.target]:
+                values.pop(var, None)  # which a whole program may not have looked at since
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
         for part in step.parts if isinstance(step, Threads) and not moment.skipped else ():
             met_ops = (s for s in part if isinstance(s, Apply) and all(v in values for v in s.inputs))

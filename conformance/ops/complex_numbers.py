@@ -74,7 +74,7 @@ TABLE.add(
         Composite(_as_complex),
         params=_pairs,
         exact=True,
-        tags=PART["tags"],
+        tags=PART["tags"] | {"contiguous", "own memory"},
     ),
     Op("conjugate", "torch.conj_physical({0})", Composite(lambda F, z: F.conj(z)), exact=True, **COMPLEX),
     Op(

@@ -136,12 +136,13 @@ class Op:
     many:    the result is a tuple.
     dtypes:  kinds of operand dtype accepted: f(loat), c(omplex), i(nteger), b(ool).
     exact:   free of rounding on short dyadic numbers.
-    tags:    `internal` (no program uses it), `contiguous` (wants operands laid out row by row), `strided` (its result
-             may not be), `integer result`, `view inside` (the result may be a view of what the op made for itself, so
-             that it may not be detached in place, and what a write does to it is an engine's own affair), `entangled`
-             (what is not finite may be refused, or spread to all elements), `arithmetic` (the derivative is defined at
-             infinities and NaN, too, as IEEE 754 defines products and quotients), `complex` (of complex numbers, or
-             makes some: only laws about these use it).
+    tags:    `internal` (no program uses it), `contiguous` (wants operands laid out row by row), `own memory` (wants
+             operands that are no views), `strided` (its result may not be laid out row by row), `integer result`,
+             `view inside` (the result may be a view of what the op made for itself, so that it may not be detached in
+             place, and what a write does to it is an engine's own affair), `entangled` (what is not finite may be
+             refused, or spread to all elements), `arithmetic` (the derivative is defined at infinities and NaN, too, as
+             IEEE 754 defines products and quotients), `complex` (of complex numbers, or makes some: only laws about
+             these use it).
     passive: operands that never get a gradient (masks), by position: a leaf used only so is not reached.
     """
 
