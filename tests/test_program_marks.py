@@ -83,6 +83,7 @@ MARKED: dict[str, tuple[Var | None, tuple[Step, ...], tuple[Step, ...]]] = {
     "detached_in_place": (1, (X, Y, DetachInPlace(1)), (X, Y, DetachInPlace(0))),
     "non_leaf": (1, (X, Y), (X, C)),
     "given_gradient": (None, (X, C, Backward((0,), (3,))), (X, Backward((0,)))),
+    "given_root": (0, (X, C, Backward((0,), (3,))), (X, Y, C, Backward((1,), (3,)))),
     "several_roots": (None, (X, Y, Backward((0, 1))), (X, Y, BACK)),
     "asked_root": (None, (X, Y, Grad((1,), (1,))), (X, Y, Grad((1,), (0,)))),
     "asked_twice": (None, (X, Y, Grad((1,), (0, 0))), (X, Y, Grad((1,), (0, 1)))),

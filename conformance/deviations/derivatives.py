@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -100,6 +100,34 @@ class Atan2DividesAtTheOrigin(Engine):
     @classmethod
     def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
         return super()._record(cls._DIVIDING if row.name == "atan2" else row, nodes, params)
+
+
+@deviation
+class TiesOfTwoGetNothing(Engine):
+    """Where the operands of maximum and minimum are equal, both get 0."""
+
+    _STRICT: ClassVar = {
+        "maximum": Elementwise(lambda F, y, a, b: ((a > b) * 1.0, (b > a) * 1.0)),
+        "minimum": Elementwise(lambda F, y, a, b: ((a < b) * 1.0, (b < a) * 1.0)),
+    }
+
+    @classmethod
+    def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        changed = replace(row, rule=cls._STRICT[row.name]) if row.name in cls._STRICT else row
+        return super()._record(changed, nodes, params)
+
+
+@deviation
+class LeakyReluIsFlatAtZero(Engine):
+    """The slope of leaky_relu at 0 is 0, whatever it is on either side."""
+
+    _FLAT = replace(
+        TABLE["leaky_relu"], rule=Elementwise(lambda F, y, x, slope: ((x > 0) + slope * (x < 0),))
+    )
+
+    @classmethod
+    def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        return super()._record(cls._FLAT if row.name == "leaky_relu" else row, nodes, params)
 
 
 def _every_so_many(_: Any, x: Any) -> Any:

@@ -38,6 +38,15 @@ def given(program: Program, _: Symptom) -> bool:
     return any(v is not None for step in calls_of(program) for v in step.gradients or ())
 
 
+def given_root(program: Program, seen: Symptom) -> bool:
+    """Whether the subject, or any tensor where none is named, is a root that is given a gradient argument."""
+    return any(
+        g is not None and seen.var in (None, root)
+        for step in calls_of(program)
+        for root, g in zip(step.roots, step.gradients or (), strict=False)
+    )
+
+
 def several_roots(program: Program, _: Symptom) -> bool:
     """Whether a backward, or `autograd.grad`, has several roots."""
     return any(len(step.roots) > 1 for step in calls_of(program))
