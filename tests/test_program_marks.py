@@ -78,6 +78,11 @@ MARKED: dict[str, tuple[Var | None, tuple[Step, ...], tuple[Step, ...]]] = {
     "untracked_target": (None, (X, C, InPlace("add_", 3, (0,))), (X, Y, C, InPlace("add_", 1, (3,)))),
     "leaf_write": (None, (X, InPlace("neg_", 0)), (X, Y, InPlace("neg_", 1))),
     "unrecorded_write": (None, (X, NO_GRAD, InPlace("neg_", 0)), (X, NO_GRAD, EXIT, InPlace("neg_", 0))),
+    "locked_write": (
+        None,
+        (X, Y, NO_GRAD, InPlace("neg_", 0)),
+        (X, NO_GRAD, InPlace("neg_", 0), EXIT, Y),
+    ),
     "write_after_backward": (None, (X, Y, BACK, InPlace("neg_", 1)), (X, Y, InPlace("neg_", 1), BACK)),
     "flag_after_use": (None, (X, Y, RequireGrad(0)), (X, RequireGrad(0), Y)),
     "detached_in_place": (1, (X, Y, DetachInPlace(1)), (X, Y, DetachInPlace(0))),

@@ -235,6 +235,17 @@ def write_after_backward(program: Program, _: Symptom) -> bool:
     return any(isinstance(step, InPlace) for step in program.steps[first:])
 
 
+def locked_write(program: Program, _: Symptom) -> bool:
+    """Whether an in-place op under no_grad writes to memory that a recorded op has used or made."""
+    used = set[Var]()
+    for step, off in zip(program, _unrecorded(program), strict=True):
+        if isinstance(step, InPlace) and off and step.target in used:
+            return True
+        if isinstance(step, Apply | InPlace) and not off:
+            used |= _kin(program, (*step.uses(), *step.outs))
+    return False
+
+
 def non_leaf(program: Program, seen: Symptom) -> bool:
     """Whether the subject was computed by an op."""
     made = {v for step in program if isinstance(step, Apply) for v in step.outs}
@@ -294,6 +305,9 @@ MARKS: dict[str, Relation] = {
     ),
     "leaf_write": Relation("a leaf that requires grad, or a view of one, is written to", leaf_write),
     "unrecorded_write": Relation("an in-place op under no_grad", under_no_grad(InPlace)),
+    "locked_write": Relation(
+        "an in-place op under no_grad on memory that a recorded op has used or made", locked_write
+    ),
     "write_after_backward": Relation("an in-place op after a backward", write_after_backward),
     "flag_after_use": Relation("requires_grad_() of a tensor that an op has used", flag_after_use),
     "detached_in_place": Relation("x.detach_()", about(DetachInPlace)),
