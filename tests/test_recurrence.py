@@ -41,7 +41,7 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[FreshProcesses]:
 def test_what_does_not_recur_is_a_failure_and_said(
     engine: str, subject: str, fresh: FreshProcesses, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    backend, effort = find(f"fickle:{engine}"), Effort(60, shrink=4.0 if engine == "AtFirst" else 0.5)
+    backend, effort = find(f"fickle:{engine}"), Effort(150, shrink=4.0 if engine == "AtFirst" else 0.5)
     result = judge_any(SUBJECTS[subject], backend, effort, fresh=fresh)
     assert result.verdict is Verdict.FAIL
     finding = result.finding

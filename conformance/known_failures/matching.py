@@ -58,7 +58,7 @@ class KnownFailures:
 
     def applying(self, capabilities: frozenset[str], version: str) -> KnownFailures:
         """The entries that are about an adapter with these capabilities, and about this release of the engine."""
-        return KnownFailures(
+        return type(self)(
             entry for entry in self.entries if entry.capabilities <= capabilities and entry.admits(version)
         )
 
