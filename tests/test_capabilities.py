@@ -14,6 +14,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.ops import TABLE
 
 GOOD = {Verdict.PASS, Verdict.UNSUPPORTED}
 
@@ -67,6 +68,11 @@ def test_an_engine_without_one_capability(lacking: str) -> None:
     assert {law: v for law, v in found.items() if v not in GOOD} == {}
     unsupported = {law for law, v in found.items() if v is Verdict.UNSUPPORTED}
     assert unsupported == {law.id for law in LAWS.values() if lacking in law.needs}
+
+
+def test_no_op_goes_by_the_name_of_a_capability() -> None:
+    """Laws name what they need of either kind in one set."""
+    assert TABLE.rows.keys() & CAPABILITIES.keys() == set()
 
 
 def test_the_smallest_engine() -> None:

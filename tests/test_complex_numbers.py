@@ -16,7 +16,7 @@ REAL = np.array([[0.75, -1.25], [2.0, 0.5]])
 Z, W = REAL + 1j * REAL[::-1], 0.5 - 1j * REAL
 #: By op, operands.
 CALLS: dict[str, tuple[Array, ...]] = {
-    "complex": (REAL, REAL[::-1]),
+    "from_parts": (REAL, REAL[::-1]),
     "view_as_complex": (REAL,),
     **{row.name: (Z,) for row in TABLE if "complex" in row.tags and row.dtypes == "c"},
     **dict.fromkeys(("mul", "div", "add", "sub"), (Z, W)),

@@ -111,7 +111,7 @@ _NUMPY_IN_PLACE: Mapping[str, str] = {
 }
 
 _NUMPY_OF_COMPLEX: Mapping[str, str] = {
-    "complex": "{0} + 1j * {1}",
+    "from_parts": "{0} + 1j * {1}",
     "real": "np.real({0})",
     "imag": "np.imag({0})",
     "view_as_real": "np.stack([np.real({0}), np.imag({0})], axis=-1)",

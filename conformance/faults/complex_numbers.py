@@ -94,7 +94,7 @@ class RealTakesTheSize(_Handing):
 class ImaginaryUpsideDown(_Handing):
     """Of a complex number made of two real ones, the second gets its gradient with the other sign."""
 
-    op = "complex"
+    op = "from_parts"
 
     def other(self, node: Node, k: int, part: Any) -> Any:
         return -part if k else part

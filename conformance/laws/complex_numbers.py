@@ -54,7 +54,7 @@ def up(b: Builder) -> tuple[Var, tuple[Var, ...]]:
     kind = b.entropy.below(3)
     if kind == 0 or (kind == 1 and not b.has("view_as_complex")):
         parts = (b.leaf(shape), b.leaf(shape, tracked=b.entropy.chance(80)))
-        return int(b.must("complex", *parts)), parts
+        return int(b.must("from_parts", *parts)), parts
     if kind == 1:
         x = b.leaf((*shape, 2))
         return int(b.must("view_as_complex", x)), (x,)

@@ -36,7 +36,7 @@ def _as_real(F: Any, z: Any) -> Any:
 
 def _as_complex(F: Any, x: Any) -> Any:
     last = len(x.shape) - 1
-    return F.complex(F.select(x, dim=last, index=0), F.select(x, dim=last, index=1))
+    return F.from_parts(F.select(x, dim=last, index=0), F.select(x, dim=last, index=1))
 
 
 def _size(F: Any, z: Any) -> Any:
@@ -50,7 +50,7 @@ def _off_the_cut(z: Array) -> bool:
 
 TABLE.add(
     Op(
-        "complex",
+        "from_parts",
         "torch.complex({0}, {1})",
         RealLinear(lambda F, g: (F.real(g), F.imag(g))),
         lambda a, b: a + 1j * b,
@@ -59,8 +59,8 @@ TABLE.add(
         exact=True,
         tags=frozenset({"complex"}),
     ),
-    Op("real", "torch.real({0})", RealLinear(lambda F, g: (F.complex(g, _zero(F, g)),)), np.real, **PART),
-    Op("imag", "torch.imag({0})", RealLinear(lambda F, g: (F.complex(_zero(F, g), g),)), np.imag, **PART),
+    Op("real", "torch.real({0})", RealLinear(lambda F, g: (F.from_parts(g, _zero(F, g)),)), np.real, **PART),
+    Op("imag", "torch.imag({0})", RealLinear(lambda F, g: (F.from_parts(_zero(F, g), g),)), np.imag, **PART),
     Op(
         "view_as_real",
         "torch.view_as_real({0})",
