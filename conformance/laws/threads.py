@@ -90,7 +90,7 @@ def elsewhere(b: Builder) -> None:
         in_threads(b, lambda root=root: b.backward(computed(b, x) if root is None else root))  # type: ignore[misc]
 
 
-@law("MT-06", RACES, elsewhere, needs=("threads",), after=("ACC-01", "MT-01"))
+@law("MT-06", RACES, elsewhere, needs=("threads",), after=("ACC-01", "NONE-06", "MT-01"))
 def a_backward_elsewhere_adds_to_the_same_gradient(t: Trial) -> None:
     """A backward in another thread adds to the .grad that every thread sees."""
     gradients(t)
