@@ -30,6 +30,7 @@ def in_domain(program: Program, trace: Trace, kinks: bool = False) -> bool:
     kinks: whether that includes values at which it has no derivative but a choice of subgradients.
     """
     values: dict[Var, Array] = {}
+    aliases = neighbours(program) if any(isinstance(step, InPlace) for step in program) else {}
     for step, moment in zip(program, trace, strict=True):
         if isinstance(step, Apply | InPlace) and not moment.skipped:
             row = TABLE[step.op] if isinstance(step, Apply) else INPLACE[step.op].row
@@ -50,7 +51,7 @@ def in_domain(program: Program, trace: Trace, kinks: bool = False) -> bool:
             if len(held) == len(set(inner)) and not _computable(ops, held, kinks):
                 return False
         if isinstance(step, InPlace):
-            for var in neighbours(program)[step.target]:
+            for var in aliases[step.target]:
                 values.pop(var, None)  # which a whole program may not have looked at since
         values.update((v, seen.value) for v, seen in moment.seen.items() if seen.value is not None)
         for part in step.parts if isinstance(step, Threads) and not moment.skipped else ():
