@@ -233,7 +233,7 @@ def ask(b: Builder, cast: Cast) -> None:
         chosen["allow_unused"] = True
     elif kind == 2 and b.has("materialize_grads"):
         chosen["materialize_grads"] = True
-        chosen["allow_unused"] = True
+        chosen |= {"allow_unused": True} if b.has("allow_unused") else {}
     inputs = tuple(receiver(b, cast, 25) for _ in range(1 + b.entropy.below(3)))
     outs = b.grad(tuple(roots), inputs, **chosen)
     for var in outs:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from lacking_engines import ELSEWHERE, engine_without
+from thinning import every
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.documented.examples import EXAMPLES
 from gradlaws.conformance.engines.adapter_check import check
 from gradlaws.conformance.engines.backend import CAPABILITIES, Backend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.suite.example_verdict import judge_example
 
 GOOD = {Verdict.PASS, Verdict.UNSUPPORTED}
 
@@ -53,21 +58,34 @@ def verdicts(backend: Backend, examples: int) -> dict[str, Verdict]:
     return {law.id: judge(law, backend, Effort(examples, shrink=0.0)).verdict for law in LAWS.values()}
 
 
-@pytest.mark.parametrize("lacking", CAPABILITIES)
-def test_an_engine_without_one_capability(lacking: str) -> None:
-    class Without(ReferenceBackend):
-        name = f"without {lacking}"
-        withheld = frozenset({lacking})
+def withholding(capability: str, start: int) -> dict[str, str]:
+    """What goes wrong on an engine that has all but this: examples, and laws (every twelfth, unless all are asked)."""
+    backend = engine_without(capability)()
+    assert check(backend) == []
+    wrong: dict[str, str] = {}
+    nothing = KnownFailures()
+    for example in EXAMPLES.values():
+        result = judge_example(example, backend, nothing)
+        wrong |= {} if result.verdict in GOOD else {example.id: f"{result.verdict} {result.message}"}
+    for law in LAWS.values():
+        if capability in law.needs:
+            assert judge(law, backend, Effort(1)).verdict is Verdict.UNSUPPORTED
+    for identity in every(12, LAWS, start):
+        result = judge(LAWS[identity], backend, Effort(12, shrink=0.0))
+        wrong |= {} if result.verdict in GOOD else {identity: f"{result.verdict} {result.message}"}
+    return wrong
 
-        def __getattribute__(self, attribute: str) -> Any:
-            if attribute == lacking:
-                raise AssertionError(f"{lacking} is used, but not claimed")
-            return super().__getattribute__(attribute)
 
-    found = verdicts(Without(), 6)
-    assert {law: v for law, v in found.items() if v not in GOOD} == {}
-    unsupported = {law for law, v in found.items() if v is Verdict.UNSUPPORTED}
-    assert unsupported == {law.id for law in LAWS.values() if lacking in law.needs}
+@pytest.mark.parametrize("capability", [c for c in CAPABILITIES if c not in ELSEWHERE])
+def test_what_is_withheld_is_asked_of_nobody(capability: str) -> None:
+    """An engine that has all but one capability, and does in its place what engines do that lack it."""
+    assert withholding(capability, [*CAPABILITIES].index(capability)) == {}
+
+
+@pytest.mark.parametrize("law", ["LIFE-09", "ROOT-05", "ROOT-09", "CPLX-03", "HO-11", "HOOK-01"])
+def test_where_the_root_is_weighted_no_argument_is_refused(law: str) -> None:
+    result = judge(LAWS[law], engine_without("gradient_argument")(), Effort(60, shrink=0.0))
+    assert result.verdict in GOOD, result.message
 
 
 def test_no_op_goes_by_the_name_of_a_capability() -> None:

@@ -9,6 +9,7 @@ import pytest
 from thinning import every
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.documented.examples import EXAMPLES
 from gradlaws.conformance.engines.conventions import (
     MEANING,
     PYTORCH,
@@ -21,7 +22,9 @@ from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.suite.example_verdict import judge_example
 
 DEVIATIONS = [
     pytest.param(name, value, id=f"{name}={value}") for name, vs in conventions().items() for value in vs[1:]
@@ -79,14 +82,19 @@ def explained(law: str, causes: frozenset[str]) -> bool:
 def test_who_does_as_declared(name: str, value: str) -> None:
     """Judged as declared nothing fails; as PyTorch, the laws that are listed fail, and what builds on them.
 
-    All laws that a convention touches are tried, and of the others a fourth, another one for the next convention.
+    All examples are tried, all laws that a convention touches, and of the others a tenth, another one for the next
+    convention.
     """
     dialect = deviating(name, value)
     backend = Speaker(dialect, dialect)
     touched = TOUCHED[name, value]
     wrong = {}
     start = [case.id for case in DEVIATIONS].index(f"{name}={value}")
-    for law in dict.fromkeys((*touched, *every(4, LAWS, start))):
+    for example in EXAMPLES.values():
+        shown = judge_example(example, backend, KnownFailures())
+        if shown.verdict not in (Verdict.PASS, Verdict.DECLARED) or shown.waived not in ((), (name,)):
+            wrong[example.id] = f"{shown.verdict} {shown.message}"
+    for law in dict.fromkeys((*touched, *every(10, LAWS, start))):
         examples = 50 if law in touched else 25
         result = judged(backend, law, examples)
         if dialect.presupposing(law):
@@ -109,6 +117,16 @@ def test_who_declares_and_does_not(name: str, value: str) -> None:
     found = {law: judged(backend, law) for law in sorted(TOUCHED[name, value])}
     assert {law for law, r in found.items() if r.verdict is Verdict.FAIL}
     assert {law: r.message for law, r in found.items() if r.verdict is Verdict.DECLARED} == {}
+
+
+@pytest.mark.parametrize(("name", "value"), DEVIATIONS)
+def test_who_does_otherwise_and_declares_nothing_breaks_the_example(name: str, value: str) -> None:
+    """An example that a declaration explains fails without it."""
+    speaks = deviating(name, value)
+    for example in EXAMPLES.values():
+        declared = judge_example(example, Speaker(speaks, speaks), KnownFailures()).verdict
+        silent = judge_example(example, Speaker(speaks, PYTORCH), KnownFailures()).verdict
+        assert (silent is Verdict.FAIL) is (declared is Verdict.DECLARED), example.id
 
 
 @pytest.mark.parametrize("key", [pytest.param(key, id="=".join(key)) for key in MEANING])

@@ -38,7 +38,7 @@ FEATURES: dict[str, str] = {
     "same_object": "reading .grad twice gives the same Python object",
     "lifetime": "tensors can be weakly referenced and are freed with their last reference",
     "threads": "tensors may be used from several threads",
-    "order": "operands of one op may be the same tensor, and roots may repeat",
+    "order": "roots may repeat, and one tensor may be several operands of a user-defined function",
     "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
     "gradient_argument": "the engine's backward takes one (claimed by all but adapters that weight the root instead)",
     "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",

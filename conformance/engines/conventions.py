@@ -9,7 +9,7 @@ Values at smooth points, shapes, dtypes and memory of its own are no conventions
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_type_hints
 
 from gradlaws.conformance.ops.kinks import KINKS
@@ -91,6 +91,13 @@ class Dialect:
         chosen = {name: value for name, value in values.items() if value != conventions()[name][0]}
         kinks = {f"kinks of {op}": e for op, e in dict(self.kinks).items() if e != KINKS[op].elements[0]}
         return chosen | kinks
+
+    def only(self, name: str) -> Dialect:
+        """PyTorch's dialect, but for one of the deviations."""
+        op = name.removeprefix("kinks of ")
+        return replace(
+            PYTORCH, **({"kinks": {op: dict(self.kinks)[op]}} if op != name else {name: getattr(self, name)})
+        )
 
     def touching(self, law: str) -> tuple[str, ...]:
         """The conventions whose declared deviations change what this law asserts."""

@@ -201,7 +201,7 @@ def unused_inputs_give_none(t: Trial) -> None:
 def materialized(b: Builder) -> None:
     """An unused input with materialize_grads=True, of whatever shape and dtype."""
     b.turn()
-    more: dict[str, Any] = {"allow_unused": True} if b.entropy.chance(50) else {}
+    more: dict[str, Any] = {"allow_unused": True} if b.has("allow_unused") and b.entropy.chance(50) else {}
     if b.entropy.chance(40):
         root, dtype = graph(b).root, b.entropy.pick(b.dtypes("f"))
         stranger = b.leaf(dtype=dtype)

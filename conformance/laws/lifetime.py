@@ -192,6 +192,8 @@ def failing(b: Builder) -> None:
         root = b.binary(root, b.leaf(b.partner(b.shape(root))))
     b.turn()
     b.backward(root)
+    if not b.has("gradient_argument"):
+        return  # an adapter that weights the root may take other shapes
     b.turn()
     wrong = b.data((*b.shape(root), 2), dtype=b.dtype(root))
     b.step(Backward((root,), (wrong,)))  # no engine can take a gradient of another shape

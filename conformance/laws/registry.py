@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gradlaws.conformance.engines.backend import Backend
 from gradlaws.strategies.builder import Builder
 
 Level = Literal["core", "full", "torch"]
@@ -52,6 +53,12 @@ class Law:
 
 
 LAWS: dict[str, Law] = {}
+
+
+def unasked(identity: str, backend: Backend) -> bool:
+    """Whether a law needs what the adapter withholds: then nobody says of this engine what the law demands."""
+    law = LAWS.get(identity)
+    return law is not None and not law.needs <= backend.capabilities.union(backend.ops())
 
 
 def law(

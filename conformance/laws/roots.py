@@ -161,7 +161,12 @@ def other_field(b: Builder) -> None:
         b.backward(root, again)
 
 
-@law("ROOT-05", f"{SOURCE}; test_gradient_edge_output", other_field, needs=("complex", "add"))
+@law(
+    "ROOT-05",
+    f"{SOURCE}; test_gradient_edge_output",
+    other_field,
+    needs=("complex", "add", "gradient_argument"),
+)
 def argument_is_complex_where_the_root_is(t: Trial) -> None:
     """A complex gradient argument for a real root is an error, and so is a real one for a complex root."""
     for at in t.raises("ROOT-05"):
@@ -265,7 +270,7 @@ def miscounted(b: Builder) -> None:
         b.backward(grown.root)
 
 
-@law("ROOT-09", BACKWARD, miscounted, needs=("backward_many",))
+@law("ROOT-09", BACKWARD, miscounted, needs=("backward_many", "gradient_argument"))
 def as_many_arguments_as_roots(t: Trial) -> None:
     """A list of gradient arguments that is longer or shorter than the list of roots is an error."""
     for at in t.raises("ROOT-09"):

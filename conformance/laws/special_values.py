@@ -75,7 +75,7 @@ def defined(row: Op) -> bool:
 
 def special_contents(b: Builder) -> None:
     """Rows on operands some of whose elements are infinite or NaN."""
-    b.wild = b.kinks = True
+    b.wild = True
     for here in sites(b, defined, lambda row, entropy: lambda x: strewn(entropy, x, percent=15)):
         end = b.entropy.pick(here.results)
         b.backward(end, weights(b, end))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.documented.script import Example
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.judgement.examination import follow
@@ -28,9 +30,10 @@ def judge_example(
     result = concluded(f"{example.id}-{example.name}", backend, seen)
     if seen.excuse is not None:
         result.known = f"{seen.excuse.law}: {result.known}"
-    waived = sorted({c for law in example.laws for c in backend.dialect.touching(law)})
-    if breaches and waived and standard.dialect == "declared" and _as_declared(example, backend):
-        result.verdict, result.waived, result.message = Verdict.DECLARED, tuple(waived), breaches[0]
+    if breaches and standard.dialect == "declared" and _as_declared(example, backend):
+        waived = _explaining(example, backend.dialect)
+        if waived:
+            result.verdict, result.waived, result.message = Verdict.DECLARED, waived, breaches[0]
     return result
 
 
@@ -52,3 +55,11 @@ def _as_declared(example: Example, backend: Backend) -> bool:
     except (Broken, EngineBroke):
         return False
     return True
+
+
+def _explaining(example: Example, dialect: Dialect) -> tuple[str, ...]:
+    """The declared deviations that alone have the reference do otherwise than the example; all, where none does."""
+    declared = tuple(dialect.deviations)
+    alone = {name: dialect.only(name) for name in declared}
+    found = tuple(name for name in declared if list(example.breaches(ReferenceBackend(alone[name]))))
+    return found or (declared if list(example.breaches(ReferenceBackend(dialect))) else ())
