@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--backend",
         action="append",
-        metavar="NAME|module:attribute",
+        metavar="NAME|module:attribute|exec:COMMAND",
         help="engine to verify; repeatable. Default: torch where it is installed, else reference",
     )
     group.addoption(

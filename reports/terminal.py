@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.gate import Decision, regressed
@@ -47,12 +48,13 @@ def failure(result: LawResult, record: Path | None = None) -> str:
 def again(result: LawResult, record: Path | None = None) -> str:
     """The command that runs just this again: from a record, or from what pytest remembers."""
     replay = result.finding.replay if result.finding else None
+    given = quote(result.given)
     if record is None:
         what = f"--replay {replay}" if replay else f"-k {result.law}"
-        return f"pytest --backend {result.given} {what}"
+        return f"pytest --backend {given} {what}"
     if replay:
         return f"gradlaws replay {replay} --record {record.name}"
-    return f"gradlaws run --backend {result.given} --laws {result.law}"
+    return f"gradlaws run --backend {given} --laws {result.law}"
 
 
 def table(view: View) -> list[str]:

@@ -167,12 +167,13 @@ class Draft:
     # -- ops --------------------------------------------------------------------------------------------------
 
     def apply(self, op: str, *inputs: Var, **params: Any) -> Any:
-        """Append an op; its result (a tuple where it has several), or None where it does not fit the values."""
+        """Append an op; its result (a tuple where it has several), or None where it does not fit, or is not there."""
         row = ROWS[op]
         infos = [self.info[v] for v in inputs]
         values = [info.value for info in infos]
         if (
-            not self._fits(row, values, params)
+            op not in self.vocabulary.ops
+            or not self._fits(row, values, params)
             or (len(values) > 1 and _mixed(row, values))
             or not self.vocabulary.accepts(op, **params)
         ):

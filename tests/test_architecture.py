@@ -33,6 +33,7 @@ WINGS: tuple[str, ...] = (
     "conformance.known_failures",
     "strategies",
     "conformance.execution",
+    "conformance.remote",
     "conformance.laws",
     "conformance.judgement",
     "conformance.whole_programs",
@@ -68,6 +69,13 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.ops",
         "conformance.language",
         "conformance.engines.backend",
+    ),
+    "conformance.remote": (
+        "conformance.entropy",
+        "conformance.ops",
+        "conformance.language",
+        "conformance.engines",
+        "conformance.execution",
     ),
     "conformance.documented": (
         "conformance.language",

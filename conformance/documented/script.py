@@ -10,7 +10,7 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import described
-from gradlaws.conformance.execution.interpreter import Interpreter
+from gradlaws.conformance.execution.planned_run import Plan, Wanted, followed
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, source
 from gradlaws.conformance.language.steps import Apply, Backward, InPlace, Leaf, Step, Var, literal
@@ -79,28 +79,31 @@ class Example:
 
     def breaches(self, backend: Backend) -> Iterator[str]:
         """Run the example; what is not as documented, in the words `after ...: x is ..., expected ...`."""
-        script, interpreter = self.script, Interpreter(backend)
-        try:
-            for index, step in enumerate(script.steps):
-                moment = interpreter.do(index, step)
-                line = source([step], backend.spellings)
-                if (moment.raised is not None) != (index in script.refused):
-                    got = "accepted" if moment.raised is None else f"raised {described(moment.raised)}"
-                    want = "an error" if index in script.refused else "no error"
-                    yield f"`{line}` {got}, expected {want}"
-                    return
-                for at, x, want_grad in script.grads:
-                    if at == index:
-                        seen = interpreter.look(interpreter.env[x]).grad
-                        if not _alike(seen, want_grad):
-                            yield f"after `{line}`: {name(x)}.grad is {_shown(seen)}, expected {want_grad}"
-                for at, x, want_value in script.values:
-                    if at == index:
-                        value = interpreter.look(interpreter.env[x]).value
-                        if not _alike(value, want_value):
-                            yield f"after `{line}`: {name(x)} is {_shown(value)}, expected {want_value}"
-        finally:
-            interpreter.close()
+        script, program = self.script, self.program
+        looks = [
+            Wanted(
+                tuple(x for at, x, _ in (*script.grads, *script.values) if at == index),
+                tuple(x for at, x, _ in script.values if at == index),
+            )
+            for index in range(len(program))
+        ]
+        for index, moment in enumerate(followed(program, Plan(looks, looks), backend)):
+            line = source([moment.step], backend.spellings)
+            if (moment.raised is not None) != (index in script.refused):
+                got = "accepted" if moment.raised is None else f"raised {described(moment.raised)}"
+                want = "an error" if index in script.refused else "no error"
+                yield f"`{line}` {got}, expected {want}"
+                return
+            for at, x, want_grad in script.grads:
+                if at == index:
+                    seen = moment.seen[x].grad
+                    if not _alike(seen, want_grad):
+                        yield f"after `{line}`: {name(x)}.grad is {_shown(seen)}, expected {want_grad}"
+            for at, x, want_value in script.values:
+                if at == index:
+                    value = moment.seen[x].value
+                    if not _alike(value, want_value):
+                        yield f"after `{line}`: {name(x)} is {_shown(value)}, expected {want_value}"
 
     def missing(self, backend: Backend) -> list[str]:
         """Capabilities and ops that the example needs and the engine does not have."""

@@ -48,6 +48,8 @@ def missing_methods(adapter: type[Backend]) -> str:
 
 def check(backend: Backend) -> list[Problem]:
     """What is wrong with the adapter; empty if nothing is. What does not end is the last that is looked at."""
+    if backend.elsewhere is not None:
+        return [Problem(*found) for found in backend.elsewhere.problems()]
     problems: list[Problem] = []
     try:
         with listening(), preparing(f"checking the adapter {_short(backend.name)}"):

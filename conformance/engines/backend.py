@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
+from gradlaws.conformance.engines.elsewhere import Elsewhere
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
@@ -42,10 +43,11 @@ FEATURES: dict[str, str] = {
     "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
     "gradient_argument": "the engine's backward takes one (claimed by all but adapters that weight the root instead)",
     "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",
+    "calls": "methods can be called one by one, not just as steps of whole programs (claimed unless withheld)",
     "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
 #: The features that an adapter has unless it withholds them.
-IMPLIED = frozenset({"constants", "gradient_argument", "ties", "stored"})
+IMPLIED = frozenset({"constants", "gradient_argument", "ties", "calls", "stored"})
 _CAPABILITIES: dict[str, str] = {}
 
 
@@ -91,6 +93,9 @@ class Backend:
 
     #: A statement in the engine's own API that stand-alone scripts begin with; empty for none.
     preamble: str = ""
+
+    #: What runs programs on the engine where that is in another process; None for this process.
+    elsewhere: Elsewhere | None = None
 
     #: What the engine does differently on purpose; judged as declared unless `--dialect torch` is given.
     dialect: Dialect = PYTORCH

@@ -20,6 +20,8 @@ from gradlaws.conformance.engines.time_limit import Endless
 
 GROUP = "gradlaws.backends"
 _ROOM = "gradlaws.conformance.adapters"
+#: What a command begins with that starts an engine's own process, and what speaks to it.
+EXEC, _REMOTE = "exec:", "gradlaws.conformance.remote.backend"
 #: The adapters that come with the suite; known also where the distribution is not installed.
 SHIPPED = {
     "autograd": f"{_ROOM}.autograd:AutogradBackend",
@@ -67,10 +69,13 @@ def default() -> str:
 
 
 def find(name: str) -> Backend:
-    """The backend of a name, or at `module:attribute` (a Backend, a subclass, or a function that makes one).
+    """The backend of a name, at `module:attribute`, or in the process that `exec:COMMAND` starts.
 
+    The attribute is a Backend, a subclass, or a function that makes one.
     Raises BackendError.
     """
+    if name.startswith(EXEC):
+        return _made(name, f"{_REMOTE}:connected", name[len(EXEC) :])
     if ":" in name:
         return _made(name, name)
     places = known()
@@ -87,19 +92,19 @@ def find(name: str) -> Backend:
     return _made(name, places[name])
 
 
-def _made(name: str, place: str) -> Backend:
+def _made(name: str, place: str, *arguments: str) -> Backend:
     given = name
     module, _, attribute = place.partition(":")
     if not module or not attribute:
         raise BackendError(f"backend {given!r}: write module:attribute, for example my_adapter:MyBackend")
     try:
         with listening(), preparing(f"importing the backend {given!r}"):
-            return _prepared(name, module, attribute, given)
+            return _prepared(name, module, attribute, given, *arguments)
     except Endless as error:
         raise BackendError(f"backend {given!r}: importing {module} did not end: {error}") from error
 
 
-def _prepared(name: str, module: str, attribute: str, given: str) -> Backend:
+def _prepared(name: str, module: str, attribute: str, given: str, *arguments: str) -> Backend:
     target = _attribute(_module(module, given), module, attribute, given)
     if isinstance(target, type) and not issubclass(target, Backend):
         raise BackendError(
@@ -108,7 +113,7 @@ def _prepared(name: str, module: str, attribute: str, given: str) -> Backend:
         )
     try:
         with contained():
-            backend = target() if callable(target) and not isinstance(target, Backend) else target
+            backend = target(*arguments) if callable(target) and not isinstance(target, Backend) else target
     except Unavailable as error:
         raise BackendError(f"backend {given!r}: {plain(str(error))}") from error
     except Exception as error:

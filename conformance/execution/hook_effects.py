@@ -9,6 +9,9 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
 
+#: What a hook was shown that was called without a gradient.
+NOTHING = np.array(None, dtype=object)
+
 
 class Interruption(Exception):
     """What a program raises on purpose: inside a grad mode, in a hook, in the backward of a user-defined function.

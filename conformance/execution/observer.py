@@ -124,6 +124,10 @@ class Observer:
                 grads[var] = self._grad(x)
             array = None if grads.get(var) is None else numpy(grads[var]) if known is None else known.grad
             trace.final[var] = Seen(numpy(x), array)
+        self.conclude(trace, grads)
+
+    def conclude(self, trace: Trace, grads: dict[Var, Any] | None = None) -> None:
+        """Write down what shares memory at the end, and whether all gradients were tensors; `grads` where read."""
         trace.foreign = self.foreign
         shared = self.sharing(grads=grads)
         trace.shared = None if shared is None else shared | self.lost

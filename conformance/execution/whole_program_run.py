@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -29,7 +31,17 @@ class Watched(Trace):
 
 
 def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Var, Var]]]:
-    """(views and detached tensors with what they were made from, pairs of tensors with memory of their own).
+    """(views and detached tensors with what they were made from, pairs of tensors with memory of their own)."""
+    views, own = memory_owners(program)
+    return views, _pairs(own)
+
+
+def _pairs(own: Sequence[Var]) -> list[tuple[Var, Var]]:
+    return [(a, b) for k, a in enumerate(own) for b in own[:k]]
+
+
+def memory_owners(program: Program) -> tuple[list[tuple[Var, Var]], list[Var]]:
+    """(views and detached tensors with what they were made from, tensors with memory of their own).
 
     Gradients that the program has got hold of are left out: whom they share memory with is a law of its own.
     """
@@ -54,8 +66,7 @@ def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Va
         elif isinstance(step, Leaf | Checkpoint):
             own += step.outs
     assigned = {step.source for step in program if isinstance(step, SetGrad)}
-    own = [v for v in own if v not in assigned]
-    return views, [(a, b) for k, a in enumerate(own) for b in own[:k]]
+    return views, [v for v in own if v not in assigned]
 
 
 class Watcher(Interpreter):
@@ -74,29 +85,31 @@ class Watcher(Interpreter):
             for var, x in self.env.items():
                 moment.seen[var] = self.look(x, value=False)
 
-    def together(self, program: Program) -> frozenset[tuple[Var, Var]] | None:
-        """Which variables share memory, of those of which it is known whether they do."""
-        if not {"shares_memory", "views"} <= self.has:
-            return None
-        env, shares = self.env, self.backend.shares_memory
-        views, own = memory_pairs(program)
-        return frozenset(
-            (a, b) for a, b in (*views, *own) if a in env and b in env and shares(env[a], env[b])
-        )
+
+def together(
+    run: Interpreter, views: Sequence[tuple[Var, Var]], own: Sequence[Var]
+) -> frozenset[tuple[Var, Var]] | None:
+    """Which of these variables share memory in the end of a run; None where the engine cannot tell."""
+    if not {"shares_memory", "views"} <= run.has:
+        return None
+    env, shares = run.env, run.backend.shares_memory
+    return frozenset(
+        (a, b) for a, b in (*views, *_pairs(own)) if a in env and b in env and shares(env[a], env[b])
+    )
 
 
 @np.errstate(all="ignore")
 def watch(program: Program, backend: Backend) -> Watched:
     """The trace of a whole program; what shares memory at its end, `final` empty."""
+    if backend.elsewhere is not None:
+        return cast(Watched, backend.elsewhere.watched(program))
     watcher = Watcher(backend)
     trace = Watched()
     try:
         for index, step in enumerate(program):
             trace.moments.append(watcher.do(index, step))
-        shared = watcher.sharing()
-        trace.shared = None if shared is None else shared | watcher.lost
-        trace.foreign = watcher.foreign
-        trace.together = watcher.together(program)
+        watcher.conclude(trace)
+        trace.together = together(watcher, *memory_owners(program))
     except BaseException as error:
         located(error, backend)
         raise

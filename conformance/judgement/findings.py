@@ -48,6 +48,9 @@ def failure_of(
         finding = Finding(error.law, error.thing, error.got, error.expected, step)
         return Failure(Verdict.FAIL, _with_program(finding, program, backend), str(error))
     said = str(error) if isinstance(error, EngineBroke) else described(error)
+    if isinstance(error, ProcessEnded):
+        verdict = Verdict.TIMEOUT if error.late else Verdict.CRASH
+        return Failure(verdict, death_of(law, program, backend, "endless" if error.late else "dead"), said)
     broke = BROKE[isinstance(error, ReferenceBroke)]
     finding = Finding(law, broke, said, "no error")
     return Failure(Verdict.ERROR, _with_program(finding, program, backend), said)

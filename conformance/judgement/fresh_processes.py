@@ -51,8 +51,8 @@ class FreshProcesses:
         self._met: frozenset[str] = frozenset()
 
     def know(self, backend: Backend) -> bool:
-        """Whether programs can be run on an engine: it must be known how it was asked for."""
-        return self.usable and bool(backend.given)
+        """Whether programs can be run on an engine: it must be known how it was asked for, and be of this process."""
+        return self.usable and bool(backend.given) and backend.elsewhere is None
 
     def error(self, backend: Backend, law: str, program: Program, standard: Standard) -> Exception | None:
         """What is wrong with a program before a law, in a process of its own."""

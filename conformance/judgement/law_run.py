@@ -134,7 +134,7 @@ class LawRun:
 
     def _in_stages(self, programs: list[Drawn], count: Count) -> None:
         """Run, believe, ask and excuse: each for all programs, so that caches stay warm."""
-        seen = [self._observed(data, program) for data, program in programs]
+        seen = self._all_observed(programs)
         for trace in seen:
             if not isinstance(trace, Exception):
                 count.coverage.note(trace)
@@ -155,6 +155,14 @@ class LawRun:
             except DeadEnd:
                 count.discarded += 1
         return programs
+
+    def _all_observed(self, programs: list[Drawn]) -> list[Trace | Exception]:
+        """The traces of programs: sent at once, where they run in another process."""
+        if (elsewhere := self.backend.elsewhere) is None:
+            return [self._observed(data, program) for data, program in programs]
+        return elsewhere.many(
+            [program for _, program in programs], False, lambda k: self.journal(self.law.id, programs[k][0])
+        )
 
     def _observed(self, data: bytes, program: Program) -> Trace | Exception:
         """The trace of a program, or how running it ended."""

@@ -1,15 +1,18 @@
-"""Programs as JSON, for records, the journal and replay."""
+"""Programs as JSON: readable, for records, the journal and replay; or exact, for engines in other processes."""
 
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from gradlaws.conformance.language import checkpoints, threads, training, user_functions
 from gradlaws.conformance.language import steps as language
+from gradlaws.conformance.language.exact_arrays import read, written
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Literal, Step
 from gradlaws.conformance.language.user_functions import Function
@@ -23,40 +26,70 @@ KINDS: dict[str, type[Step]] = {
 }
 
 
-def dumped(program: Program) -> list[dict[str, Any]]:
-    """The program as JSON-able data: one object per step, its kind under `step`."""
-    return [_step(step) for step in program]
+def dumped(program: Program, exact: bool = False) -> list[dict[str, Any]]:
+    """The program as JSON-able data: one object per step, its kind under `step`.
+
+    exact: arrays as bytes, and parameters as JSON instead of Python's literals (those that are tuples are named under
+        `tuples`).
+    """
+    return [_step(step, exact) for step in program]
 
 
 def loaded(data: list[dict[str, Any]]) -> Program:
-    """The program that `dumped` gave; raises ValueError for anything else."""
+    """The program that `dumped` gave, in either form; raises ValueError for anything else."""
     try:
         return Program(tuple(_unstep(dict(entry)) for entry in data))
     except (KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise ValueError(f"this is not a program written by gradlaws: {error}") from error
 
 
-def _step(step: Step | Function) -> dict[str, Any]:
-    entry: dict[str, Any] = {"step": type(step).__name__}
-    for field in fields(step):
-        value = getattr(step, field.name)
-        if field.name == "params":
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _step(step: Step | Function, exact: bool) -> dict[str, Any]:
+    kind: Any = type(step)
+    entry: dict[str, Any] = {"step": kind.__name__}
+    for name in _fields(kind):
+        value = getattr(step, name)
+        if name == "params":
+            if exact:
+                entry["params"] = {key: _parameter(v) for key, v in value}
+                if tuples := [key for key, v in value if isinstance(v, tuple)]:
+                    entry["tuples"] = tuples
+                continue
             value = repr(value)  # lists and tuples in parameters are not the same thing
         elif isinstance(value, Literal):
-            array = value.array
-            value = {"dtype": str(array.dtype), "shape": list(array.shape), "data": _numbers(array)}
+            value = written(value.array) if exact else _readable(value.array)
         elif isinstance(value, Function):
-            value = _step(value)
+            value = _step(value, exact)
         elif isinstance(value, tuple):
-            value = [_item(item) for item in value]
-        entry[field.name] = value
+            value = [_item(item, exact) for item in value]
+        entry[name] = value
     return entry
 
 
-def _item(item: Any) -> Any:
+def _item(item: Any, exact: bool) -> Any:
     if isinstance(item, tuple):
-        return [_item(part) for part in item]
-    return _step(item) if isinstance(item, Step) else item
+        return [_item(part, exact) for part in item]
+    return _step(item, exact) if isinstance(item, Step) else item
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    return [_parameter(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _unparameter(value: Any) -> Any:
+    if isinstance(value, dict):
+        return float(value["float"])
+    return [_unparameter(item) for item in value] if isinstance(value, list) else value
+
+
+def _readable(array: Any) -> dict[str, Any]:
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "data": _numbers(array)}
 
 
 def _numbers(array: Any) -> list[Any]:
@@ -67,13 +100,16 @@ def _numbers(array: Any) -> list[Any]:
 
 
 def _unstep(entry: dict[str, Any]) -> Any:
-    name = entry.pop("step")
+    name, tuples = entry.pop("step"), entry.pop("tuples", ())
     kind: Any = Function if name == Function.__name__ else KINDS.get(name)
     if kind is None:
         raise TypeError(f"{name!r} is no kind of step")
     made: dict[str, Any] = {}
     for field, value in entry.items():
-        if field == "params":
+        if field == "params" and isinstance(value, dict):
+            found = {key: _unparameter(v) for key, v in value.items()}
+            value = tuple((key, tuple(v) if key in tuples else v) for key, v in found.items())
+        elif field == "params":
             value = ast.literal_eval(value)
         elif isinstance(value, dict) and "step" in value:
             value = _unstep(dict(value))
@@ -92,6 +128,8 @@ def _unitem(item: Any) -> Any:
 
 
 def _literal(value: dict[str, Any]) -> Literal:
+    if "hex" in value:
+        return Literal(read(value))
     dtype = np.dtype(value["dtype"])
     numbers = [
         complex(v) if dtype.kind == "c" else float(v) if isinstance(v, str) else v for v in value["data"]

@@ -38,7 +38,7 @@ def creations(b: Builder) -> None:
 @law("LEAF-01", REQUIRES, creations, level="core", needs=("requires_grad",))
 def a_new_tensor_requires_grad_if_asked(t: Trial) -> None:
     """A new tensor requires grad exactly if that is asked for, or if it is made as a parameter."""
-    parameters = "parameter" in t.backend.capabilities
+    parameters = {"parameter", "calls"} <= t.backend.capabilities
     for at in t.succeeded(Leaf):
         var = at.step.outs[0]
         t.flag(at, var, "requires_grad")
@@ -178,6 +178,8 @@ def tracked_writes(b: Builder) -> None:
     b.turn()
     shape = b.shape(target)
     names = tuple(n for n in ("add_", "sub_", "mul_", "copy_", "set_item_") if b.has(n))
+    if not names:
+        raise DeadEnd("there is nothing to write with")
     op = b.entropy.pick(names)
     slot = op == "set_item_"
     if (slot and not shape) or not b.writable(target):

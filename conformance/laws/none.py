@@ -160,7 +160,7 @@ def vanishing(b: Builder) -> None:
     y = b.unary(x) if b.entropy.chance(40) else x
     b.turn()
     kind = b.entropy.below(6)
-    if kind == 1:
+    if kind == 1 and b.has("mul_scalar"):
         flat = b.apply("mul_scalar", y, value=0.0)
     elif kind == 2 and b.has("floor"):
         flat = b.apply("floor", y)
@@ -169,7 +169,7 @@ def vanishing(b: Builder) -> None:
     elif kind == 4 and b.has("where"):
         mask = b.data(b.shape(y), values=-b.entropy.below(2) * abs(b[y].value))
         flat = b.apply("where", mask, y, b.leaf(b.shape(y)))
-    elif kind == 5:
+    elif kind == 5 and b.has("mul"):
         flat = b.apply("mul", y, b.data(b.shape(y), values=0 * b[y].value))
     else:
         flat = b.apply("sub", y, y)

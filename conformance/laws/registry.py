@@ -85,7 +85,8 @@ def law(
         sentence = " ".join((check.__doc__ or "").split("\n\n")[0].split())
         if not sentence or not source:
             raise ValueError(f"law {identity} needs a sentence (its docstring) and a source")
-        needed = frozenset((*needs, "stored") if stored else needs)
+        told = ("stored",) * stored + ("calls",) * (leaning is None)
+        needed = frozenset((*needs, *told))
         LAWS[identity] = Law(identity, check.__name__, sentence, source, level, needed, check, leaning, after)
         return check
 

@@ -176,7 +176,10 @@ class Soak:
         clock = process_time()
         drawn = [self._draw(n) for n in numbers]
         clock = self._spent("draw", clock)
-        seen = [self._watch(n, program) for n, program in zip(numbers, drawn, strict=True)]
+        if (elsewhere := self.backend.elsewhere) is None:
+            seen = [self._watch(n, program) for n, program in zip(numbers, drawn, strict=True)]
+        else:
+            seen = elsewhere.many(drawn, True, lambda k: self.journal(numbers[k]))
         clock = self._spent("run", clock)
         trials = [self._predict(program, got) for program, got in zip(drawn, seen, strict=True)]
         clock = self._spent("predict", clock)

@@ -30,6 +30,7 @@ COMMANDS = {
     "known-failures": "write a list of known failures from a record, or check one",
     "soak": "run random whole programs until the time is up, and tell each finding once",
     "engines": "judge a set of engines, each in its own virtual environment, and show a table of all",
+    "serve": "serve an adapter to a runner in another process (--backend exec:...)",
     "laws": "list the laws, or show one with its source",
 }
 
