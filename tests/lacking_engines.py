@@ -216,8 +216,9 @@ class KeepsEverything(ReferenceBackend):
 
 for option in ("retain_graph", "create_graph", "inputs", "materialize_grads"):
     lacking(option)(without_option(option))
-#: Those that another test is about: an engine that stores nothing differentiates functions.
-ELSEWHERE = frozenset({"stored", "threads"})
+#: Those that another test is about: an engine that stores nothing differentiates functions; one whose methods cannot be
+#: called is in another process.
+ELSEWHERE = frozenset({"stored", "threads", "calls"})
 
 
 def engine_without(capability: str) -> type[ReferenceBackend]:

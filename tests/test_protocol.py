@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback import looped
 from thinning import every
 
+from gradlaws.conformance.documented.examples import EXAMPLES
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.discovery import BackendError, find
 from gradlaws.conformance.execution.interpreter import run
@@ -21,12 +23,14 @@ from gradlaws.conformance.judgement.draws import BATCHED, draw, drawn, start_of
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.exact_arrays import DTYPES, read, written
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.language.threads import Threads
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.remote.schema import faults
+from gradlaws.conformance.suite.example_verdict import judge_example
 from gradlaws.strategies.builder import DeadEnd
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_programs import whole_program
@@ -118,6 +122,14 @@ def test_an_engine_elsewhere_claims_what_it_claims_here(reference: Backend) -> N
 def test_exhibits_are_unsupported_not_passed(reference: Backend) -> None:
     result = judge(LAWS["VAL-17"], reference, Effort(5))
     assert (result.verdict, result.missing) == (Verdict.UNSUPPORTED, ("calls",))
+
+
+def test_the_reference_keeps_the_laws_and_examples_there_as_here() -> None:
+    there = looped(find("reference"))
+    verdicts = {law.id: judge(law, there, Effort(5, shrink=0.0)).verdict for law in every(4, LAWS.values())}
+    verdicts |= {one.id: judge_example(one, there, KnownFailures()).verdict for one in EXAMPLES.values()}
+    assert set(verdicts.values()) <= {Verdict.PASS, Verdict.UNSUPPORTED}, verdicts
+    assert sum(verdict is Verdict.UNSUPPORTED for verdict in verdicts.values()) < 8
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
