@@ -99,10 +99,12 @@ def _state() -> list[Callable[[], Any]]:
 def _code() -> Callable[[], None]:
     """What puts back functions and classes of ours that an engine has replaced by others."""
     ours = [vars(module) for name, module in list(sys.modules.items()) if name.startswith("gradlaws.")]
-    before = [(names, dict(names)) for names in ours]
+    before = [(names, dict(names), list(map(id, names.values()))) for names in ours]
 
     def put_code() -> None:
-        for names, then in before:
+        for names, then, identities in before:
+            if list(map(id, names.values())) == identities:
+                continue  # most modules, after most laws
             for name, value in then.items():
                 if isinstance(value, FunctionType | type) and names.get(name) is not value:
                     names[name] = value

@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import gradlaws
@@ -60,7 +60,7 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     """The verdict on a law."""
     law = law_of(result.law)
     assert law is not None, f"there is no law {result.law}"
-    data = asdict(replace(result, finding=None, more=[]))
+    data = {one.name: getattr(result, one.name) for one in fields(result)}  # asdict copies thousands of counts
     data["finding"] = None if result.finding is None else _finding(result.finding, law)
     data["more"] = [_finding(finding, law) for finding in result.more]
     return {
