@@ -160,3 +160,24 @@ def test_a_tensor_handed_through_twice_is_differentiable_in_both_or_neither() ->
         x = b.leaf()
         applied(b, (x, x), 2, handed=90, outs=("constant",))
         assert not any(isinstance(step, ApplyFunction) and step.contradictory for step in b.steps)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_operand_handed_through_is_saved_as_the_operand(name: str) -> None:
+    """Its formula answers with the operand, whatever arrives: the derivative of that is one, and asks nothing again."""
+    through = Function((0,), (), (0,), (1,), (), (0,))
+    program = Program(
+        (
+            Leaf(literal(np.array([1.0, 1.0])), True, outs=(0,)),
+            ApplyFunction(through, (0,), outs=(1,)),
+            Leaf(literal(np.array([1.0, 1.0])), False, outs=(2,)),
+            Grad((1,), (0,), (2,), create_graph=True, outs=(3,)),
+            Leaf(literal(np.array([1.0, 2.0])), False, outs=(4,)),
+            Backward((3,), (4,)),
+        )
+    )
+    with (backend := engine(name)).session():
+        trace = run(program, backend)
+    assert [moment.raised for moment in trace.moments] == [None] * len(program)
+    assert trace.final[0].grad is not None
+    assert trace.final[0].grad.tolist() == [1.0, 2.0]
