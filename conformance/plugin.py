@@ -215,6 +215,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whole programs first where worker processes share the tests: the longest item would keep one of them late."""
+    if KEY in config.stash and hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "whole_case" not in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """End the run, with what it has, where there is too little memory for the next law."""
     if KEY in item.config.stash and item.config.stash[KEY].stopped:
