@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.error_bounds import doubt
@@ -54,6 +56,12 @@ class FrozenLeafCallsBack(Engine):
         owners = {id(node.owner): node.owner for node in path if inputs is None and node.owner is not None}
         self._frozen = [x for x in owners.values() if not x.requires_grad]
         return seeded, path, receivers
+
+    def contributions(self, *args: Any, **options: Any) -> list[tuple[Tensor, Node]]:
+        """Nothing to a leaf whose hooks a backward that fails may have called all the same."""
+        found = super().contributions(*args, **options)
+        called = [x for x in self._frozen if x.post_hooks and x.grad is not None]
+        return found + [(x, Node(np.zeros_like(x.array))) for x in called]
 
     def backward(self, *args: Any, **options: Any) -> Sequence[Tensor] | None:
         done = super().backward(*args, **options)

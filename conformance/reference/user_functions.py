@@ -77,7 +77,7 @@ class UserFunctions(Backprop):
             if self.dialect.intermediates == "kept" and self.modes.enabled:
                 self._retaining.add(made[-1])
         own = dict(zip(map(id, results), made, strict=True))
-        own.update((id(x), x) for x in inputs)  # one that is handed through is saved as the operand that it is
+        own.update((id(x), x) for x in inputs)  # what is handed through is saved as the operand
         call.saved = self._saved(whole, [own.get(id(x), x) for x in saved])
         return made
 

@@ -60,7 +60,8 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     """The verdict on a law."""
     law = law_of(result.law)
     assert law is not None, f"there is no law {result.law}"
-    data = {one.name: getattr(result, one.name) for one in fields(result)}  # asdict copies thousands of counts
+    # `asdict` would copy thousands of counts.
+    data = {one.name: getattr(result, one.name) for one in fields(result)}
     data["finding"] = None if result.finding is None else _finding(result.finding, law)
     data["more"] = [_finding(finding, law) for finding in result.more]
     return {

@@ -6,7 +6,7 @@ where a list excuses it and what follows is contained (`listed_breaches`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from gradlaws.conformance.engines.backend import Backend
@@ -36,16 +36,21 @@ _UNSHARED = (".requires_grad", ".is_leaf", ".retains_grad")
 
 def compare(trial: WholeTrial) -> None:
     """Check everything; raises `Broken` with the law that is broken, `EngineBroke.law` where no law speaks of it."""
-    failed = [m.index for m in trial.got if m.raised is not None]
-    for difference in differences(trial):
-        last = len(trial.program) - 1
-        blame = Blame(trial.program, last if difference.index is None else difference.index, failed)
-        if unspecified(trial, difference, blame):
-            continue
+    for difference, blame in _specified(trial):
         error = _named(trial, difference, blame)
         if not _passed_over(trial, difference, error):
             error.difference = difference
             raise error
+
+
+def _specified(trial: WholeTrial) -> Iterator[tuple[Difference, Blame]]:
+    """The differences about which something is promised, and who may be blamed for them."""
+    failed = [m.index for m in trial.got if m.raised is not None]
+    for difference in differences(trial):
+        last = len(trial.program) - 1
+        blame = Blame(trial.program, last if difference.index is None else difference.index, failed)
+        if not unspecified(trial, difference, blame):
+            yield difference, blame
 
 
 def _named(trial: WholeTrial, d: Difference, blame: Blame) -> Broken:
@@ -80,7 +85,7 @@ def _explained(trial: WholeTrial, d: Difference, deviations: frozenset[str]) -> 
     if early is not None and (d.index is None or early < d.index):
         return False
     try:
-        return not any(e.like(d) for e in differences(other))
+        return not any(e.like(d) for e, _ in _specified(other))
     except Broken:  # memory is shared in the end, which is another matter
         return d.aspect is not Aspect.MEMORY
 
