@@ -55,7 +55,7 @@ def html(views: Sequence[View], decision: Decision | None = None) -> str:
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.filters.update(ratio=ratio, shown=_shown, link=_link, worst_of=worst_of)
+    environment.filters.update(ratio=ratio, shown=_shown, link=link, worst_of=worst_of)
     environment.globals.update(plural=plural, again=again, covered=covered, regressed=regressed)
     rows = _rows(views)
     return environment.from_string((page / "page.html.jinja").read_text("utf-8")).render(
@@ -117,6 +117,6 @@ def _shown(number: float) -> str:
     return f"{number:,.{2 if number < 10 else 0}f}"
 
 
-def _link(url: str) -> str:
+def link(url: str) -> str:
     """A link that may be followed; anything else, which a record may hold, leads nowhere."""
     return url if url.startswith(("https://", "http://")) else "#"
