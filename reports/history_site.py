@@ -11,14 +11,11 @@ Layout is in `page/`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.history import Defect, EngineHistory, plain_name, spans
-from gradlaws.reports.html import KINDS, link
+from gradlaws.reports.page_templates import source, templates
 from gradlaws.reports.record import LawResult
 from gradlaws.reports.view import BREAKS
 from gradlaws.reports.wording import plural, short
@@ -39,7 +36,7 @@ def write(histories: Sequence[EngineHistory], folder: Path) -> int:
     """Write the site into a folder, which is made; how many pages there are. Raises OSError."""
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "style.css").write_text(_page("page.css") + _page("history.css"), "utf-8")
+    (folder / "style.css").write_text(source("page.css") + source("history.css"), "utf-8")
     count = 0
     for name, text in pages(histories):
         (folder / name).write_text(text, "utf-8")
@@ -49,16 +46,8 @@ def write(histories: Sequence[EngineHistory], folder: Path) -> int:
 
 def pages(histories: Sequence[EngineHistory]) -> Iterator[tuple[str, str]]:
     """The pages, by their place in the site."""
-    environment = Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        loader=FunctionLoader(_page),
-    )
-    environment.filters.update(
-        link=link, plain=plain_name, short=short, kind=lambda verdict: KINDS.get(verdict, "pass")
-    )
+    environment = templates()
+    environment.filters.update(plain=plain_name, short=short)
     environment.globals.update(plural=plural, spans=spans, colours=COLOURS)
     by_law = _by_law(histories)
     yield (
@@ -95,7 +84,3 @@ def _by_law(histories: Sequence[EngineHistory]) -> dict[str, LawResult]:
 
 def _of(histories: Sequence[EngineHistory], law: str) -> list[Defect]:
     return [defect for history in histories for defect in history.defects if defect.law == law]
-
-
-def _page(name: str) -> str:
-    return (files("gradlaws.reports") / "page" / name).read_text("utf-8")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.gate import Decision, decide, regressed
+from gradlaws.reports.page_templates import source, templates
 from gradlaws.reports.record import LawResult
 from gradlaws.reports.terminal import again, covered
 from gradlaws.reports.view import BREAKS, Cause, Family, State, View, worst_of
@@ -51,16 +50,13 @@ class Row:
 def html(views: Sequence[View], decision: Decision | None = None) -> str:
     """The page."""
     decision = decision or decide(views)
-    page = files("gradlaws.reports") / "page"
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    environment.filters.update(ratio=ratio, shown=_shown, link=link, worst_of=worst_of)
+    environment = templates()
+    environment.filters.update(ratio=ratio, shown=_shown, worst_of=worst_of)
     environment.globals.update(plural=plural, again=again, covered=covered, regressed=regressed)
     rows = _rows(views)
-    return environment.from_string((page / "page.html.jinja").read_text("utf-8")).render(
-        style=Markup((page / "page.css").read_text("utf-8")),
-        behaviour=Markup((page / "page.js").read_text("utf-8")),
+    return environment.get_template("page.html.jinja").render(
+        style=Markup(source("page.css")),
+        behaviour=Markup(source("page.js")),
         views=views,
         decision=decision,
         kind={"green": "kept", "yellow": "known", "red": "broken"}[decision.colour],
@@ -115,8 +111,3 @@ def _script(cause: Cause, view: View) -> str:
 
 def _shown(number: float) -> str:
     return f"{number:,.{2 if number < 10 else 0}f}"
-
-
-def link(url: str) -> str:
-    """A link that may be followed; anything else, which a record may hold, leads nowhere."""
-    return url if url.startswith(("https://", "http://")) else "#"

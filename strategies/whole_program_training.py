@@ -55,5 +55,5 @@ def _trainable(b: Builder, cast: Cast, var: Var) -> bool:
     """Whether an optimizer may write to a tensor: a leaf without views, which are another matter."""
     info = b[var]
     alone = not any(x is not info and x.base == info.base and x.kin == info.kin for x in b.info.values())
-    plain = info.leaf and not info.sealed and info.value.dtype.kind == "f"
+    plain = info.leaf and not (info.sealed or b[info.base].sealed) and info.value.dtype.kind == "f"
     return var in cast and plain and alone and info.base not in cast.retained

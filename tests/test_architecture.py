@@ -94,7 +94,7 @@ ONLY: dict[str, tuple[str, ...]] = {
 GUESTS = {
     "torch": tuple(f"conformance.adapters.{name}" for name in ("torch", "torch_compile", "torch_devices")),
     "pytest": ("conformance.plugin", "conformance.suite", "commands.pytest_driver"),
-    "jinja2": ("reports.html",),
+    "jinja2": ("reports.page_templates",),
     "hypothesis": ("strategies", "conformance.judgement.law_run", "conformance.plugin", "conformance.suite"),
 }
 
