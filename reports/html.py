@@ -11,6 +11,7 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.gate import Decision, decide, regressed
 from gradlaws.reports.page_templates import source, templates
+from gradlaws.reports.reach import Cell, Reach
 from gradlaws.reports.record import LawResult
 from gradlaws.reports.terminal import again, covered
 from gradlaws.reports.view import BREAKS, Cause, Family, State, View, worst_of
@@ -52,7 +53,9 @@ def html(views: Sequence[View], decision: Decision | None = None) -> str:
     decision = decision or decide(views)
     environment = templates()
     environment.filters.update(ratio=ratio, shown=_shown, worst_of=worst_of)
-    environment.globals.update(plural=plural, again=again, covered=covered, regressed=regressed)
+    environment.globals.update(
+        plural=plural, again=again, covered=covered, regressed=regressed, reach=Reach.of, square=_square
+    )
     rows = _rows(views)
     return environment.get_template("page.html.jinja").render(
         style=Markup(source("page.css")),
@@ -74,6 +77,15 @@ def html(views: Sequence[View], decision: Decision | None = None) -> str:
         known=Verdict.KNOWN,
         unsupported=Verdict.UNSUPPORTED,
     )
+
+
+def _square(cell: Cell) -> Markup:
+    """A square of a picture, as dark as its share, which it says in percent; empty where there is nothing to reach."""
+    if cell.share is None:
+        return Markup("<td></td>")
+    percent = round(100 * cell.share)
+    lacking = Markup(' title="{}"').format(cell.title) if percent < 100 else ""
+    return Markup('<td style="--share:{}%"{}>{}</td>').format(percent, lacking, percent)
 
 
 def _rows(views: Sequence[View]) -> list[Row]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.gate import Decision, decide, regressed
+from gradlaws.reports.reach import reaching
 from gradlaws.reports.terminal import again, cell, covered
 from gradlaws.reports.view import BREAKS, Cause, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio, short, some
@@ -88,6 +89,8 @@ def _engine(view: View) -> Iterator[str]:
         yield f"- declared otherwise than PyTorch: `{one.convention}` = `{one.value}`: {one.meaning}{behind}"
     if coverage := covered(view):
         yield f"- {coverage}"
+    if far := reaching(view):
+        yield f"- {far}"
     yield ""
     yield from _listed("Known failures", [(r.law, r.known) for r in view.known])
     excused = [

@@ -129,6 +129,7 @@ class Record:
     tried:    the laws that were to be tried.
     finished: whether the run came to its end.
     ops:      by op, {"programs": n, "dtypes": {dtype: n}, "orders": {order: n}}; empty in records that do not say.
+    reach:    by engine, what its programs reached; as in `gradlaws.conformance.reach.reached`.
     lines:    the lines themselves.
     """
 
@@ -150,6 +151,7 @@ class Record:
     finished: bool
     seconds: float
     ops: Mapping[str, Any]
+    reach: Mapping[str, Any]
     lines: tuple[dict[str, Any], ...] = field(repr=False)
 
     @property
@@ -220,15 +222,14 @@ def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
         footer is not None and footer.get("exit", int) in (0, 1),
         0.0 if footer is None else float(footer.get("seconds", int | float)),
         {} if footer is None else _ops(footer),
+        {} if footer is None else footer.objects("reach"),
         kept,
     )
 
 
 def _ops(footer: Line) -> dict[str, Any]:
-    found: dict[str, Any] = footer.get("ops", dict, {})
+    found = footer.objects("ops")
     for op, said in found.items():
-        if not isinstance(said, dict):
-            footer.refuse("ops")
         entry = Line(said, f"{footer.where}: ops: {op}")
         entry.get("programs", int)
         entry.counts("dtypes")

@@ -28,6 +28,8 @@ waived):
     footer:  results, verdicts {verdict: count}, exit (pytest's exit code; 2 if it was interrupted), seconds,
              ops {op: {programs, dtypes {dtype: programs} (of what the op gave), orders {highest order of a derivative
              through it: programs}}} (op by op, all backends together; no orders in earlier versions),
+             reach {backend: what its programs reached} (as in `gradlaws.conformance.reach.reached`, which is empty
+             where nothing was counted; left out by earlier versions),
              seal (SHA-256 of all bytes before the footer, and of the footer's line without seal)
 """
 
@@ -57,7 +59,11 @@ def headed(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def footer(
-    lines: Iterable[dict[str, Any]], exit_code: int, seconds: float, ops: dict[str, Any] | None = None
+    lines: Iterable[dict[str, Any]],
+    exit_code: int,
+    seconds: float,
+    ops: dict[str, Any] | None = None,
+    reach: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The last line; with pytest's exit code 0 or 1 the run came to its end."""
     verdicts = dict(sorted(Counter(line["verdict"] for line in lines).items()))
@@ -68,6 +74,7 @@ def footer(
         "exit": exit_code,
         "seconds": seconds,
         "ops": ops or {},
+        "reach": reach or {},
     }
 
 

@@ -56,6 +56,13 @@ class Line:
             self.refuse(key)
         return tuple(map(in_plain, found))
 
+    def objects(self, key: str) -> dict[str, dict[str, Any]]:
+        """An object of objects; empty where it is left out."""
+        found: dict[str, dict[str, Any]] = self.get(key, dict, {})
+        if not all(isinstance(one, dict) for one in found.values()):
+            self.refuse(key)
+        return found
+
     def counts(self, key: str, default: Any = _REQUIRED) -> dict[str, int]:
         """An object of numbers."""
         found: dict[str, int] = self.get(key, dict, default)

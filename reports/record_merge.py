@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gradlaws.conformance.reach.reached import joined
 from gradlaws.reports.record import Record, parsed
 from gradlaws.reports.record_file import SCHEMA, RecordError, footer, sealed
 
@@ -49,6 +50,7 @@ def merged(records: Sequence[Record]) -> tuple[str, Record]:
         max(codes, default=2),
         round(sum(record.seconds for record in records), 3),
         summed(r.ops for r in records),
+        reached({e["name"]: [r.reach.get(e["name"], {}) for r in records] for e in engines}),
     )
     lines = [head, *body, end]
     return sealed(lines), parsed(lines, "the merged record")
@@ -78,6 +80,12 @@ def _engines(records: Sequence[Record], heads: Sequence[dict[str, Any]]) -> list
             if other is not record:
                 raise RecordError(f"{other.name} and {record.name} both judge {name} on {backend}")
     return [engine for _, engine in found.values()]
+
+
+def reached(parts: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, Any]:
+    """What all parts of a run have reached, by engine; engines of which nothing is known are left out."""
+    whole = {name: joined(some) for name, some in parts.items()}
+    return {name: one for name, one in whole.items() if one}
 
 
 def summed(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from gradlaws.conformance.language.steps import Apply, Leaf, Literal, Step, Var
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.kinks import KINKS, kinked
 from gradlaws.conformance.ops.table import Constant, Elementwise, Params
+from gradlaws.conformance.reach.op_cells import special
+from gradlaws.conformance.reach.reached import Call
 from gradlaws.strategies.shapes import drawn_shape, partner_shape
 from gradlaws.strategies.vocabulary import Vocabulary
 
@@ -79,6 +81,8 @@ class Draft:
         self.wild = False
         #: Whether ops may be where they have no derivative but a choice of subgradients, which is a convention.
         self.kinks = False
+        #: The ops so far, as they were drawn; those of steps that were taken back included.
+        self.calls: list[Call] = []
         self._turn = 0
 
     def program(self) -> Program:
@@ -205,7 +209,10 @@ class Draft:
         )
         if row.alias and (row.alias == "maybe" or row.many):
             self.info[infos[0].base].sealed = infos[0].sealed = True
-        self.steps.append(Apply(op, inputs, tuple(params.items()), outs=outs))
+        step = Apply(op, inputs, tuple(params.items()), outs=outs)
+        homes = [info.base for info in infos]
+        self.calls.append(Call(len(self.steps), step, values, homes, special(values) if self.wild else 0))
+        self.steps.append(step)
         return outs if row.many else outs[0]
 
     def _result(self, row: Op, source: Info, value: Array, tracked: bool, even: bool, known: bool) -> Info:

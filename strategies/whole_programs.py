@@ -185,9 +185,16 @@ def whole_program(
     data: bytes, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST, mistakes: int = SHARE
 ) -> Program:
     """The whole program that some bytes decode to; few of them are stretched to as many as it takes."""
+    return whole_draft(data, vocabulary, least, most, mistakes).program()
+
+
+def whole_draft(
+    data: bytes, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST, mistakes: int = SHARE
+) -> Builder:
+    """The same with all that is known of how it came about."""
     b = Builder(Entropy(data if len(data) >= SIZE else stretched(data, SIZE)), vocabulary)
     interplay(b, least, most, mistakes)
-    return b.program()
+    return b
 
 
 def whole_programs(

@@ -25,6 +25,7 @@ WINGS: tuple[str, ...] = (
     "conformance.entropy",
     "conformance.ops",
     "conformance.language",
+    "conformance.reach",
     "conformance.engines",
     "conformance.reference",
     "conformance.adapters",
@@ -68,6 +69,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.entropy",
         "conformance.ops",
         "conformance.language",
+        "conformance.reach",
         "conformance.engines.backend",
     ),
     "conformance.remote": (
@@ -77,14 +79,11 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.engines",
         "conformance.execution",
     ),
-    "conformance.documented": (
-        "conformance.language",
-        "conformance.engines",
-        "conformance.execution",
-    ),
+    "conformance.documented": ("conformance.language", "conformance.engines", "conformance.execution"),
     "reports": (
         "conformance.judgement.verdict",
         "conformance.language",
+        "conformance.reach",
         "conformance.known_failures",
         "conformance.engines.conventions",
         "conformance.engines.exceptions",

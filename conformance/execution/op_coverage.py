@@ -22,8 +22,8 @@ class Coverage:
         self._met: Counter[frozenset[tuple[str, np.dtype[Any]]]] = Counter()
         self._orders: Counter[tuple[str, int]] = Counter()
 
-    def note(self, trace: Trace) -> None:
-        """Count one program that ran; what raised is no coverage."""
+    def note(self, trace: Trace) -> dict[str, int]:
+        """Count one program that ran; what raised is no coverage. The highest order of a derivative, by op."""
         met = set()
         for moment in trace.moments:
             step = moment.step
@@ -35,7 +35,9 @@ class Coverage:
                     met.add((step.op, seen.value.dtype))  # type: ignore[attr-defined]
         self._met[frozenset(met)] += 1
         ran = (moment.step for moment in trace.moments if moment.raised is None and not moment.skipped)
-        self._orders.update(differentiated(ran).items())
+        orders = differentiated(ran)
+        self._orders.update(orders.items())
+        return orders
 
     def covered(self) -> Covered:
         """The counts."""

@@ -36,8 +36,13 @@ def draw(data: bytes, start: int, number: int) -> bytes:
 
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:
     """The program that `data` decodes to under the law's leaning; raises DeadEnd."""
+    return built(law, vocabulary, data).program()
+
+
+def built(law: Law, vocabulary: Vocabulary, data: bytes) -> Builder:
+    """The same with all that is known of how it came about."""
     assert law.leaning is not None
     start, number = _TAIL.unpack_from(data, BATCHED) if len(data) == SIZE else (0, 0)
     builder = Builder(Entropy(stretched(data)), vocabulary, start + number)
     law.leaning(builder)
-    return builder.program()
+    return builder

@@ -77,7 +77,7 @@ def evidence(
     count = run.count
     return Evidence(
         (), count.programs, count.discarded, count.tally.assertions, count.tally.worst,
-        count.coverage.covered(), count.excuses.excused, count.excuses.entries,
+        count.coverage.covered(), count.reached.dumped(), count.excuses.excused, count.excuses.entries,
         failure=_small(run, run.failure, fresh) if run.failure is not None else None,
         standing=known.of(law.id), shown=list(count.excuses.shown),
     )  # fmt: skip

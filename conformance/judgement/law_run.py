@@ -15,7 +15,7 @@ from gradlaws.conformance.execution.garbage_collection import collected_later
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.op_coverage import Coverage
 from gradlaws.conformance.execution.trace import Trace
-from gradlaws.conformance.judgement.draws import BATCHED, draw, drawn, start_of
+from gradlaws.conformance.judgement.draws import BATCHED, built, draw, start_of
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import ask, show, trial_of
 from gradlaws.conformance.judgement.excuses import Excuses
@@ -24,6 +24,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Judge, Trial
+from gradlaws.conformance.reach.reached import Call, Reached
 from gradlaws.strategies.builder import DeadEnd
 from gradlaws.strategies.vocabulary import Vocabulary
 
@@ -31,10 +32,18 @@ from gradlaws.strategies.vocabulary import Vocabulary
 BATCH = 100
 FEW = 10  # of these are judged before all others are drawn
 MORE = 10  # are judged beyond the budget, as long as there was nothing for the law to look at
-#: What a program is drawn from, and the program.
-Drawn = tuple[bytes, Program]
+#: Of so many programs, in one it is counted which steps came together.
+COUNTED = 8
 #: Called with the law's id and each draw before it runs, so that a crash can be traced.
 Journal = Callable[[str, bytes], None]
+
+
+class Drawn(NamedTuple):
+    """A program, what it was drawn from, and its ops as they were drawn."""
+
+    data: bytes
+    program: Program
+    calls: list[Call]
 
 
 class Failing(NamedTuple):
@@ -58,6 +67,7 @@ class Count:
     programs: int = 0
     discarded: int = 0
     coverage: Coverage = field(default_factory=Coverage)
+    reached: Reached = field(default_factory=lambda: Reached(COUNTED))
 
 
 class LawRun:
@@ -135,13 +145,15 @@ class LawRun:
     def _in_stages(self, programs: list[Drawn], count: Count) -> None:
         """Run, believe, ask and excuse: each for all programs, so that caches stay warm."""
         seen = self._all_observed(programs)
-        for trace in seen:
+        for (_, program, calls), trace in zip(programs, seen, strict=True):
             if not isinstance(trace, Exception):
-                count.coverage.note(trace)
-        trials = [self._believed(program, got) for (_, program), got in zip(programs, seen, strict=True)]
+                orders = count.coverage.note(trace)
+                failed = [moment.raised is not None or moment.skipped for moment in trace.moments]
+                count.reached.note(program.steps, calls, failed, orders, watched=True)
+        trials = [self._believed(drawn.program, got) for drawn, got in zip(programs, seen, strict=True)]
         seen.clear()
         while programs:  # each is let go of while it is at hand
-            (data, program), trial = programs.pop(0), trials.pop(0)
+            (data, program, _), trial = programs.pop(0), trials.pop(0)
             self.journal(self.law.id, data)  # a law may run its program again
             self._settle(program, data, self._asked(trial, count), count)
 
@@ -151,7 +163,8 @@ class LawRun:
         while len(programs) < wanted and (number := next(numbers, None)) is not None:
             bits = draw(data, self.start, number)
             try:
-                programs.append((bits, drawn(self.law, self.vocabulary, bits)))
+                builder = built(self.law, self.vocabulary, bits)
+                programs.append(Drawn(bits, builder.program(), builder.calls))
             except DeadEnd:
                 count.discarded += 1
         return programs
@@ -159,9 +172,11 @@ class LawRun:
     def _all_observed(self, programs: list[Drawn]) -> list[Trace | Exception]:
         """The traces of programs: sent at once, where they run in another process."""
         if (elsewhere := self.backend.elsewhere) is None:
-            return [self._observed(data, program) for data, program in programs]
+            return [self._observed(data, program) for data, program, _ in programs]
         return elsewhere.many(
-            [program for _, program in programs], False, lambda k: self.journal(self.law.id, programs[k][0])
+            [drawn.program for drawn in programs],
+            False,
+            lambda k: self.journal(self.law.id, programs[k].data),
         )
 
     def _observed(self, data: bytes, program: Program) -> Trace | Exception:

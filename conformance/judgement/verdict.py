@@ -95,6 +95,7 @@ class Result:
     message:    the breach, or what else there is to say, in a line.
     known:      the listed reason, where the law fails as listed.
     covered:    by op, in how many programs it was and with which dtypes (`gradlaws.conformance.execution.op_coverage`).
+    reached:    what its programs reached (`gradlaws.conformance.reach.reached`).
     excused:    how many programs showed a known breach of another law, by law.
     entries:    how many programs each entry of the list excused, by `Known.label`.
     waived:     with DECLARED: the declared deviations that the law was judged by.
@@ -115,5 +116,6 @@ class Result:
     excused: dict[str, int] = field(default_factory=dict)
     entries: dict[str, int] = field(default_factory=dict)
     covered: dict[str, Any] = field(default_factory=dict)
+    reached: dict[str, Any] = field(default_factory=dict)
     waived: tuple[str, ...] = ()
     more: list[Finding] = field(default_factory=list)

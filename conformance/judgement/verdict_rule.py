@@ -19,7 +19,7 @@ class Evidence:
     """What programs have shown of a law, or of a documented example, or whole programs of an engine.
 
     missing:  what the law needs and the adapter does not claim.
-    programs, discarded, assertions, worst, covered, excused, entries: as in `Result`.
+    programs, discarded, assertions, worst, covered, reached, excused, entries: as in `Result`.
     failure:  how it failed, made small.
     excuse:   the entry of the list that covers the failure; none where listed failures are passed over beforehand.
     standing: the entries of the list that say that the law fails.
@@ -33,6 +33,7 @@ class Evidence:
     assertions: int = 0
     worst: float = 0.0
     covered: dict[str, Any] = field(default_factory=dict)
+    reached: dict[str, Any] = field(default_factory=dict)
     excused: Counter[str] = field(default_factory=Counter)
     entries: Counter[str] = field(default_factory=Counter)
     failure: Failure | None = None
@@ -48,6 +49,7 @@ def concluded(law: str, backend: Backend, seen: Evidence) -> Result:
         law, backend.name, Verdict.UNKNOWN,
         seen.programs, seen.assertions, seen.discarded, seen.worst,
         missing=seen.missing, excused=dict(seen.excused), entries=dict(seen.entries), covered=seen.covered,
+        reached=seen.reached,
     )  # fmt: skip
     entries = list(dict.fromkeys([*seen.standing, *seen.shown]))
     if seen.missing:

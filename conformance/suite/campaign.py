@@ -36,7 +36,7 @@ from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.output_paths import OutputPathError
 from gradlaws.reports.record import Record, parsed, result_of
 from gradlaws.reports.record_file import Recorder, RecordError, footer, headed
-from gradlaws.reports.record_merge import summed
+from gradlaws.reports.record_merge import reached, summed
 from gradlaws.reports.terminal import causes, failure, standing, table
 from gradlaws.reports.view import views
 
@@ -65,6 +65,7 @@ class Campaign:
         self.journal = Journal(folder, options.is_worker, config)
         self.lines: list[dict[str, Any]] = []
         self.covered: list[dict[str, Any]] = []
+        self.reached: dict[str, list[dict[str, Any]]] = {}
         #: Called with each line as it comes; for those who show progress.
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
@@ -196,6 +197,7 @@ class Campaign:
 
     def _take(self, line: dict[str, Any]) -> None:
         self.covered.append(line.pop("covered", {}))  # told in sum, in the footer
+        self.reached.setdefault(line["backend"], []).append(line.pop("reached", {}))
         self.lines.append(line)
         if self._recorder is not None:
             self._recorder.add(line)
@@ -217,7 +219,7 @@ class Campaign:
 
     def _footer(self) -> dict[str, Any]:
         seconds = round(time.perf_counter() - self._start, 3)
-        return footer(self.lines, self.exit_code, seconds, summed(self.covered))
+        return footer(self.lines, self.exit_code, seconds, summed(self.covered), reached(self.reached))
 
     def close(self) -> None:
         """Complete the record."""

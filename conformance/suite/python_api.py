@@ -23,7 +23,7 @@ from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.record import parsed
 from gradlaws.reports.record_file import footer, headed
-from gradlaws.reports.record_merge import summed
+from gradlaws.reports.record_merge import reached, summed
 from gradlaws.reports.view import View, views
 
 
@@ -61,9 +61,11 @@ def verify(
     head = headed(header([engine], selection, effort, "custom"))
     lines: list[dict[str, Any]] = []
     covered: list[dict[str, Any]] = []
+    far: list[dict[str, Any]] = []
 
     def took(line: dict[str, Any]) -> None:
         covered.append(line.pop("covered", {}))
+        far.append(line.pop("reached", {}))
         lines.append(line)
         if progress is not None:
             progress(line)
@@ -73,7 +75,8 @@ def verify(
     for law in (*selection.laws(), *selection.wholes()):
         took(result_line(judge_any(law, engine, effort, known), engine))
     failed = any(line["verdict"] not in ACCEPTABLE for line in lines)
-    end = footer(lines, int(failed), round(time.perf_counter() - start, 3), summed(covered))
+    seconds = round(time.perf_counter() - start, 3)
+    end = footer(lines, int(failed), seconds, summed(covered), reached({engine.name: far}))
     return views([parsed([head, *lines, end])])[0]
 
 

@@ -130,7 +130,7 @@ def judge_whole(
     missing = tuple(sorted(WHOLE.needs - backend.capabilities))
     if missing:
         return concluded(WHOLE.id, backend, Evidence(missing))
-    soak = Soak(backend, effort.seed, known, effort, effort.shrink, fresh=fresh, withheld=withheld)
+    soak = Soak(backend, effort.seed, known, effort, effort.shrink, fresh=fresh, withheld=withheld, one_in=1)
     if journal is not None:
         soak.journal = lambda number: journal(WHOLE.id, _NUMBER.pack(number))
     start = perf_counter()
@@ -139,6 +139,7 @@ def judge_whole(
     if soak.found:
         seen.failure = _failure([found.finding for found in soak.found.values()])
     seen.standing = _gone(soak)
+    seen.reached = soak.reached.dumped()
     result = concluded(WHOLE.id, backend, seen)
     result.more = [found.finding for found in soak.found.values() if found.finding is not result.finding]
     if result.verdict is Verdict.STALE:

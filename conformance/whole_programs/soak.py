@@ -25,8 +25,10 @@ from gradlaws.conformance.judgement.reruns import Small, reduced
 from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
+from gradlaws.conformance.language.derivative_orders import differentiated
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken, symptom_of
+from gradlaws.conformance.reach.reached import Call, Reached
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
 from gradlaws.conformance.whole_programs.likeness import skeleton
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
@@ -37,8 +39,9 @@ from gradlaws.conformance.whole_programs.shrinker import (
     fresh_shrinker,
 )
 from gradlaws.conformance.whole_programs.trial import WholeTrial
+from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.vocabulary import Vocabulary
-from gradlaws.strategies.whole_programs import LEAST, MOST, whole_program
+from gradlaws.strategies.whole_programs import LEAST, MOST, whole_draft, whole_program
 
 #: Programs that are drawn, run, predicted and compared together, so that caches stay warm.
 BATCH = 50
@@ -111,8 +114,14 @@ class Soak:
         lengths: tuple[int, int] = (LEAST, MOST),
         fresh: FreshProcesses | None = None,
         withheld: frozenset[str] = frozenset(),
+        one_in: int = 4,
     ) -> None:
-        """Begin; `fresh`: where what is found is run again, too; `withheld`: ops that programs shall not use."""
+        """Begin.
+
+        fresh:    where what is found is run again, too.
+        withheld: ops that programs shall not use.
+        one_in:   what is reached is counted in one of so many programs.
+        """
         self.backend = backend
         self.seed = seed
         self.known = about(backend, known)
@@ -124,6 +133,8 @@ class Soak:
         self._careful = careful_shrinker(backend, shrink, standard, self.known)
         self.auditor = WholeShrinker(backend, shrink, standard)
         self.tally = Tally()
+        self.one_in = one_in
+        self.reached = Reached()
         self.found: dict[str, Found] = {}
         #: Called before each program runs, with its number: what a crash leaves behind.
         self.journal: Callable[[int], None] = lambda number: None
@@ -174,13 +185,19 @@ class Soak:
     def _judged(self, numbers: Sequence[int], enough: int | None) -> int:
         """Draw, run, predict and compare; how many steps there were."""
         clock = process_time()
-        drawn = [self._draw(n) for n in numbers]
+        drafts = [self._draw(n) for n in numbers]
+        drawn = [draft.program() for draft in drafts]
         clock = self._spent("draw", clock)
         if (elsewhere := self.backend.elsewhere) is None:
             seen = [self._watch(n, program) for n, program in zip(numbers, drawn, strict=True)]
         else:
             seen = elsewhere.many(drawn, True, lambda k: self.journal(numbers[k]))
         clock = self._spent("run", clock)
+        for number, draft, program, got in zip(numbers, drafts, drawn, seen, strict=True):
+            if not number % self.one_in:
+                self._reached(draft.calls, program, got)
+        drafts.clear()
+        clock = self._spent("count", clock)
         trials = [self._predict(program, got) for program, got in zip(drawn, seen, strict=True)]
         clock = self._spent("predict", clock)
         breaches = [
@@ -200,8 +217,15 @@ class Soak:
         self.tally.seconds[part] = self.tally.seconds.get(part, 0.0) + now - since
         return now
 
-    def _draw(self, number: int) -> Program:
-        return whole_program(f"{self.seed}:{number}".encode(), self._vocabulary, *self.lengths)
+    def _draw(self, number: int) -> Builder:
+        return whole_draft(f"{self.seed}:{number}".encode(), self._vocabulary, *self.lengths)
+
+    def _reached(self, calls: list[Call], program: Program, got: Trace | Exception) -> None:
+        if isinstance(got, Exception):
+            return
+        failed = [moment.raised is not None or moment.skipped for moment in got.moments]
+        orders = differentiated(step for step, wrong in zip(program, failed, strict=True) if not wrong)
+        self.reached.note(program.steps, calls, failed, orders, watched=False)
 
     def _watch(self, number: int, program: Program) -> Trace | Exception:
         self.journal(number)

@@ -2,7 +2,8 @@
 
 Line 1 is the header: type `soak`, schema, gradlaws, backend, given, version, seed, strict, least, most. Then
 lines of type `finding` (see `as_line`), `again` (id and how often it
-came again), `death` (a program that ended the process: number, said, late), and `progress` (the tally). A soak that is
+came again), `death` (a program that ended the process: number, said, late), `progress` (the tally), and `reach` (what
+the programs have reached by the end, and what the engine has: reach, ops, capabilities). A soak that is
 resumed goes on after the last line of progress.
 """
 
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 from gradlaws.conformance.judgement.intermittence import Recurrence
 from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.language.serialization import dumped, loaded
+from gradlaws.conformance.reach.reached import Reached
 from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally
 
 SCHEMA = 1
@@ -74,6 +76,16 @@ class SoakFile:
             if found.times > 1:
                 self._add({"type": "again", "id": found.id, "times": found.times})
         self._add({"type": "progress", **_plain(soak.tally)})
+
+    def end(self, soak: Soak) -> None:
+        """Note what the soak has reached, an earlier one that it took up included."""
+        self.progress(soak)
+        self._add(
+            {
+                "type": "reach", "ops": sorted(soak.backend.ops()), "capabilities": sorted(soak.backend.capabilities),
+                "reach": soak.reached.dumped(),
+            }
+        )  # fmt: skip
 
     def died(self, death: Death, tally: bytes) -> None:
         """Note a program that ended the process, and how far that had come, as `reached` says; empty where unknown."""
@@ -166,6 +178,10 @@ def _take_up(soak: Soak, line: dict[str, Any]) -> None:
         for key in ("excused", "unreduced"):
             told[key] = Counter(told[key])
         soak.tally = Tally(**told)
+    elif line["type"] == "reach" and line["reach"]:
+        soak.reached = Reached()  # which goes on from what was noted last
+        with suppress(ValueError):  # counted by another version
+            soak.reached.take(line["reach"])
 
 
 def _deaths(lines: list[dict[str, Any]]) -> list[Death]:

@@ -207,7 +207,7 @@ class _Progress:
 
     def end(self) -> None:
         """Note the last of it."""
-        self.file.progress(self.soak)
+        self.file.end(self.soak)
         if self.terminal:
             print(file=sys.stderr)
 
