@@ -19,6 +19,10 @@ class DialectError(ValueError):
     """A declaration names a value that its convention does not have."""
 
 
+#: Elements of subdifferentials, by op.
+Elements = Mapping[str, str] | tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """The conventions of an engine; the first value of each is PyTorch's, and the default.
@@ -58,7 +62,7 @@ class Dialect:
     untracked_root: Literal["refused", "nothing"] = "refused"
     returns: Literal["None", "something"] = "None"
     complex_gradient: Literal["steepest ascent", "conjugate"] = "steepest ascent"
-    kinks: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    kinks: Elements = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinks", tuple(sorted(dict(self.kinks).items())))

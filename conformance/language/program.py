@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gradlaws.conformance.language.source import source
 from gradlaws.conformance.language.steps import Step, Var
 
 
@@ -23,6 +22,8 @@ class Program:
         return len(self.steps)
 
     def __str__(self) -> str:
+        from gradlaws.conformance.language.source import source  # who runs programs only needs none of it
+
         return source(self.steps)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:

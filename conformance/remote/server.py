@@ -8,9 +8,12 @@ import sys
 from typing import IO, Any
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.discovery import BackendError, find
 from gradlaws.conformance.execution.planned_run import followed
 from gradlaws.conformance.remote.messages import VERSION, error_out, program_in, trace_out
 
+#: The exit code where there is no such adapter.
+WRONG = 4
 #: What is asked of this harness.
 VERBS = ("hello", "run", "accepts")
 
@@ -88,3 +91,15 @@ def own_streams() -> tuple[IO[bytes], IO[bytes]]:
     os.close(nothing)
     sys.stdout = sys.stderr
     return questions, answers
+
+
+def served(adapter: str) -> int:
+    """Serve the adapter of a name, or at `module:attribute`; the exit code of the process."""
+    questions, answers = own_streams()
+    try:
+        backend = find(adapter)
+    except BackendError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG
+    serve(backend, questions, answers)
+    return 0
