@@ -77,6 +77,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="TOML list of what is known to fail, instead of the shipped one; repeatable",
     )
     group.addoption(
+        "--store",
+        metavar="DIR|redis://HOST",
+        help="keep failing programs there, for this and other machines and releases, and try first what failed before",
+    )
+    group.addoption(
         "--law-timeout",
         type=time_limit,
         default=300.0,
@@ -101,8 +106,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _wanted(config: pytest.Config) -> bool:
     """Whether this run asks for the suite: by an option, by --pyargs, or by a path."""
     option = config.option
-    asked = (option.backend, option.laws, option.shard, option.record, option.known_failures, option.replay)
-    if any(given is not None for given in (*asked, option.seed)):
+    asked = (
+        option.backend,
+        option.laws,
+        option.shard,
+        option.record,
+        option.known_failures,
+        option.replay,
+        option.store,
+    )
+    if any(given is not None for given in (*asked, option.seed, option.store)):
         return True
     for argument in config.args:
         place = argument.split("::")[0]

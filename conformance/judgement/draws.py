@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import struct
 import zlib
+from collections.abc import Iterable
 
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.vocabulary import Vocabulary
@@ -17,6 +21,8 @@ _TAIL = struct.Struct(">IH")
 #: Bytes that Hypothesis draws for a batch of programs; the rest of `SIZE` is the draw's own tail.
 BATCHED = SIZE - _TAIL.size
 _WORD = 0xFFFFFFFF
+#: How what stands for a program begins that was not drawn.
+_GIVEN = b"program:"
 
 
 def start_of(law: str, seed: int) -> int:
@@ -46,3 +52,15 @@ def built(law: Law, vocabulary: Vocabulary, data: bytes) -> Builder:
     builder = Builder(Entropy(stretched(data)), vocabulary, start + number)
     law.leaning(builder)
     return builder
+
+
+def standing_for(program: Program) -> bytes:
+    """What a journal has in the place of a draw where the program was not drawn, but failed in an earlier run."""
+    return (_GIVEN + hashlib.sha256(json.dumps(dumped(program)).encode()).digest())[:SIZE]
+
+
+def given(data: bytes, programs: Iterable[Program]) -> Program | None:
+    """The one of these programs that `data` stands for; None where it is a draw."""
+    if not data.startswith(_GIVEN):
+        return None
+    return next((program for program in programs if standing_for(program) == data), None)

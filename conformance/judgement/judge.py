@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -35,6 +36,7 @@ def judge(
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
     withheld: frozenset[str] = frozenset(),
+    first: Sequence[Program] = (),
 ) -> Result:
     """The verdict on one law.
 
@@ -42,6 +44,7 @@ def judge(
     journal: called with each law id and draw before it runs, so that a crash can be traced.
     fresh:   where a failing program is run again, too; None for nowhere else than here.
     withheld: ops of the engine that programs shall not use.
+    first:   programs that are judged before any is drawn: what failed before.
     """
     effort = effort or Effort()
     if missing := lacking(law, backend, effort):
@@ -49,7 +52,8 @@ def judge(
     known = about(backend, known)
     start = perf_counter()
     with backend.session():
-        result = concluded(law.id, backend, evidence(law, backend, effort, known, journal, fresh, withheld))
+        seen = evidence(law, backend, effort, known, journal, fresh, withheld, first)
+        result = concluded(law.id, backend, seen)
         touching = backend.dialect.touching(law.id) if effort.dialect == "declared" else ()
         if touching and result.verdict is Verdict.PASS:
             as_torch = replace(effort, dialect="torch", shrink=0.0)
@@ -70,9 +74,10 @@ def evidence(
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
     withheld: frozenset[str] = frozenset(),
+    first: Sequence[Program] = (),
 ) -> Evidence:
     """What the programs of the law show; the first that fails is made small."""
-    run = LawRun(law, backend, effort, known, journal, withheld)
+    run = LawRun(law, backend, effort, known, journal, withheld, first)
     run.go()
     count = run.count
     return Evidence(

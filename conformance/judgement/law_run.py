@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from gradlaws.conformance.execution.garbage_collection import collected_later
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.op_coverage import Coverage
 from gradlaws.conformance.execution.trace import Trace
-from gradlaws.conformance.judgement.draws import BATCHED, built, draw, start_of
+from gradlaws.conformance.judgement.draws import BATCHED, built, draw, standing_for, start_of
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import ask, show, trial_of
 from gradlaws.conformance.judgement.excuses import Excuses
@@ -85,13 +85,16 @@ class LawRun:
         known: KnownFailures,
         journal: Journal | None = None,
         withheld: frozenset[str] = frozenset(),
+        first: Sequence[Program] = (),
     ) -> None:
+        """Begin; `first`: programs that are judged before any is drawn."""
         self.law = law
         self.backend = backend
         self.effort = effort
         self.known = known
         self.journal: Journal = journal or (lambda law, draw: None)
         self.vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
+        self.first = first
         self.start = start_of(law.id, effort.seed)
         self.count = self._nothing()
         self.failure: Failing | None = None
@@ -101,6 +104,8 @@ class LawRun:
 
     def go(self) -> None:
         """Judge program after program, until the effort is spent or one fails."""
+        if self._fails_again():
+            return
         test = given(st.binary(min_size=BATCHED, max_size=BATCHED))(lambda data: self.batch(data))
         test = seed(self.start)(test)
         test = settings(
@@ -118,10 +123,19 @@ class LawRun:
             if self.failure is None:
                 raise
 
+    def _fails_again(self) -> bool:
+        """Judge what was given; whether a program of it fails."""
+        try:
+            self._in_stages([Drawn(standing_for(p), p, {}) for p in self.first], self.count)
+        except Exception:
+            if self.failure is None:
+                raise
+        return self.failure is not None
+
     def batch(self, data: bytes) -> None:
         """One test case of Hypothesis: several programs."""
         if self.failure is None:
-            count, most = self.count, self.effort.examples
+            count, most = self.count, self.effort.examples + len(self.first)
             wanted = min(BATCH, most - count.programs)
         else:  # Hypothesis runs a failing case once more, to see if it is stable: that counts for nothing
             count, most, wanted = self._nothing(), 0, BATCH

@@ -38,7 +38,7 @@ from gradlaws.reports.record import Record, parsed, result_of
 from gradlaws.reports.record_file import Recorder, RecordError, footer, headed
 from gradlaws.reports.record_merge import reached, summed
 from gradlaws.reports.terminal import causes, failure, standing, table
-from gradlaws.reports.view import views
+from gradlaws.reports.view import BREAKS, views
 
 #: Seconds after which a worker process is ended in which a law does not end in time, and cannot be ended otherwise.
 GRACE = 2.0
@@ -63,6 +63,7 @@ class Campaign:
         self.cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider takes it away
         folder = None if self.cache is None else Path(self.cache.mkdir("gradlaws"))
         self.journal = Journal(folder, options.is_worker, config)
+        self.journal.given = self._failed_before
         self.lines: list[dict[str, Any]] = []
         self.covered: list[dict[str, Any]] = []
         self.reached: dict[str, list[dict[str, Any]]] = {}
@@ -103,7 +104,8 @@ class Campaign:
                 if options.replay is not None:
                     return options.replay.judged(backend)
                 known = options.known[backend.name]
-                return judge_any(law, backend, options.effort, known, self.journal.write, self._fresh)
+                first = self._failed_before(backend, law.id)
+                return judge_any(law, backend, options.effort, known, self.journal.write, self._fresh, first)
         except LawTimeout:
             return timed_out(
                 case, self.journal.running(law, backend, options.effort.seed), options, self._examined
@@ -112,6 +114,9 @@ class Campaign:
             if not isinstance(error, EngineBroke) and not place_of(error, backend) and not starved(error):
                 raise  # a mistake of ours
             return broke(case, error, options)
+
+    def _failed_before(self, backend: Backend, law: str) -> list[Program]:
+        return [] if self.options.store is None else self.options.store.programs(backend, law)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -155,12 +160,16 @@ class Campaign:
                 faulthandler.cancel_dump_traceback_later()
 
     def line_of(self, result: Result) -> dict[str, Any]:
-        """The record's line about a result; a failing program is remembered for --replay."""
+        """The record's line about a result; failing programs are remembered for --replay, and in the store."""
         backend = next(b for b in self.options.backends if b.name == result.backend)
         line = result_line(result, backend)
         if result.finding is not None and result.finding.steps is not None:
             key = line["finding"]["replay"]
             remember(self.cache, key, result.law, result.finding, self.options.effort)
+        if self.options.store is not None and result.verdict in BREAKS:
+            for finding in (result.finding, *result.more):
+                if finding is not None and finding.steps is not None:
+                    self.options.store.remember(backend.name, result.law, finding.steps)
         return line
 
     def failure(self, line: dict[str, Any]) -> str:

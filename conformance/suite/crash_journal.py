@@ -10,11 +10,12 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.judgement.draws import SIZE, drawn
+from gradlaws.conformance.judgement.draws import SIZE, drawn, given
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.whole_programs.run_item import WHOLE, program_from
@@ -39,6 +40,8 @@ class Journal:
     """The journals of one run: this process's own, and (in the controller) those of the workers."""
 
     def __init__(self, folder: Path | None, is_worker: bool, config: Any) -> None:
+        #: What was given to be judged first, by engine and law.
+        self.given: Callable[[Backend, str], Sequence[Program]] = lambda backend, law: ()
         self._folder = folder
         self._map: mmap.mmap | None = None
         self._backend = self._latest = b""
@@ -83,16 +86,16 @@ class Journal:
                 return last
         return None
 
-    @staticmethod
-    def _last(data: bytes, law: Law, backend: Backend, seed: int) -> Last | None:
+    def _last(self, data: bytes, law: Law, backend: Backend, seed: int) -> Last | None:
         key = law.id.encode().ljust(_NAME, b"\0") + backend.name.encode()[:_NAME].ljust(_NAME, b"\0")
         if not data.startswith(key):
             return None
-        program = None
-        if law.id == WHOLE.id:
-            program = program_from(backend, seed, data[_HEAD : _HEAD + SIZE])
-        elif law.leaning is not None:
-            program = drawn(law, Vocabulary.of(backend), data[_HEAD : _HEAD + SIZE])
+        draw = data[_HEAD : _HEAD + SIZE]
+        program = given(draw, self.given(backend, law.id))
+        if program is None and law.id == WHOLE.id:
+            program = program_from(backend, seed, draw)
+        elif program is None and law.leaning is not None:
+            program = drawn(law, Vocabulary.of(backend), draw)
         why = data[_WHOLE - _WHY : _WHOLE].rstrip(b"\0").decode("utf-8", "replace")
         return Last(program, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0], why)
 

@@ -16,6 +16,7 @@ from gradlaws.conformance.known_failures.entry import KnownFailuresError
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
 from gradlaws.conformance.laws.whole_program_laws import LISTABLE
+from gradlaws.conformance.suite.program_store import ProgramStore, StoreError
 from gradlaws.conformance.suite.replay import Replay, ReplayError
 from gradlaws.conformance.suite.selection import Selection, SelectionError
 
@@ -36,6 +37,7 @@ class Settings:
     replay:    the one program that is run instead of all.
     timeout:   seconds that a law may take; 0 for as long as it likes.
     memory:    MiB that a process may take beyond what it has once the engine is loaded; 0 for any.
+    store:     where failing programs are kept; None for nowhere.
     workers:   worker processes of pytest-xdist; 0 where this process judges.
     is_worker: whether this is a worker process of pytest-xdist.
     """
@@ -48,6 +50,7 @@ class Settings:
     replay: Replay | None
     timeout: float
     memory: int
+    store: ProgramStore | None
     workers: int
     is_worker: bool
 
@@ -80,10 +83,11 @@ class Settings:
                 else None,
                 option.law_timeout,
                 option.memory_limit or 0,
+                None if option.store is None else ProgramStore.of(option.store),
                 len(getattr(option, "tx", None) or ()) if worker is None else 0,
                 worker is not None,
             )
-        except (BackendError, KnownFailuresError, ReplayError, SelectionError) as error:
+        except (BackendError, KnownFailuresError, ReplayError, SelectionError, StoreError) as error:
             raise SettingsError(str(error)) from error
 
 

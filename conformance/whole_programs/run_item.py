@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.judgement.draws import standing_for
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import examine
 from gradlaws.conformance.judgement.findings import BROKE, Failure, recurring
@@ -62,10 +64,11 @@ def judge_any(
     known: KnownFailures | None = None,
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
+    first: Sequence[Program] = (),
 ) -> Result:
     """The verdict on a law, or in whole programs where `WHOLE` is given; arguments as in `judge`."""
     start = perf_counter()
-    result = _judged(law, backend, effort, known, journal, fresh)
+    result = _judged(law, backend, effort, known, journal, fresh, first=first)
     if result.verdict in (Verdict.FAIL, Verdict.ERROR) and effort.shrink:
         with backend.session():
             _diagnose(result, law, backend, effort, known)
@@ -81,9 +84,10 @@ def _judged(
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
     withheld: frozenset[str] = frozenset(),
+    first: Sequence[Program] = (),
 ) -> Result:
     judged = judge_whole if law is WHOLE else partial(judge, law)
-    return judged(backend, effort, known, journal, fresh, withheld)
+    return judged(backend, effort, known, journal, fresh, withheld, first)
 
 
 def _diagnose(
@@ -119,6 +123,7 @@ def judge_whole(
     journal: Journal | None = None,
     fresh: FreshProcesses | None = None,
     withheld: frozenset[str] = frozenset(),
+    first: Sequence[Program] = (),
 ) -> Result:
     """The verdict on an engine in whole programs, ten for each that a law gets.
 
@@ -126,14 +131,18 @@ def judge_whole(
     journal: called with the id and the number of each program before it runs.
     fresh:   where a failing program is run again, too; None for nowhere else than here.
     withheld: ops of the engine that programs shall not use.
+    first:   programs that are judged before any is drawn: what failed before.
     """
     missing = tuple(sorted(WHOLE.needs - backend.capabilities))
     if missing:
         return concluded(WHOLE.id, backend, Evidence(missing))
     soak = Soak(backend, effort.seed, known, effort, effort.shrink, fresh=fresh, withheld=withheld, one_in=1)
     if journal is not None:
-        soak.journal = lambda number: journal(WHOLE.id, _NUMBER.pack(number))
+        soak.journal = lambda number: journal(
+            WHOLE.id, _NUMBER.pack(number) if number >= 0 else standing_for(first[number])
+        )
     start = perf_counter()
+    soak.again(first)
     tally = soak.run(effort.examples * FACTOR, enough=ENOUGH)
     seen = Evidence((), tally.programs, 0, tally.assertions, tally.worst, excused=tally.excused)
     if soak.found:

@@ -171,6 +171,14 @@ class Soak:
                 progress(self.tally)
         return self.tally
 
+    def again(self, programs: Sequence[Program]) -> None:
+        """Judge programs that failed before; they are numbered from the last, -1, backwards."""
+        with self.backend.session():
+            for number, program in enumerate(programs, -len(programs)):
+                error = self._compare(self._predict(program, self._watch(number, program)))
+                if error is not None:
+                    self.settle(number, program, error)
+
     def _batch(self, numbers: range, enough: int | None) -> None:
         # Whatever outlived a batch is looked at now and then: between batches there is hardly time for it.
         with collected_later(1 if numbers.stop // FULL == numbers.start // FULL else 2):
@@ -313,7 +321,7 @@ class Soak:
         if like is not None:
             self.found[like].times += 1
             return
-        found = Found(replay_id(finding.law, program), finding, number)
+        found = Found(replay_id(finding.law, program), finding, number if number >= 0 else None)
         self.add(found)
         self.tell(found)
 

@@ -44,6 +44,7 @@ OPTIONS = (
     "seed",
     "known_failures",
     "memory_limit",
+    "store",
 )
 
 
@@ -63,6 +64,11 @@ def declare(parser: ArgumentParser) -> None:
     add("--seed", type=int, metavar="N", help="chooses the programs; equal seeds give equal records")
     add("--known-failures", action="append", type=Path, metavar="FILE", help="what is known to fail (TOML)")
     add("--law-timeout", type=time_limit, metavar="SECONDS", help="a law that takes longer is a TIMEOUT")
+    add(
+        "--store",
+        metavar="DIR|redis://HOST",
+        help="keep failing programs there, and try first what failed before, here or elsewhere",
+    )
     add(
         "--memory-limit",
         type=count,

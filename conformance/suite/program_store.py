@@ -1,0 +1,81 @@
+"""Programs that failed, kept from run to run, and shared between machines and releases: they are tried first.
+
+A store is a database of examples as Hypothesis has them: a folder, or a Redis server. Its values are programs as JSON,
+under the name of the engine and the law before which they failed.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.serialization import dumped, loaded
+from gradlaws.conformance.language.steps import Apply, InPlace
+from gradlaws.reports.output_paths import check_folder
+
+#: How long Redis keeps a program that no run has met again.
+KEPT = timedelta(days=365)
+#: So many are tried of one law; which, their digests decide, as good as by lot.
+MOST = 100
+
+
+class StoreError(Exception):
+    """There is no such store; the message says what to do."""
+
+
+class ProgramStore:
+    """Failing programs by engine and law."""
+
+    def __init__(self, database: ExampleDatabase) -> None:
+        self.database = database
+
+    @classmethod
+    def of(cls, place: str) -> ProgramStore:
+        """The store in a folder, which may be new, or at `redis://HOST:PORT/DB`.
+
+        Raises StoreError, or OutputPathError for a folder that cannot be written.
+        """
+        if "://" in place:
+            return cls(_redis(place))
+        check_folder(Path(place), "--store")
+        return cls(DirectoryBasedExampleDatabase(place))
+
+    def programs(self, backend: Backend, law: str) -> list[Program]:
+        """What failed before a law on an engine of this name, as far as this release of it has the ops."""
+        has = frozenset(backend.ops())
+        found: list[Program] = []
+        for value in sorted(self.database.fetch(_key(backend.name, law))):
+            try:
+                program = loaded(json.loads(value))
+            except ValueError:
+                continue  # of a version of the suite that wrote otherwise
+            if all(step.op in has for step in program if isinstance(step, Apply | InPlace)):
+                found.append(program)
+        return found[:MOST]
+
+    def remember(self, backend: str, law: str, program: Program) -> None:
+        """Keep a failing program."""
+        self.database.save(_key(backend, law), json.dumps(dumped(program), sort_keys=True).encode())
+
+
+def _key(backend: str, law: str) -> bytes:
+    return f"gradlaws/{backend}/{law}".encode()
+
+
+def _redis(place: str) -> ExampleDatabase:
+    try:
+        from hypothesis.extra.redis import RedisExampleDatabase
+        from redis import Redis, RedisError
+    except ImportError as error:
+        raise StoreError(f"--store {place}: needs Redis' client: pip install redis") from error
+    try:
+        server = Redis.from_url(place)
+        server.ping()
+    except (RedisError, ValueError) as error:
+        raise StoreError(f"--store {place}: cannot be reached: {error}") from error
+    return RedisExampleDatabase(server, expire_after=KEPT)
