@@ -126,7 +126,7 @@ class LawRun:
     def _fails_again(self) -> bool:
         """Judge what was given; whether a program of it fails."""
         try:
-            self._in_stages([Drawn(standing_for(p), p, {}) for p in self.first], self.count)
+            self._in_stages([Drawn(standing_for(p), p, []) for p in self.first], self.count)
         except Exception:
             if self.failure is None:
                 raise
