@@ -54,6 +54,10 @@ STARTS: dict[str, Callable[[], None]] = {
     "greets": lambda: print("hello!"),
 }
 
+if kind == "boasts":
+    hello["capabilities"] += ["retain_grad", "no_grad"]
+    tiny.main()
+    sys.exit(0)
 if kind in STARTS:
     sys.stdin.readline()
     STARTS[kind]()

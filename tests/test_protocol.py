@@ -13,7 +13,9 @@ import pytest
 from loopback import looped
 from thinning import every
 
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.documented.examples import EXAMPLES
+from gradlaws.conformance.engines.adapter_check import check
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.discovery import BackendError, find
 from gradlaws.conformance.execution.interpreter import run
@@ -205,6 +207,19 @@ def test_who_does_not_introduce_itself_is_told(command: str, said: str) -> None:
     with pytest.raises(BackendError) as caught:
         find(command)
     assert said in str(caught.value)
+
+
+def test_a_harness_that_claims_what_it_has_not_is_told_step_by_step() -> None:
+    def without(line: bytes) -> bytes:
+        return line.replace(b'"grad": null', b'"no": null')
+
+    assert check(find(TINY)) == []
+    assert check(looped(ReferenceBackend())) == []
+    missing = [str(p) for p in check(find(f"{BAD} boasts"))]
+    assert [m.partition(":")[0] for m in missing] == ["retain_grad", "no_grad"]
+    assert all("this harness has no step" in m for m in missing)
+    wrong = {str(p) for p in check(looped(ReferenceBackend(), run=without))}
+    assert "Leaf: trace.moments[0].seen.0: 'grad' is a required property" in wrong
 
 
 def test_what_is_sent_and_answered_is_as_the_schema_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.remote.answers import Misspoken, Reader
 from gradlaws.conformance.remote.harness import Harness
+from gradlaws.conformance.remote.harness_check import problems
 from gradlaws.conformance.remote.messages import program_out
 from gradlaws.conformance.remote.schema import introduction
 
@@ -165,5 +166,8 @@ class RemoteEngine:
         return answer
 
     def problems(self) -> list[tuple[str, str]]:
-        """What is wrong with the process."""
-        return []
+        """What is wrong with the process: (what was tried, what is wrong with the answer)."""
+        return problems(self._backend, self._asked, self._reader.trace)
+
+    def _asked(self, program: Program, plan: Plan) -> Any:
+        return self._harness.ask("run", self.seconds, programs=[program_out(program, plan)])

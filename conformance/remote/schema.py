@@ -21,25 +21,29 @@ PATH = Path(__file__).with_name("protocol.schema.json")
 
 
 @cache
-def _validator(kind: str) -> Any:
+def _library() -> Any:
     try:
-        library = import_module("jsonschema")
+        return import_module("jsonschema")
     except ModuleNotFoundError as error:
         raise Unavailable(
             'to speak to engines in other processes the package jsonschema is needed: pip install "gradlaws[remote]"'
         ) from error
+
+
+@cache
+def _validator(kind: str) -> Any:
     schema = json.loads(PATH.read_text(encoding="utf-8"))
-    return library.Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]})
+    return _library().Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]})
 
 
 def faults(kind: str, message: Any) -> list[str]:
     """What is wrong with a message of this kind, by its place; empty if it is as the schema says."""
-    errors = sorted(_validator(kind).iter_errors(message), key=lambda error: [str(p) for p in error.path])
-    return [f"{_place(kind, error.path)}: {error.message[:300]}" for error in errors]
-
-
-def _place(kind: str, path: Any) -> str:
-    return kind + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    found = []
+    for error in _validator(kind).iter_errors(message):
+        deepest = _library().exceptions.best_match([error])  # of a choice, what comes nearest
+        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in deepest.absolute_path)
+        found.append(f"{kind}{place}: {deepest.message[:300]}")
+    return sorted(found)
 
 
 def introduction(said: Any) -> dict[str, Any]:

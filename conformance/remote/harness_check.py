@@ -1,0 +1,106 @@
+"""Looks at a harness before it is judged: what it says of each kind of step that it claims to take.
+
+This is about the protocol, not about the engine: what is answered must be a trace, as the schema has it. Whether the
+engine refuses a step, or computes something wrong, is the laws' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exceptions import EngineBroke, described
+from gradlaws.conformance.execution.planned_run import Plan, plan_of_law
+from gradlaws.conformance.language.checkpoints import Checkpoint
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import (
+    Apply,
+    Backward,
+    ClearGrad,
+    Detach,
+    DetachInPlace,
+    Forget,
+    Grad,
+    Hook,
+    Leaf,
+    Look,
+    Mode,
+    ReadGrad,
+    RemoveHook,
+    RequireGrad,
+    RetainGrad,
+    SetGrad,
+    Step,
+    ZeroGrad,
+    literal,
+)
+from gradlaws.conformance.language.threads import threads
+from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
+from gradlaws.conformance.remote.schema import faults
+
+#: Sends a program with its plan, and gives the answer as it comes.
+Ask = Callable[[Program, Plan], Any]
+#: Reads an answer as the trace of a program.
+Read = Callable[[Any, Program, Plan], Any]
+#: Ops that a result may be made by, of one or two operands.
+UNARY, BINARY = ("neg", "exp", "abs", "relu"), ("add", "mul", "sub")
+
+
+def probes(backend: Backend) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """(what is tried, the steps) for each kind of step that the engine claims to have."""
+    ops = frozenset(backend.ops())
+    binary, unary = (next((op for op in some if op in ops), None) for some in (BINARY, UNARY))
+    x = Leaf(literal(1.5), True, outs=(0,))
+    op = (binary, (0, 0)) if binary else (unary, (0,)) if unary else None
+    yield "Leaf", (x, Leaf(literal([2.0, -1.0]), outs=(1,)), Look(), Forget(1))
+    if op is None:
+        return
+    made = Apply(str(op[0]), op[1], outs=(1,))
+    back = Backward((1,))
+    yield "Apply", (x, made)
+    yield "Backward", (x, made, back)
+    yield "ReadGrad", (x, made, ReadGrad(0, outs=(2,)), back, ReadGrad(0, outs=(3,)))
+    for capability, steps in {
+        "gradient_argument": (Leaf(literal(2.0), outs=(2,)), Backward((1,), (2,))),
+        "detach": (Detach(1, outs=(2,)),),
+        "detach_inplace": (DetachInPlace(1),),
+        "set_requires_grad": (RequireGrad(0, outs=(2,)),),
+        "retain_grad": (RetainGrad(1), back),
+        "set_grad": (back, ReadGrad(0, outs=(2,)), ClearGrad(0), SetGrad(0, 2), SetGrad(0)),
+        "zero_grad": (back, ZeroGrad(0)),
+        "no_grad": (Mode("no_grad"), Apply(str(op[0]), op[1], outs=(2,)), Mode("exit")),
+        "enable_grad": (Mode("enable_grad"), Mode("raise")),
+        "backward_many": (Apply(str(op[0]), op[1], outs=(2,)), Backward((1, 2))),
+        "autograd_grad": (Grad((1,), (0,), outs=(2,)),),
+        "register_hook": (Hook(0, 1), back, RemoveHook(1)),
+        "register_post_accumulate_hook": (Hook(0, 1, "post_accumulate"), back),
+        "optimizer": (Optimizer((0,), 1, 0.5), back, OptimizerStep((0,), 1), OptimizerZeroGrad((0,), 1)),
+        "clip_grad_norm": (back, ClipGrad((0,), 0.5, "norm")),
+        "clip_grad_value": (back, ClipGrad((0,), 0.5, "value")),
+        "checkpoint": (Checkpoint((Apply(str(op[0]), op[1], outs=(2,)),), outs=(2,)), Backward((2,))),
+        "threads": (
+            threads(((Apply(str(op[0]), op[1], outs=(2,)),), (Apply(str(op[0]), op[1], outs=(3,)),))),
+        ),
+    }.items():
+        if capability in backend.capabilities:
+            yield capability, (x, made, *steps)
+
+
+def problems(backend: Backend, ask: Ask, read: Read) -> list[tuple[str, str]]:
+    """(what was tried, what is wrong with the answer), for each kind of step; empty if all is well."""
+    found = []
+    for name, steps in probes(backend):
+        program = Program(steps)
+        plan = plan_of_law(program, backend.dialect)
+        try:
+            answer = ask(program, plan)
+            wrong = faults("trace", answer)
+            if not wrong:
+                read(answer, program, plan)
+        except EngineBroke as error:
+            wrong = [str(error)]
+        except Exception as error:
+            wrong = [f"it is claimed, and answered by an error: {described(error)}"]
+        found += [(name, text) for text in wrong[:3]]
+    return found
