@@ -8,6 +8,7 @@ red where it does not conform, a stale entry included.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.record_difference import Change, Difference
 from gradlaws.reports.view import BREAKS, State, View
 from gradlaws.reports.wording import plural, some
+
+#: Of so many laws or more, next to nothing is judged where fewer than one in `SCANT` is.
+MANY, SCANT = 40, 8
 
 WORDS = {Exit.CONFORMS: "conforms", Exit.FAILS: "does not conform", Exit.UNKNOWN: "unknown"}
 
@@ -26,6 +30,7 @@ class Decision:
 
     differences: against a baseline, where there is one.
     beside:      what a reader of "conforms" should know, in a line each: known deaths of the process.
+    scant:       engines of which next to nothing was judged, in a line each: whatever else is told tells little then.
     colour:      green, yellow or red.
     """
 
@@ -34,6 +39,7 @@ class Decision:
     differences: tuple[Difference, ...] = ()
     beside: tuple[str, ...] = ()
     colour: str = "green"
+    scant: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
@@ -46,9 +52,14 @@ class Decision:
         return f"gate: {self.word} (exit code {self.code})"
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """All that is said of the decision, a line each, in the order in which it matters."""
+        return (*self.scant, *self.reasons, *self.beside)
+
+    @property
     def sentence(self) -> str:
         """The decision in words, a line a reason, and a line each for what stands beside it."""
-        return "\n".join([self.headline, *(f"    {line}" for line in (*self.reasons, *self.beside))])
+        return "\n".join([self.headline, *(f"    {line}" for line in self.told)])
 
 
 def decide(
@@ -79,7 +90,8 @@ def decide(
             failed.append(f"{difference.new.name}: {plural(len(worse), 'law')} regressed: {laws}")
     code = Exit.FAILS if failed else Exit.UNKNOWN if open_ else Exit.CONFORMS
     beside = tuple(line for view in views for line in _beside(view))
-    return Decision(code, (*failed, *open_), tuple(differences or baseline), beside, _colour(code, views))
+    colour, scant = _colour(code, views), tuple(line for view in views for line in _scant(view))
+    return Decision(code, (*failed, *open_), tuple(differences or baseline), beside, colour, scant)
 
 
 def regressed(difference: Difference) -> list[Change]:
@@ -98,6 +110,20 @@ def _beside(view: View) -> list[str]:
     return [
         f"{view.name}: the process can die or hang, as listed: {result.law}: {result.known or result.message}"
         for result in view.known_deaths
+    ]
+
+
+def _scant(view: View) -> list[str]:
+    """That of many laws hardly any was judged, and why."""
+    judged = [r for r in view.results if r.verdict not in (Verdict.UNSUPPORTED, Verdict.UNKNOWN)]
+    if len(view.results) < MANY or len(judged) * SCANT >= len(view.results):
+        return []
+    needs = Counter(need for result in view.results for need in result.missing).most_common(4)
+    why = "; ".join(f"{plural(n, 'law')} need{'s' * (n == 1)} {need}" for need, n in needs)
+    nothing = sum(result.verdict is Verdict.UNKNOWN for result in view.results)
+    asserted = f"; {plural(nothing, 'law')} asserted nothing" if nothing else ""
+    return [
+        f"{view.name}: next to nothing was judged: {len(judged)} of {len(view.results)} laws; {why}{asserted}"
     ]
 
 

@@ -40,7 +40,7 @@ def _gate(root: ElementTree.Element, views: Sequence[View], decision: Decision) 
     if decision.code == Exit.CONFORMS:
         ElementTree.SubElement(case, "system-out").text = text
     else:
-        message = _clean("; ".join([decision.headline, *decision.reasons]))
+        message = _clean("; ".join([decision.headline, *decision.scant, *decision.reasons]))
         tag = "failure" if decision.code == Exit.FAILS else "error"
         ElementTree.SubElement(case, tag, message=message, type="GATE").text = text
     _totals(suite)

@@ -28,7 +28,7 @@ def _head(views: Sequence[View], decision: Decision) -> Iterator[str]:
     """What whoever is asked to release looks for."""
     yield f"## {GATE[decision.code]} gradlaws: {decision.word} (exit code {decision.code})"
     yield ""
-    yield from (f"- {_escaped(line)}" for line in (*decision.reasons, *decision.beside))
+    yield from (f"- {_escaped(line)}" for line in decision.told)
     for difference in decision.differences:
         yield f"- baseline {_escaped(f'{difference.old.name}, {difference.old.record.name}: {difference.counts}')}"
         if worse := regressed(difference):

@@ -52,10 +52,15 @@ class Builder(OpDraft):
 
     # -- in-place ops -----------------------------------------------------------------------------------------
 
-    def refused(self, target: Var) -> bool:
-        """Whether a write must be refused now: to a leaf that requires grad, or a view of one, in grad mode."""
-        kin = self.info[self.info[target].kin]
-        return self.recording[-1] and kin.leaf and kin.tracked
+    def refused(self, target: Var, inputs: tuple[Var, ...] = ()) -> bool:
+        """Whether a write must be refused now: to a leaf that requires grad, or a view of one, in grad mode.
+
+        In some dialects to anything else that requires grad, too, or of anything that does.
+        """
+        kin, inplace = self.info[self.info[target].kin], self.vocabulary.dialect.inplace
+        if not self.recording[-1] or (kin.leaf and kin.tracked) or inplace == "recorded":
+            return self.recording[-1] and kin.leaf and kin.tracked
+        return any(self.info[v].tracked for v in (target, *(inputs if inplace == "unrecorded" else ())))
 
     def writable(self, target: Var) -> bool:
         """Whether a write is lawful now, and what becomes of the aliases is known."""
@@ -72,7 +77,10 @@ class Builder(OpDraft):
         if any(v != target and np.shares_memory(info.value, self.info[v].value) for v in inputs):
             return False
         values = [info.value, *(self.info[v].value for v in inputs)]
-        if not self._fits(row, values, params) or not (self.refused(target) or self.writable(target)):
+        refused = self.refused(target, inputs)
+        if not self._fits(row, values, params) or not (refused or self.writable(target)):
+            return False
+        if not self.mixes and any(v.dtype != values[0].dtype for v in values[1:]):
             return False
         known = all(self.info[v].known for v in (target, *inputs))
         if self.particular(row) and not known:
@@ -84,7 +92,7 @@ class Builder(OpDraft):
         if made.shape != info.value.shape or made.dtype.kind != info.value.dtype.kind or not modest(made):
             return False
         self.steps.append(InPlace(op, target, inputs, tuple(params.items())))
-        if self.refused(target):
+        if refused:
             return True
         if info.value.flags.writeable:
             info.value[...] = made
@@ -108,13 +116,17 @@ class Builder(OpDraft):
                 return False
             variant = INPLACE[self.entropy.pick(choices)]
             others = tuple(
-                self.leaf(self._slot(variant.name, target), tracked=self.entropy.chance(50))
+                self.leaf(self._slot(variant.name, target), self.entropy.chance(50), self._beside(target))
                 for _ in range(variant.row.arity - 1)
             )
             params = variant.params(self.entropy, *[self.info[v].value for v in (target, *others)])
             if params is not None and self.inplace(variant.name, target, *others, **params):
                 return True
         return self.inplace("mul_scalar_", target, value=2.0) if self.has("mul_scalar_") else False
+
+    def _beside(self, target: Var) -> str:
+        """The dtype of what is written: float64, but where dtypes may not be mixed."""
+        return "float64" if self.mixes or self[target].value.dtype.kind != "f" else self.dtype(target)
 
     def _slot(self, op: str, target: Var) -> tuple[int, ...]:
         shape = self.shape(target)

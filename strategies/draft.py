@@ -83,6 +83,8 @@ class Draft:
         self.kinks = False
         #: The ops so far, as they were drawn; those of steps that were taken back included.
         self.calls: list[Call] = []
+        #: Whether operands of an op may have two dtypes; where that is refused, the law about it says so.
+        self.mixes = self.vocabulary.dialect.mixed_dtypes == "promoted"
         self._turn = 0
 
     def program(self) -> Program:
@@ -178,7 +180,7 @@ class Draft:
         if (
             op not in self.vocabulary.ops
             or not self._fits(row, values, params)
-            or (len(values) > 1 and _mixed(row, values))
+            or (len(values) > 1 and _mixed(row, values, self.mixes))
             or not self.vocabulary.accepts(op, **params)
         ):
             return None
@@ -279,10 +281,10 @@ def _named(dtype: np.dtype[Any]) -> str:
     return str(dtype)  # which takes as long as a small op
 
 
-def _mixed(row: Op, values: list[Array]) -> bool:
+def _mixed(row: Op, values: list[Array], mixes: bool) -> bool:
     """Whether operand dtypes are mixed in an op that need not promote them."""
     mixed = any(v.dtype != values[0].dtype for v in values[1:])
-    return mixed and (not isinstance(row.rule, Elementwise) or bool(row.passive))
+    return mixed and (not mixes or not isinstance(row.rule, Elementwise) or bool(row.passive))
 
 
 def modest(value: Any) -> bool:

@@ -87,7 +87,7 @@ def wrong_hook(b: Builder, cast: Cast) -> None:
     """A hook that returns what does not fit, on what a backward comes through."""
     tracked = [v for v in cast.tracked(b) if b[v].leaf or b[v].base not in cast.bypassed]
     floats = [v for v in tracked if b[v].value.dtype.kind == "f"]
-    if floats and b.has("register_hook"):
+    if floats and b.has("register_hook", "hook_removal"):
         x = recent(b, floats)
         if not b[x].leaf:
             cast.retained.add(b[x].base)

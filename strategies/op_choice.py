@@ -83,7 +83,8 @@ class OpDraft(Draft):
                 return int(made)
         if not _broadcast(self.shape(a), self.shape(b)):
             a, b = self.total(a), self.total(b)
-        if self.info[a].value.dtype != self.info[b].value.dtype and not (self.shape(a) and self.shape(b)):
+        unlike = self.info[a].value.dtype != self.info[b].value.dtype
+        if unlike and not (self.mixes and self.shape(a) and self.shape(b)):
             dtype = self.dtype(a)
             b = (
                 self.must("cast", b, dtype=dtype)

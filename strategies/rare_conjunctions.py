@@ -16,7 +16,7 @@ def error_between_leaves(b: Builder, cast: Cast) -> None:
     factor = b.unary(first, ("exact",))
     spoilt = b.binary(factor, harmless(b, factor))
     end = b.binary(b.total(spoilt), b.total(harmless(b, second)))
-    if b.has("register_hook", "add") and b.entropy.chance(50):
+    if b.has("register_hook", "hook_removal", "add") and b.entropy.chance(50):
         handle = b.hook(factor, "raise")
         b.backward(end, **_kept(b))
         b.step(Look())
@@ -64,7 +64,7 @@ def modes_abandoned(b: Builder, cast: Cast) -> None:
 def hooks_removed(b: Builder, cast: Cast) -> None:
     """Several hooks on one tensor, some of them removed between two backwards."""
     tracked = [v for v in cast.tracked(b) if b[v].leaf or b[v].base not in cast.bypassed]
-    if not tracked or not b.has("register_hook", "add", "mul"):
+    if not tracked or not b.has("register_hook", "hook_removal", "add", "mul"):
         return
     x = recent(b, tracked)
     if not b[x].leaf:
@@ -84,6 +84,8 @@ def hooks_that_act(b: Builder, cast: Cast) -> None:
 
     They are gone before a backward can fail that came by or did not: how far it came, nothing says.
     """
+    if not b.has("hook_removal"):
+        return
     x = b.leaf()
     y = int(b.must("mul", x, x))
     end = b.total(b.binary(y, harmless(b, x)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick
 
@@ -17,18 +18,22 @@ class Vocabulary:
 
     accepts: whether an op is there with certain parameters: `accepts(op, **params)`.
     constants: whether a leaf need not require grad.
+    dialect: what the engine does differently on purpose.
     """
 
     ops: frozenset[str] = field(default_factory=lambda: TABLE.names() | frozenset(INPLACE))
     capabilities: frozenset[str] = frozenset()
     accepts: Callable[..., bool] = lambda op, **params: True
     constants: bool = True
+    dialect: Dialect = PYTORCH
 
     @classmethod
     def of(cls, backend: Backend, ops: frozenset[str] | None = None) -> Vocabulary:
         """What programs for this backend may use; of its ops only those named, if any are."""
         has = frozenset(backend.ops())
-        return _vocabulary(has if ops is None else has & ops, backend.capabilities, backend.accepts)
+        return _vocabulary(
+            has if ops is None else has & ops, backend.capabilities, backend.accepts, backend.dialect
+        )
 
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:
@@ -83,5 +88,7 @@ class Vocabulary:
 
 
 @lru_cache(maxsize=8)  # each sorts the op table anew
-def _vocabulary(ops: frozenset[str], has: frozenset[str], accepts: Callable[..., bool]) -> Vocabulary:
-    return Vocabulary(ops, has, accepts, "constants" in has)
+def _vocabulary(
+    ops: frozenset[str], has: frozenset[str], accepts: Callable[..., bool], dialect: Dialect
+) -> Vocabulary:
+    return Vocabulary(ops, has, accepts, "constants" in has, dialect)

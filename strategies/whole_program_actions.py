@@ -307,7 +307,7 @@ def hook_after(b: Builder, cast: Cast) -> None:
 
 def unhook(b: Builder, cast: Cast) -> None:
     """A hook removed, now and then for the second time."""
-    if cast.handles:
+    if cast.handles and b.has("hook_removal"):
         handle = b.entropy.pick(cast.handles[::-1])
         b.unhook(handle)
         if not b.entropy.chance(20):

@@ -60,6 +60,7 @@ EVERYTHING = frozenset(
         "float32",
         "grad_roots",
         "gradient_argument",
+        "hook_removal",
         "inplace",
         "inputs",
         "materialize_grads",

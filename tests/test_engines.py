@@ -106,6 +106,30 @@ def test_a_misspelled_op_is_named() -> None:
     assert found["mean"].startswith("has shape")
 
 
+class Broken(ReferenceBackend):
+    """An engine whose tanh has no backward for scalars, and whose exp is wrong for some shape."""
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        made = super().apply(op, *inputs, **params)
+        if op == "exp" and made.array.shape == (2, 2):
+            return super().apply("add_scalar", made, value=1.0)
+        if op == "tanh" and made.array.shape == () and made.requires_grad:
+            made.node.hooks = [lambda g: 1 / 0]
+        return made
+
+
+def test_a_defect_of_the_engine_is_no_mistake_of_the_adapter(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is right for some operands is spelled right: it is told as the engine's, with a program, and kept."""
+    assert {t.op: t.defect for t in troubles(Broken())} == {"exp": True, "tanh": True}
+    assert {t.op: t.defect for t in troubles(Misspelled())} == dict.fromkeys(("sin", "tanh", "mean"), False)
+    assert smoke._looked_at("test_engines:Broken")
+    shown = capsys.readouterr().out
+    assert "to mend" not in shown
+    assert "a defect of the engine, it seems: tanh: backward raised ZeroDivisionError" in shown
+    assert "v1 = torch.tanh(v0)" in shown
+    assert "leave them in" in shown
+
+
 def test_smoke_names_the_ops_that_do_not_work(capsys: pytest.CaptureFixture[str]) -> None:
     assert smoke._looked_at("test_engines:Misspelled")
     shown = capsys.readouterr().out

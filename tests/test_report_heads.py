@@ -45,6 +45,17 @@ def test_decision_baseline_and_root_cause_stand_first(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FOR_PEOPLE)
+def test_that_next_to_nothing_was_judged_stands_first(form: str) -> None:
+    few = view(
+        {law: "PASS" if k < 5 else "UNSUPPORTED" for k, law in enumerate(PASSING)} | {"VAL-01": "FAIL"}
+    )
+    said = " ".join(visible(form, decide([few]), few).split())
+    first = said.find("next to nothing was judged: 6 of")
+    assert 0 <= first < said.find("1 FAIL")
+    assert "next to nothing" not in visible(form, decide([view()]), view())
+
+
+@pytest.mark.parametrize("form", FOR_PEOPLE)
 def test_a_known_death_is_named_beside_the_decision(form: str) -> None:
     dies = result("DET-01", "KNOWN", "toy")
     dies.message = "CRASH: the process died"

@@ -64,7 +64,7 @@ class ReferenceBackend(Backend):
         return x.requires_grad
 
     def is_leaf(self, x: Tensor) -> bool:
-        return x.is_leaf
+        return self.engine.leaf_shown(x)
 
     def retains_grad(self, x: Tensor) -> bool:
         return x.retains and not x.is_leaf

@@ -42,12 +42,13 @@ FEATURES: dict[str, str] = {
     "order": "roots may repeat, and one tensor may be several operands of a user-defined function",
     "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
     "gradient_argument": "the engine's backward takes one (claimed by all but adapters that weight the root instead)",
+    "hook_removal": "what registers a hook returns a handle with a method remove (unclaimed where it returns None)",
     "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",
     "calls": "methods can be called one by one, not just as steps of whole programs (claimed unless withheld)",
     "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
 #: The features that an adapter has unless it withholds them.
-IMPLIED = frozenset({"constants", "gradient_argument", "ties", "calls", "stored"})
+IMPLIED = frozenset({"constants", "gradient_argument", "hook_removal", "ties", "calls", "stored"})
 _CAPABILITIES: dict[str, str] = {}
 
 
@@ -174,6 +175,10 @@ class Backend:
         """All that is claimed: overridden methods and `features`."""
         made: Any = type(self)
         return claimed(made, frozenset(self.features), frozenset(self.withheld))
+
+    def forgo(self, capability: str) -> None:
+        """Take a capability back that the adapter was seen not to have."""
+        self.__dict__["capabilities"] = self.capabilities - {capability}
 
     #: Capabilities that a base class claims but this engine does not have.
     withheld: frozenset[str] = frozenset()

@@ -33,7 +33,13 @@ class Dialect:
                     taking ones; or only from a root of no dimensions.
     gradient_shape: a gradient argument has exactly the root's shape, or broadcasts to it.
     gradient_type:  a gradient argument is a tensor, or anything that an array can be made of.
-    intermediates:  a non-leaf gets a .grad only if it was told to retain it, or every non-leaf keeps its gradient.
+    intermediates:  a non-leaf gets a .grad only if it was told to retain it; or every non-leaf keeps its gradient; or
+                    the root alone keeps what it was given, in place of what was there, and no other does.
+    untracked_result: what is computed from tensors none of which requires grad is a leaf; or is none, nor is
+                    what is computed under no_grad; or it is none, but under no_grad.
+    inplace:        an in-place op on a non-leaf is recorded; or it is refused while ops are recorded, where the target
+                    requires grad, or wherever anything would have to be recorded.
+    mixed_dtypes:   an elementwise op on operands of two dtypes promotes them, or is refused.
     freed:          a second backward through what the first one freed is refused, or right; or it stops there:
                     a backward turns what it went through into leaves, and what else was computed from the same
                     leaves before it may be refused.
@@ -55,7 +61,10 @@ class Dialect:
     bare_root: Literal["one element", "any", "0-d"] = "one element"
     gradient_shape: Literal["exact", "broadcasts"] = "exact"
     gradient_type: Literal["tensor", "array"] = "tensor"
-    intermediates: Literal["retained", "kept"] = "retained"
+    intermediates: Literal["retained", "kept", "root"] = "retained"
+    untracked_result: Literal["leaf", "non-leaf", "non-leaf if recorded"] = "leaf"
+    inplace: Literal["recorded", "untracked targets", "unrecorded"] = "recorded"
+    mixed_dtypes: Literal["promoted", "refused"] = "promoted"
     freed: Literal["refused", "stops"] = "refused"
     leaf_write: Literal["refused", "recorded"] = "refused"
     use: Literal["keeps", "clears"] = "keeps"
@@ -145,6 +154,15 @@ MEANING: dict[tuple[str, str], str] = {
     ("gradient_shape", "broadcasts"): "a gradient argument of another shape is broadcast to the root's",
     ("gradient_type", "array"): "a gradient argument may be anything that an array can be made of",
     ("intermediates", "kept"): "every non-leaf keeps its gradient, without retain_grad()",
+    ("intermediates", "root"): "the root of a backward keeps the gradient argument as its .grad",
+    ("untracked_result", "non-leaf"): "what is computed is no leaf, even if it does not require grad",
+    ("untracked_result", "non-leaf if recorded"): "what is computed is no leaf, but under no_grad",
+    (
+        "inplace",
+        "untracked targets",
+    ): "an in-place op on what requires grad is refused while ops are recorded",
+    ("inplace", "unrecorded"): "an in-place op that would have to be recorded is refused",
+    ("mixed_dtypes", "refused"): "an op on operands of two dtypes is refused",
     ("freed", "stops"): "a backward turns what it went through into leaves, so that a second one stops there",
     ("leaf_write", "recorded"): "an in-place op on a leaf that requires grad is recorded",
     ("use", "clears"): "an op clears the .grad of its operands",
@@ -169,6 +187,12 @@ TOUCHED: dict[tuple[str, str], frozenset[str]] = {
         ("gradient_shape", "broadcasts"): "ROOT-03",
         ("gradient_type", "array"): "ROOT-11",
         ("intermediates", "kept"): "DET-04 INP-04 LEAF-06 MODE-04 NONE-06 NONE-08 REQ-15",
+        ("intermediates", "root"): "LEAF-06 NONE-06 NONE-08 REQ-15",
+        ("untracked_result", "non-leaf"): "DET-06 LEAF-02 LEAF-07 MODE-01",
+        ("untracked_result", "non-leaf if recorded"): "DET-06 LEAF-02 LEAF-07",
+        ("inplace", "untracked targets"): "INP-08 INP-12 INP-14 INP-17",
+        ("inplace", "unrecorded"): "ACC-09 DET-01 INP-08 INP-12 INP-13 INP-14 INP-17",
+        ("mixed_dtypes", "refused"): "VAL-04",
         ("freed", "stops"): "INP-08 LIFE-01 LIFE-03 LIFE-06",
         ("leaf_write", "recorded"): "INP-01 INP-02",
         ("use", "clears"): "NONE-02 NONE-06",
@@ -178,8 +202,13 @@ TOUCHED: dict[tuple[str, str], frozenset[str]] = {
     }.items()
 }
 
-#: Relations between programs that can only be put by way of PyTorch's convention: UNSUPPORTED where it is another.
+#: Laws of tensors that were written to while ops were recorded.
+_RECORDED_WRITES = frozenset({"INP-05", "INP-06", "INP-11", "META-08", "RET-13", "RET-14"})
+#: What can only be put by way of PyTorch's convention, relations between programs above all: UNSUPPORTED elsewhere.
 PRESUPPOSED: dict[tuple[str, str], frozenset[str]] = {
     ("accumulation", "overwrites"): frozenset({"META-02", "META-03", "META-09", "META-10"}),
     ("use", "clears"): frozenset({"META-09"}),
+    ("inplace", "untracked targets"): _RECORDED_WRITES,
+    ("inplace", "unrecorded"): _RECORDED_WRITES | {"LEAF-10"},
+    ("mixed_dtypes", "refused"): frozenset({"REQ-07"}),
 }

@@ -3,12 +3,16 @@
 An op that is misspelled, or means something else in the engine, would otherwise show up as a failure of
 whatever law draws it first. This is about the forward value, and about whether there is a backward at
 all; gradients are the laws' business.
+
+Whether that is the adapter's mistake or the engine's is asked of other operands. A spelling that names something
+that is missing, gives another form of result, or is right nowhere, is to be mended. What is right for some operands
+and not for others, or has no backward for a right value, is a defect of the engine, and a reason to keep the op.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -23,6 +27,8 @@ from gradlaws.conformance.ops.table import Constant
 SHAPES: tuple[tuple[int, ...], ...] = ((3,), (2, 2), (), (1, 2), (2, 3), (4,), (2, 1, 2), (1,), (0,))
 #: Error bounds are the laws' business, too; here only what is plainly another number counts.
 _NEAR = 1e-4
+#: What Python says of arguments that a function does not take.
+_NO_SUCH = ("unexpected keyword argument", "positional argument", "invalid keyword argument", "not callable")
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,23 @@ class Trouble:
     what: str
     operands: tuple[tuple[int, ...], ...]
     params: dict[str, Any]
+    #: What the operands held.
+    arrays: tuple[Array, ...] = ()
+    #: Whether it is a defect of the engine, as far as can be told; else the adapter's spelling is in doubt.
+    defect: bool = False
+    #: Whether the value was right, and only the backward failed.
+    forward: bool = False
+    #: Whether another spelling would help: something was named that is not there, or a result has another form.
+    misspelled: bool = False
+    #: Of how many tries this went wrong in how many.
+    tries: int = 0
+    wrong: int = 0
 
     def __str__(self) -> str:
         shapes = ", ".join(map(str, self.operands))
         params = "".join(f", {name}={value!r}" for name, value in self.params.items())
-        return f"{self.op}: {self.what} (operands of shape {shapes}{params})"
+        often = f"; {self.wrong} of {self.tries} tries" if self.defect and self.tries else ""
+        return f"{self.op}: {self.what} (operands of shape {shapes}{params}{often})"
 
 
 def troubles(backend: Backend, tracked: bool = True) -> list[Trouble]:
@@ -52,12 +70,25 @@ def troubles(backend: Backend, tracked: bool = True) -> list[Trouble]:
             if name in TABLE and "complex" in TABLE[name].tags - backend.capabilities:
                 continue
             if name in claimed and (name in TABLE or "inplace" in backend.capabilities):
-                trouble = next(_trouble(backend, name, tracked), None)
+                trouble = _judged(list(_tries(backend, name, tracked)))
                 found += [trouble] if trouble else []
     return found
 
 
-def _trouble(backend: Backend, name: str, tracked: bool) -> Iterator[Trouble]:
+def _judged(tries: list[Trouble]) -> Trouble | None:
+    """The first trouble of an op, and whose it is, told from all tries; None where all went well."""
+    wrong = [t for t in tries if t.what]
+    if not wrong:
+        return None
+    worst = next((t for t in wrong if t.misspelled), None) or next(
+        (t for t in wrong if not t.forward), wrong[0]
+    )
+    right = any(t.forward and all(x.size for x in t.arrays) for t in tries)  # nothing is right anyhow
+    return replace(worst, defect=right and not worst.misspelled, tries=len(tries), wrong=len(wrong))
+
+
+def _tries(backend: Backend, name: str, tracked: bool) -> Iterator[Trouble]:
+    """For operands of several shapes what went wrong with the op; nothing, where it did what it should."""
     row = TABLE[name] if name in TABLE else INPLACE[name].row
     draw = row.params if name in TABLE else INPLACE[name].params
     for number, shapes in enumerate(_shapes(row)):
@@ -76,9 +107,9 @@ def _trouble(backend: Backend, name: str, tracked: bool) -> Iterator[Trouble]:
             continue  # these shapes do not go together
         if name in INPLACE and want.shape != arrays[0].shape:
             continue
-        what = _what(backend, name, arrays, params, want, tracked)
-        if what:
-            yield Trouble(name, what, shapes, params)
+        what, forward, misspelled = _what(backend, name, arrays, params, want, tracked)
+        found = Trouble(name, what, shapes, params, tuple(arrays), forward=forward, misspelled=misspelled)
+        yield found
 
 
 def _shapes(row: Op) -> Iterator[tuple[tuple[int, ...], ...]]:
@@ -95,7 +126,8 @@ def _contents(entropy: Entropy, shape: tuple[int, ...]) -> Array:
 
 def _what(
     backend: Backend, name: str, arrays: list[Array], params: dict[str, Any], want: Any, tracked: bool
-) -> str:
+) -> tuple[str, bool, bool]:
+    """(What went wrong, whether the value was right, whether another spelling would help)."""
     try:
         if name in TABLE:
             made = backend.apply(name, *(backend.tensor(a, tracked) for a in arrays), **params)
@@ -106,17 +138,17 @@ def _what(
             backend.inplace(name, target, *others, **params)
             got = [backend.numpy(target)]
     except Exception as error:
-        return f"raised {described(error)}"
+        return f"raised {described(error)}", False, _missing(error)
     expected = list(want) if isinstance(want, tuple) else [np.asarray(want)]
     if len(got) != len(expected):
-        return f"has {len(got)} results, expected {len(expected)}"
+        return f"has {len(got)} results, expected {len(expected)}", False, True
     for mine, theirs in zip(got, expected, strict=True):
         if mine.shape != theirs.shape:
-            return f"has shape {mine.shape}, expected {theirs.shape}"
+            return f"has shape {mine.shape}, expected {theirs.shape}", False, True
         if mine.dtype != theirs.dtype:
-            return f"has dtype {mine.dtype}, expected {theirs.dtype}"
+            return f"has dtype {mine.dtype}, expected {theirs.dtype}", False, True
         if not np.allclose(mine, theirs, rtol=_NEAR, atol=_NEAR, equal_nan=True):
-            return f"is {mine.tolist()}, expected {theirs.tolist()}"
+            return f"is {mine.tolist()}, expected {theirs.tolist()}", False, False
     if (
         tracked
         and name in TABLE
@@ -126,5 +158,11 @@ def _what(
         try:
             backend.backward(made[0], backend.tensor(np.ones_like(expected[0])))
         except Exception as error:
-            return f"backward raised {described(error)}"
-    return ""
+            return f"backward raised {described(error)}", True, False
+    return "", True, False
+
+
+def _missing(error: Exception) -> bool:
+    """Whether an exception says that a name, an attribute or a parameter is not there."""
+    unknown = isinstance(error, TypeError) and any(word in str(error) for word in _NO_SUCH)
+    return unknown or isinstance(error, NameError | AttributeError | NotImplementedError)

@@ -162,8 +162,8 @@ class _Oracle(Interpreter):
 
     def look(self, x: Tensor, value: bool = True) -> Seen:
         """A snapshot with error bounds; without copies, since the reference never writes to an array."""
-        node, grad, leaf = x.node, self._grad(x), x.is_leaf
-        retains = x.retains and not leaf
+        node, grad, leaf = x.node, self._grad(x), self.engine.leaf_shown(x)
+        retains = x.retains and not x.is_leaf
         array, error = (node.array, partial(_value_error, node)) if value else (None, None)
         if grad is None:
             return Seen(array, None, node.tracked, leaf, retains, None, x.error, error)

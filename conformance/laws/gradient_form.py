@@ -68,6 +68,7 @@ def grad_has_the_shape_of_its_tensor(t: Trial) -> None:
 
 def two_precisions(b: Builder) -> None:
     """A graph in which float32 and float64 meet."""
+    b.mixes = True
     x = b.leaf(dtype=b.entropy.pick(("float32", "float64")))
     end = b.unary(x, ("exact", "move")) if b.entropy.chance(40) else x
     for _ in range(1 + b.entropy.below(3)):
@@ -88,6 +89,8 @@ def two_precisions(b: Builder) -> None:
 )
 def grad_has_the_dtype_of_its_tensor(t: Trial) -> None:
     """A gradient has the dtype of its tensor, also where the graph goes on in another precision."""
+    for _ in t.raises():
+        pass
     for at in t.succeeded(Backward):
         for var, want in at.want.seen.items():
             got = at.got.seen[var].grad

@@ -51,7 +51,13 @@ def ancestors(b: Builder, x: Var) -> set[Var]:
     return found - {x}
 
 
-@law("HOOK-05", HOOK, removed, needs=CHANGES, after=("HOOK-01", "HOOK-02", "HOOK-03", "HOOK-04"))
+@law(
+    "HOOK-05",
+    HOOK,
+    removed,
+    needs=(*CHANGES, "hook_removal"),
+    after=("HOOK-01", "HOOK-02", "HOOK-03", "HOOK-04"),
+)
 def a_removed_hook_runs_no_more(t: Trial) -> None:
     """A removed hook runs no more; removing it twice is harmless, and the others stay."""
     for at in t.outcomes(RemoveHook):

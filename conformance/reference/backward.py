@@ -45,6 +45,11 @@ class Backprop(SavedValues):
         with self._freeing(path, retain):
             self._check_alive(path)
             arrived = self._bounded(seeded, path, [node for node, _ in receivers], create_graph)
+        if self.dialect.intermediates == "root":
+            given = {id(tensor) for _, tensor in receivers}
+            for root, (_, seed) in zip((x for x in roots if x.requires_grad), seeded, strict=True):
+                if id(root) not in given:
+                    root.grad, root.error = fresh(Node(seed.array)), None
         for (_, tensor), (value, error) in zip(receivers, arrived, strict=True):
             if value is not None:
                 if self.dialect.accumulation == "overwrites":

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.kinks import choosing
-from gradlaws.conformance.ops.table import Constant
+from gradlaws.conformance.ops.table import Constant, Elementwise
 from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
@@ -52,6 +52,8 @@ class Engine(UserFunctions):
         super().__init__()
         #: What was shown for gradients that never came, where they are zeros: the same when read again.
         self._absent: WeakKeyDictionary[Tensor, Tensor] = WeakKeyDictionary()
+        #: Results of ops that were recorded for nothing, where these are no leaves.
+        self._computed: WeakSet[Tensor] = WeakSet()
 
     # -- making tensors ---------------------------------------------------------------------------------------
 
@@ -82,21 +84,39 @@ class Engine(UserFunctions):
         """The result of a row of the table (a tuple where it has several)."""
         row = self._row(ROWS[op])
         self._used(inputs)
+        if self.dialect.mixed_dtypes == "refused":
+            self._alike(row, inputs)
         if op == "cast" and params["dtype"] == str(inputs[0].array.dtype):
             return inputs[0]  # there is nothing to convert
         nodes = tuple([x.node for x in inputs])
         if not self.modes.enabled:
             nodes = tuple([untracked(node) for node in nodes])
         made = self._record(row, nodes, params)
-        results = []
+        results, computed = [], self.dialect.untracked_result
         for node in made if row.many else (made,):
             result = self._placed(row, inputs, node) if row.alias else fresh(node)
             if node.tracked and row.alias != "view":
                 self._keep(row, node, inputs, result)
             if self.dialect.intermediates == "kept":
                 self._retaining.add(result)
+            if computed != "leaf" and not node.tracked and (self.modes.enabled or computed == "non-leaf"):
+                self._computed.add(result)
             results.append(result)
         return tuple(results) if row.many else results[0]
+
+    @staticmethod
+    def _alike(row: Op, operands: Sequence[Tensor]) -> None:
+        """Refuse operands of two dtypes."""
+        if (
+            isinstance(row.rule, Elementwise)
+            and not row.passive
+            and len({x.array.dtype for x in operands}) > 1
+        ):
+            raise MustRaise("VAL-04", f"{row.name} takes operands of one dtype")
+
+    def leaf_shown(self, x: Tensor) -> bool:
+        """`x.is_leaf`."""
+        return x.is_leaf and (x.requires_grad or x not in self._computed)
 
     def _row(self, row: Op) -> Op:
         """The row, with the elements of the subdifferential that the dialect takes."""
@@ -136,6 +156,8 @@ class Engine(UserFunctions):
                 "a leaf that requires grad, or a view of one, may not be modified in place",
             )
             target.family.anchor.owner = None
+        if self.dialect.inplace != "recorded" and recorded:
+            self._unrecordable(target, inputs)
         if np.unique(target.within).size != target.within.size:
             self._may_raise("more than one element of the target refers to the same memory")
         if any(x is not target and self.shares_memory(x, target) for x in inputs):
@@ -165,6 +187,12 @@ class Engine(UserFunctions):
             if not target.is_root:
                 # A write through a view may be one op, which runs even where only the base's gradient is asked for.
                 target.family.anchor.kept = [kept._replace(law="") for kept in made.kept]
+
+    def _unrecordable(self, target: Tensor, inputs: Sequence[Tensor]) -> None:
+        """Refuse an in-place op that would have to be recorded."""
+        anything = self.dialect.inplace == "unrecorded"
+        if target.requires_grad or (anything and any(x.requires_grad for x in inputs)):
+            raise MustRaise("INP-08", "what requires grad may not be modified in place")
 
     # -- flags ------------------------------------------------------------------------------------------------
 
@@ -262,7 +290,13 @@ class Engine(UserFunctions):
             if self.dialect.absent == "zeros":
                 return
             raise TypeError("there is no gradient to zero")
-        self.inplace("zero_", x.grad, value=0.0)  # a write like any other: recorded where .grad has a history
+        if self.dialect.inplace != "recorded":
+            with self.mode(False):
+                self.inplace("zero_", x.grad, value=0.0)
+        else:
+            self.inplace(
+                "zero_", x.grad, value=0.0
+            )  # a write like any other: recorded where .grad has a history
         x.error = None
 
     # -- users of .grad ---------------------------------------------------------------------------------------
