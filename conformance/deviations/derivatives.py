@@ -150,3 +150,34 @@ class TraceGoesOn(Engine):
 def _selected(part: Node) -> Any:
     """Which elements of an operand something is handed on to."""
     return np.asarray(np.isin(np.arange(1, part.array.size + 1), part.params["index"]).reshape(part.shape))
+
+
+#: The derivative of a square root as the quotient that it is: infinite at 0, where what is inside then makes it NaN.
+_DIVIDING = Elementwise(lambda F, y, x: (0.5 / y,))
+
+
+def _dividing(made: Node) -> Node:
+    """A square root whose slope at 0 is infinite."""
+    assert made.row is not None
+    made.row = replace(made.row, rule=_DIVIDING)
+    return made
+
+
+@deviation
+class NormsOfZerosAreDivided(Engine):
+    """The gradient of the norm of zeros is NaN, 0 divided by 0."""
+
+    @classmethod
+    def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        made = super()._record(row, nodes, params)
+        return _dividing(made) if row.name == "vector_norm" else made
+
+
+@deviation
+class DeviationsOfEqualsAreDivided(Engine):
+    """The gradient of the standard deviation of equal numbers is NaN, 0 divided by 0."""
+
+    @classmethod
+    def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        made = super()._record(row, nodes, params)
+        return _dividing(made) if row.name == "std" else made

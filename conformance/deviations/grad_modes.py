@@ -1,7 +1,8 @@
-"""What is computed while nothing is recorded."""
+"""What is computed, and differentiated, while nothing is recorded, and of what nothing is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gradlaws.conformance.deviations.registry import deviation
@@ -21,6 +22,23 @@ class UnrecordedRequiresGrad(Engine):
             if x.array.dtype.kind == "f" and all(x is not y for y in inputs):
                 _become_leaf(x)
         return made
+
+
+@deviation
+class UnrecordedBackwardDoesNothing(Engine):
+    """A backward under no_grad does nothing, whatever it is given."""
+
+    def backward(self, *args: Any, **options: Any) -> Sequence[Tensor] | None:
+        return super().backward(*args, **options) if self.modes.enabled else None
+
+
+@deviation
+class ConstantsStayConstant(Engine):
+    """What is written into a tensor that does not require grad is not recorded."""
+
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        with self.mode(self.modes.enabled and target.requires_grad):
+            super().inplace(op, target, *inputs, **params)
 
 
 def _become_leaf(x: Tensor) -> None:

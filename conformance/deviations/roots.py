@@ -1,8 +1,9 @@
-"""Which lists of roots and gradient arguments are accepted."""
+"""Which roots and gradient arguments are accepted, and what is made of those that should not be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
@@ -18,3 +19,19 @@ class MoreGradientsThanRoots(Engine):
         if gradients is not None and len(gradients) > len(roots):
             gradients = gradients[: len(roots)]
         return super()._seeded(roots, gradients)
+
+
+@deviation
+class DeepGraphsMayBeRefused(Engine):
+    """A backward through more ops one after another than Python recurses may be refused."""
+
+    _MOST = 300
+
+    def _plan(self, roots: Sequence[Tensor], gradients: Any, inputs: Any) -> Any:
+        planned = super()._plan(roots, gradients, inputs)
+        depth: dict[int, int] = {}
+        for node in planned[1]:
+            depth[id(node)] = 1 + max((depth.get(id(x), 0) for x in node.inputs), default=0)
+        if max(depth.values(), default=0) > self._MOST:
+            self._may_raise("a graph that is too deep")
+        return planned

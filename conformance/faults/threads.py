@@ -46,12 +46,14 @@ class AskedAtOnceAnsweredOnce(Engine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers: WeakKeyDictionary[Tensor, tuple[int, Any]] = WeakKeyDictionary()
+        # Threads themselves, which stay: the number of one that has ended is another's.
+        self.answers: WeakKeyDictionary[Tensor, tuple[threading.Thread, Any]] = WeakKeyDictionary()
 
     def grad(self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any) -> Any:
         found = super().grad(roots, inputs, *args, **options)
-        thread, answer = self.answers.setdefault(inputs[0], (threading.get_ident(), found))
-        return found if thread == threading.get_ident() else answer
+        here = threading.current_thread()
+        thread, answer = self.answers.setdefault(inputs[0], (here, found))
+        return found if thread is here else answer
 
 
 @fault("MT-03")

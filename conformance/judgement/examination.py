@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
@@ -14,7 +15,7 @@ from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Step
-from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.laws.invariants import blame_sharing, lawful, stand
 from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Judge, Stage, Trial
@@ -74,6 +75,22 @@ def explained(
     except Exception:
         return False
     return True
+
+
+def exhibited(
+    law: Law, data: bytes, backend: Backend, error: Exception, standard: Standard, deviations: frozenset[str]
+) -> bool:
+    """Whether a scene of an exhibit ends alike on the reference that deviates so, as far as can be told."""
+    engine = deviant(deviations)
+    engine.refuses = symptom_of(error).seen == "refused"
+    stage = ReferenceBackend(standard.conventions(backend), engine)
+    with stage.session():
+        other = shown_by(law, data, stage, standard)
+    return (
+        isinstance(error, Broken)
+        and isinstance(other, Broken)
+        and (other.thing, symptom_of(other)) == (error.thing, symptom_of(error))
+    )
 
 
 def follow(program: Program, backend: Backend) -> None:

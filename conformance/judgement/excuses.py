@@ -8,9 +8,9 @@ from functools import partial
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke
 from gradlaws.conformance.execution.standard import Standard
-from gradlaws.conformance.judgement.examination import explained
+from gradlaws.conformance.judgement.examination import exhibited, explained
 from gradlaws.conformance.known_failures.entry import Known
-from gradlaws.conformance.known_failures.matching import KnownFailures
+from gradlaws.conformance.known_failures.matching import Explained, KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.laws.registry import Law
@@ -22,17 +22,25 @@ class Excuses:
     shown:   the entries about this law that showed, in the order in which they did.
     excused: how many programs showed a listed breach of another law, by law.
     entries: how many programs each entry excused, by its label.
+    covered: the entries that excused any.
     """
 
     def __init__(self, law: Law, backend: Backend, standard: Standard, known: KnownFailures) -> None:
         self.law = law.id
         self.known = known
         self._explained = partial(explained, law, backend=backend, standard=standard)
+        self._exhibited = partial(exhibited, law, backend=backend, standard=standard)
         self.shown: dict[Known, None] = {}
+        self.covered: dict[Known, None] = {}
         self.excused, self.entries = Counter[str](), Counter[str]()
 
-    def covering(self, program: Program | None, error: Exception) -> tuple[str, Known | None]:
-        """(the law that the entry is about, the entry that covers the failure, if one does)."""
+    def covering(
+        self, program: Program | None, error: Exception, data: bytes | None = None
+    ) -> tuple[str, Known | None]:
+        """(the law that the entry is about, the entry that covers the failure, if one does).
+
+        data: what a scene of an exhibit, which has no program, was drawn from.
+        """
         if isinstance(error, ReferenceBroke):
             return self.law, None
         blamed = error.law if isinstance(error, Broken) else self.law
@@ -40,15 +48,21 @@ class Excuses:
         for law in (blamed, self.law):
             if (entry := self.known.excuse(law, program, seen)) is not None:
                 return law, entry
-        if program is None or not self.known.deviations:
+        if not self.known.deviations:
             return blamed, None
-        did = lambda names: self._explained(program, deviations=names)  # noqa: E731
+        did: Explained
+        if program is not None:
+            did = lambda names: self._explained(program, deviations=names)  # noqa: E731
+        elif data is not None:
+            did = lambda names: self._exhibited(data, error=error, deviations=names)  # noqa: E731
+        else:
+            return blamed, None
         entry = self.known.excuse(blamed, program, seen, did)
         return (blamed if entry is None else entry.law), entry
 
-    def cover(self, program: Program | None, error: Exception) -> bool:
+    def cover(self, program: Program | None, error: Exception, data: bytes | None = None) -> bool:
         """Whether a failure is listed; it is counted then."""
-        law, entry = self.covering(program, error)
+        law, entry = self.covering(program, error, data)
         if entry is None:
             return False
         if law == self.law:
@@ -56,4 +70,5 @@ class Excuses:
         else:
             self.excused[law] += 1
         self.entries[entry.label] += 1
+        self.covered[entry] = None
         return True

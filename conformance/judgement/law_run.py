@@ -237,6 +237,6 @@ class LawRun:
     def _settle(self, program: Program | None, data: bytes, error: Exception | None, count: Count) -> None:
         """Count the program; raise what is neither lawful nor listed."""
         count.programs += 1
-        if error is not None and not count.excuses.cover(program, error):
+        if error is not None and not count.excuses.cover(program, error, data):
             self.failure = self.failure or Failing(program, data, error)
             raise error

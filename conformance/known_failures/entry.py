@@ -70,6 +70,11 @@ class Known:
         return bool(self.deviation) or (bool(self.seen) and (related or self.seen <= {"accepted"}))
 
     @property
+    def executable(self) -> bool:
+        """Whether it says all that the engine does: by a deviation, or since nothing follows what is accepted."""
+        return bool(self.deviation) or self.seen == {"accepted"}
+
+    @property
     def laws(self) -> frozenset[str]:
         """All laws that the entry is about by name."""
         return (self.also | {self.law}) - {ANY}

@@ -21,7 +21,7 @@ def covers(entry: Known, program: Program | None, seen: Symptom | None = None) -
 
     seen: what it looks like; None where nobody can tell, as of a documented example: then only the program counts.
     """
-    if entry.expired or (entry.seen and seen is not None and seen.seen not in entry.seen):
+    if entry.expired or (entry.seen and seen is not None and not seen.among(entry.seen)):
         return False
     if program is None:
         return not (entry.ops or entry.modes or entry.dtypes or entry.steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gradlaws.conformance.language.steps import Var
@@ -12,8 +13,10 @@ SEEN: dict[str, str] = {
     "no gradient": "a gradient is None, or a result of autograd.grad is, where one is expected",
     "unexpected gradient": "a gradient is there where None is expected",
     "zeros": "zeros where None or other numbers are expected",
+    "zeros for None": "zeros where None is expected",
     "nan": "NaN where other numbers are expected",
     "numbers": "other numbers than expected, and neither of these",
+    "rounding": "other numbers than expected, by no more than rounding makes of them",
     "shape": "another shape",
     "dtype": "another dtype",
     "shared": "memory is shared that must not be",
@@ -27,6 +30,8 @@ SEEN: dict[str, str] = {
     "hung": "the step did not end",
     "other": "anything else, as which object is which",
 }
+#: What is one case of something wider: an entry that names that covers it, too.
+WIDER = {"zeros for None": "zeros", "rounding": "numbers"}
 _FLAGS = ("requires_grad", "is_leaf", "retains_grad", "grad.requires_grad")
 SEEN |= {f"{flag} {value}": f"{flag} is {value}" for flag in _FLAGS for value in (True, False)}
 
@@ -48,6 +53,10 @@ class Symptom:
     seen: str = ""
     var: Var | None = None
     index: int | None = None
+
+    def among(self, named: Collection[str]) -> bool:
+        """Whether it is one of these, or a case of one."""
+        return self.seen in named or WIDER.get(self.seen) in named
 
 
 def symptom(thing: str, got: str, expected: str, index: int | None = None) -> Symptom:
@@ -81,7 +90,7 @@ def _numbers(got: str, expected: str) -> str:
     if "None" in (got, expected) and not re.fullmatch(_ZEROS, got):
         return "no gradient" if got == "None" else "unexpected gradient"
     if expected == "None":
-        return "zeros"
+        return "zeros for None"
     dtypes, (a, b) = (
         [_DTYPE.findall(x) for x in (got, expected)],
         (_DTYPE.sub("", x) for x in (got, expected)),
@@ -94,4 +103,18 @@ def _numbers(got: str, expected: str) -> str:
         return "dtype"
     if "nan" in a and "nan" not in b:
         return "nan"
-    return "zeros" if re.fullmatch(_ZEROS, a) else "numbers"
+    if re.fullmatch(_ZEROS, a):
+        return "zeros"
+    return "rounding" if _near(a, b, "float32" in dtypes[0]) else "numbers"
+
+
+def _near(a: str, b: str, single: bool) -> bool:
+    """Whether numbers as they are shown differ by rounding only, in single precision or else in double."""
+    try:
+        found, wanted = ([float(x) for x in re.findall(r"[^\[\],\s]+", text)] for text in (a, b))
+    except ValueError:
+        return False  # complex numbers, or some that are left out
+    most = (1e-6 if single else 1e-10) * max(1.0, *map(abs, wanted), 0.0)
+    return len(found) == len(wanted) and all(
+        x == y or abs(x - y) <= most for x, y in zip(found, wanted, strict=True)
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 
 from gradlaws.commands import CommandError
@@ -134,25 +135,29 @@ def _mask(options: Namespace) -> int:
     from gradlaws.conformance.known_failures.toml_parser import shipped
 
     lists = {name: shipped(name) or _listed(Path(name), complete=True) for name in options.files}
-    print("| list | fault | law | caught without the list | with it |", "|---|---|---|---|---|", sep="\n")
+    print(
+        "| list | fault | law | caught without the list | with it | else excused by |",
+        "|---|---|---|---|---|---|",
+        sep="\n",
+    )
     found: dict[str, list[Tried]] = {name: [] for name in lists}
     for one in tried(lists, options.examples, range(options.seeds)):
         found[one.name].append(one)
-        if one.excused or one.masked:
-            sign = " MASKED" if one.masked else ""
-            print(
-                f"| {one.name} | {one.fault} | {one.law} | {one.without} | {one.within}{sign} |", flush=True
-            )
+        if one.excused or one.entries:
+            sign = " MASKED" if one.masked else " itself" if one.itself else ""
+            why = "; ".join(entry.label for entry in one.entries)
+            counts = f"{one.without} | {one.within}{sign}"
+            print(f"| {one.name} | {one.fault} | {one.law} | {counts} | {why} |", flush=True)
     print(f"\nEvery planted fault before every law that must catch it, {plural(options.seeds, 'seed')}.\n")
     print(
-        "| list | entries | broad | tried | of a law that it lists | masked |",
-        "|---|---|---|---|---|---|",
+        "| list | entries | broad | tried | of a law that it lists | the listed defect itself | masked |",
+        "|---|---|---|---|---|---|---|",
         sep="\n",
     )
     for name, some in found.items():
         broad = ", ".join(sorted({entry.law for entry in lists[name].entries if entry.broad})) or "none"
-        own, masked = sum(one.excused for one in some), sum(one.masked for one in some)
-        print(f"| {name} | {len(lists[name])} | {broad} | {len(some)} | {own} | {masked} |")
+        own, itself, masked = (sum(map(attrgetter(key), some)) for key in ("excused", "itself", "masked"))
+        print(f"| {name} | {len(lists[name])} | {broad} | {len(some)} | {own} | {itself} | {masked} |")
     return Exit.FAILS if any(one.masked for some in found.values() for one in some) else Exit.CONFORMS
 
 
