@@ -50,7 +50,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "conformance.judgement.verdict": ("conformance.judgement.intermittence",),
     "conformance.engines": ("conformance.entropy", "conformance.ops"),
     "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
-    "conformance.deviations": ("conformance.ops", "conformance.reference"),
+    "conformance.deviations": ("conformance.entropy", "conformance.ops", "conformance.reference"),
     "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.conventions"),
     "conformance.adapters": (
         "conformance.entropy",

@@ -191,6 +191,7 @@ SHOWN: dict[str, tuple[Step, ...]] = {
     "trace-goes-on": (leaf(0, [[1.0], [2.0], [3.0]]), op(1, "trace", 0), Backward((1,))),
     "zeros-for-none-are-tracked": (X, leaf(1), Grad((0,), (1,), materialize_grads=True, outs=(2,))),
     "unrecorded-backward-does-nothing": (X, Y, Mode("no_grad"), Backward((1,)), Mode("exit")),
+    "constants-get-gradients": (X, leaf(1, tracked=False), op(2, "mul", 0, 1), Backward((2,))),
     "constants-stay-constant": (X, leaf(1, tracked=False), InPlace("add_", 1, (0,))),
     "leftovers-go-on": (X, Y, op(2, "square", 1), Backward((2,), retain_graph=True), Backward((2,))),
     "roots-are-set-to-one": (X, Y, Backward((1,)), Backward((0,))),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradlaws.conformance.deviations.registry import deviation
+from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.node import Node
@@ -30,6 +31,14 @@ class UnrecordedBackwardDoesNothing(Engine):
 
     def backward(self, *args: Any, **options: Any) -> Sequence[Tensor] | None:
         return super().backward(*args, **options) if self.modes.enabled else None
+
+
+@deviation
+class ConstantsGetGradients(Engine):
+    """Whatever is made of numbers with a fraction requires grad, whether that was asked for or not."""
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
+        return super().tensor(array, requires_grad or array.dtype.kind in "fc")
 
 
 @deviation

@@ -84,10 +84,19 @@ def _explained(trial: WholeTrial, d: Difference, deviations: frozenset[str]) -> 
     early = other.want.derailed
     if early is not None and (d.index is None or early < d.index):
         return False
+    found, all_of_them = other.told = other.told or _shown(other)
+    # Where memory is shared in the end, that is another matter.
+    return not any(e.like(d) for e in found) and (all_of_them or d.aspect is not Aspect.MEMORY)
+
+
+def _shown(trial: WholeTrial) -> tuple[list[Difference], bool]:
+    """All differences about which something is promised, and whether that is all (memory may be shared)."""
+    found: list[Difference] = []
     try:
-        return not any(e.like(d) for e, _ in _specified(other))
-    except Broken:  # memory is shared in the end, which is another matter
-        return d.aspect is not Aspect.MEMORY
+        found.extend(difference for difference, _ in _specified(trial))
+    except Broken:
+        return found, False
+    return found, True
 
 
 def breach(

@@ -19,6 +19,7 @@ from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.laws.invariants import held
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.whole_programs.difference import Difference
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
 
 #: What stands for the law on trial, where it is all of them.
@@ -45,6 +46,8 @@ class WholeTrial(Trial):
         want = believe(program, got, standard.strict, reference=reference)
         super().__init__(WHOLE, program, backend, got, want, standard, reference)
         self.past = past
+        #: All differences, where they were asked for one by one; and whether none is hidden by shared memory.
+        self.told: tuple[list[Difference], bool] | None = None
         self._under: dict[frozenset[str], WholeTrial] = {}
 
     def under(self, deviations: frozenset[str]) -> WholeTrial:
