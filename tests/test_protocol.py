@@ -184,6 +184,13 @@ def test_misbehaviour_costs_one_verdict(
     assert judge(LAWS["NONE-01"], engine, Effort(3)).verdict is Verdict.PASS  # by another process
 
 
+def test_an_example_that_is_answered_badly_is_an_error() -> None:
+    result = judge_example(
+        EXAMPLES["EX-01"], looped(ReferenceBackend(), run=lambda line: b"[]"), KnownFailures()
+    )
+    assert (result.verdict, "expected an object" in result.message) == (Verdict.ERROR, True)
+
+
 def test_a_flood_is_dammed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradlaws.conformance.remote.harness.LONGEST", 1 << 21)
     result = judge(LAW, find(f"{BAD} floods"), Effort(2, shrink=0.0))

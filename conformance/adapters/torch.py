@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -14,6 +15,13 @@ from gradlaws.conformance.engines.torch_training import TorchTraining
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 
+#: What PyTorch 1 called otherwise, or did not have.
+STORAGE = getattr(torch.Tensor, "untyped_storage", torch.Tensor.storage)
+LATER = {
+    "register_post_accumulate_hook": hasattr(torch.Tensor, "register_post_accumulate_grad_hook"),
+    "materialize_grads": "materialize_grads" in signature(torch.autograd.grad).parameters,
+}
+
 
 class TorchBackend(TorchTraining, TorchLike):
     """PyTorch's autograd."""
@@ -21,6 +29,7 @@ class TorchBackend(TorchTraining, TorchLike):
     name = "torch"
     engine = torch
     features = TorchLike.features | {"complex", "lifetime", "threads", "order"}
+    withheld = frozenset(verb for verb, has in LATER.items() if not has)
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
         # As programs are printed; the constructor has a dtype check of its own.
@@ -46,7 +55,7 @@ class TorchBackend(TorchTraining, TorchLike):
 
     def place(self, x: Any) -> int:
         # Second derivatives may leave zeros without memory in .grad.
-        return 0 if x._is_zerotensor() else x.untyped_storage().data_ptr()
+        return 0 if x._is_zerotensor() else STORAGE(x).data_ptr()
 
     def shares_memory(self, a: Any, b: Any) -> bool:
         place = self.place(a)

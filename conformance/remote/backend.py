@@ -22,7 +22,7 @@ from gradlaws.conformance.remote.messages import program_out
 from gradlaws.conformance.remote.schema import introduction
 
 #: Seconds for a program, and the variable that allows more; to introduce itself the process has as long as an import.
-SECONDS, VARIABLE = 10.0, "GRADLAWS_ANSWER_SECONDS"
+SECONDS, VARIABLE = 30.0, "GRADLAWS_ANSWER_SECONDS"
 START = 600.0
 #: Capabilities that are said by the dtypes that an engine has.
 BY_DTYPE = {"float32": ("float32",), "complex": ("complex128",), "integer": ("int64", "bool")}

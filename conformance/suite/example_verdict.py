@@ -7,6 +7,7 @@ from gradlaws.conformance.documented.script import Example
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exceptions import EngineBroke
+from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.judgement.examination import follow
 from gradlaws.conformance.judgement.findings import failure_of
@@ -22,7 +23,11 @@ def judge_example(
 ) -> Result:
     """The verdict on a documented example, listed failures and declared deviations of its laws considered."""
     seen = Evidence(tuple(example.missing(backend)), assertions=example.assertions)
-    breaches = [] if seen.missing else _breaches(example, backend)
+    breaches: list[str] = []
+    try:
+        breaches = [] if seen.missing else _breaches(example, backend)
+    except EngineBroke as error:
+        seen.failure = failure_of(error, example.program, backend, example.id)
     if breaches:
         broken = Broken(example.id, "the example", breaches[0], "as documented")
         seen.failure = failure_of(broken, example.program, backend)._replace(message=breaches[0])
@@ -38,7 +43,7 @@ def judge_example(
 
 
 def _breaches(example: Example, backend: Backend) -> list[str]:
-    with backend.session():
+    with backend.session(), contained():
         return list(example.breaches(backend))
 
 
