@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import signature
 from typing import Any
 
 import torch
@@ -15,12 +14,10 @@ from gradlaws.conformance.engines.torch_training import TorchTraining
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 
-#: What PyTorch 1 called otherwise, or did not have.
+#: What PyTorch 1 called otherwise; what it did not have, with a method that came at the same time.
 STORAGE = getattr(torch.Tensor, "untyped_storage", torch.Tensor.storage)
-LATER = {
-    "register_post_accumulate_hook": hasattr(torch.Tensor, "register_post_accumulate_grad_hook"),
-    "materialize_grads": "materialize_grads" in signature(torch.autograd.grad).parameters,
-}
+LATER = {"materialize_grads": "untyped_storage"}
+LATER["register_post_accumulate_hook"] = "register_post_accumulate_grad_hook"
 
 
 class TorchBackend(TorchTraining, TorchLike):
@@ -29,7 +26,7 @@ class TorchBackend(TorchTraining, TorchLike):
     name = "torch"
     engine = torch
     features = TorchLike.features | {"complex", "lifetime", "threads", "order"}
-    withheld = frozenset(verb for verb, has in LATER.items() if not has)
+    withheld = frozenset(verb for verb, method in LATER.items() if not hasattr(torch.Tensor, method))
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
         # As programs are printed; the constructor has a dtype check of its own.
