@@ -195,6 +195,7 @@ SHOWN: dict[str, tuple[Step, ...]] = {
     "constants-stay-constant": (X, leaf(1, tracked=False), InPlace("add_", 1, (0,))),
     "leftovers-go-on": (X, Y, op(2, "square", 1), Backward((2,), retain_graph=True), Backward((2,))),
     "roots-are-set-to-one": (X, Y, Backward((1,)), Backward((0,))),
+    "writes-to-doubles-are-lost": (leaf(0, tracked=False), InPlace("neg_", 0)),
     "more-gradients-than-roots": (
         X,
         Y,

@@ -84,6 +84,7 @@ MARKED: dict[str, tuple[Var | None, tuple[Step, ...], tuple[Step, ...]]] = {
         (X, NO_GRAD, InPlace("neg_", 0), EXIT, Y),
     ),
     "write_after_backward": (None, (X, Y, BACK, InPlace("neg_", 1)), (X, Y, InPlace("neg_", 1), BACK)),
+    "own_operand": (None, (X, Y, InPlace("mul_", 1, (1,))), (X, Y, InPlace("mul_", 1, (0,)))),
     "flag_after_use": (None, (X, Y, RequireGrad(0)), (X, RequireGrad(0), Y)),
     "detached_in_place": (1, (X, Y, DetachInPlace(1)), (X, Y, DetachInPlace(0))),
     "non_leaf": (1, (X, Y), (X, C)),

@@ -1,4 +1,4 @@
-"""What views show of themselves, and where they stand in the graph once their memory was written to."""
+"""What views show of themselves, where they stand in the graph once their memory was written to; and writes that are lost."""
 
 from __future__ import annotations
 
@@ -63,3 +63,12 @@ class WritesMoveViews(Engine):
 
     def _retainers(self) -> list[tuple[Node, Tensor]]:
         return [(x.anchor if x.is_root else x._anchor, x) for x in list(self._retaining)]
+
+
+@deviation
+class WritesToDoublesAreLost(Engine):
+    """An in-place op on a 0-d tensor of float64 does nothing, whether it is allowed or not."""
+
+    def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
+        if target.array.ndim or target.array.dtype != np.float64:
+            super().inplace(op, target, *inputs, **params)

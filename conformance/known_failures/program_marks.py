@@ -235,6 +235,11 @@ def write_after_backward(program: Program, _: Symptom) -> bool:
     return any(isinstance(step, InPlace) for step in program.steps[first:])
 
 
+def own_operand(program: Program, _: Symptom) -> bool:
+    """Whether an in-place op has its target for an operand, too."""
+    return any(isinstance(step, InPlace) and step.target in step.inputs for step in program)
+
+
 def locked_write(program: Program, _: Symptom) -> bool:
     """Whether an in-place op under no_grad writes to memory that a recorded op has used or made."""
     used = set[Var]()
@@ -308,6 +313,7 @@ MARKS: dict[str, Relation] = {
     "locked_write": Relation(
         "an in-place op under no_grad on memory that a recorded op has used or made", locked_write
     ),
+    "own_operand": Relation("a tensor is an operand of an in-place op on itself", own_operand),
     "write_after_backward": Relation("an in-place op after a backward", write_after_backward),
     "flag_after_use": Relation("requires_grad_() of a tensor that an op has used", flag_after_use),
     "detached_in_place": Relation("x.detach_()", about(DetachInPlace)),
