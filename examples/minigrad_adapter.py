@@ -26,7 +26,7 @@ class MinigradBackend(Backend):
         return {"add": minigrad.add, "mul": minigrad.mul, "sum": minigrad.total}[op](*inputs)
 
     def backward(self, root, gradient=None):
-        root.backward(None if gradient is None else gradient.data)
+        root.backward(None if gradient is None else gradient.data.copy())
 
     def grad(self, x):
         return None if x.grad is None else minigrad.Tensor(x.grad)

@@ -181,7 +181,7 @@ class Draft:
             op not in self.vocabulary.ops
             or not self._fits(row, values, params)
             or (len(values) > 1 and _mixed(row, values, self.mixes))
-            or not self.vocabulary.accepts(op, **params)
+            or not self.vocabulary.accepts(op, tuple([v.shape for v in values]), **params)
         ):
             return None
         known = even = True

@@ -154,7 +154,7 @@ def site(b: Builder, row: Op, change: Change | None = None) -> Site | None:
     """The row applied to new leaves that require grad; None where the engine does not take it."""
     entropy = b.entropy
     for xs, params in _calls(row, entropy):
-        if not b.vocabulary.accepts(row.name, **params):
+        if not b.vocabulary.accepts(row.name, tuple(np.shape(x) for x in xs), **params):
             continue
         mark, known = len(b.steps), len(b.info)
         if change is not None:

@@ -48,7 +48,8 @@ class Formulas:
         """An op applied; raises DeadEnd where it does not fit."""
         row = TABLE[name]
         values = [self.values[v] for v in inputs]
-        fits = name in self.b.vocabulary.ops and self.b.vocabulary.accepts(name, **params)
+        has, shapes = self.b.vocabulary, tuple([v.shape for v in values])
+        fits = name in has.ops and has.accepts(name, shapes, **params)
         fits = fits and (self.known or not self.b.particular(row))
         if not fits or (row.domain is not None and not row.domain(*values, **params)):
             raise DeadEnd(f"{name} does not fit")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.backend import Backend, choice
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick
@@ -16,14 +16,14 @@ from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick
 class Vocabulary:
     """What an engine has: the ops, in-place ops and capabilities that programs may use.
 
-    accepts: whether an op is there with certain parameters: `accepts(op, **params)`.
+    accepts: whether an op is there with certain parameters: `accepts(op, shapes, **params)`, shapes of operands.
     constants: whether a leaf need not require grad.
     dialect: what the engine does differently on purpose.
     """
 
     ops: frozenset[str] = field(default_factory=lambda: TABLE.names() | frozenset(INPLACE))
     capabilities: frozenset[str] = frozenset()
-    accepts: Callable[..., bool] = lambda op, **params: True
+    accepts: Callable[..., bool] = lambda op, shapes, **params: True
     constants: bool = True
     dialect: Dialect = PYTORCH
 
@@ -32,7 +32,7 @@ class Vocabulary:
         """What programs for this backend may use; of its ops only those named, if any are."""
         has = frozenset(backend.ops())
         return _vocabulary(
-            has if ops is None else has & ops, backend.capabilities, backend.accepts, backend.dialect
+            has if ops is None else has & ops, backend.capabilities, _told(backend.accepts), backend.dialect
         )
 
     @cached_property
@@ -85,6 +85,12 @@ class Vocabulary:
     @property
     def _float32(self) -> bool:
         return "float32" in self.capabilities or not self.capabilities
+
+
+@lru_cache(maxsize=8)  # so that one and the same function stands for an adapter's
+def _told(accepts: Callable[..., bool]) -> Callable[..., bool]:
+    """The adapter's `accepts`, told the shapes of operands only if it names them."""
+    return choice(accepts)
 
 
 @lru_cache(maxsize=8)  # each sorts the op table anew

@@ -16,12 +16,17 @@ from hypothesis import strategies as st
 from gradlaws import strategies
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.drawn_values import VALUES
+from gradlaws.conformance.engines.op_check import troubles
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.judgement.definedness import in_domain
+from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.judge import judge
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Step
+from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.ops import TABLE
 from gradlaws.strategies import (
     GRAPHS,
@@ -319,3 +324,20 @@ def test_without_an_op_of_two_operands_there_is_a_dead_end() -> None:
     x = b.leaf()
     with pytest.raises(DeadEnd):
         b.binary(x, x)
+
+
+class Square(ReferenceBackend):
+    """matmul takes matrices only."""
+
+    def accepts(self, op: str, *, shapes: Any = (), **params: Any) -> bool:
+        return op != "matmul" or all(len(shape) == 2 for shape in shapes)
+
+    def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
+        assert op != "matmul" or all(x.array.ndim == 2 for x in inputs)
+        return super().apply(op, *inputs, **params)
+
+
+def test_an_adapter_may_be_told_the_shapes_of_operands() -> None:
+    assert troubles(Square()) == []
+    for law in ("VAL-06", "HO-14", "INP-05"):
+        assert judge(LAWS[law], Square(), Effort(40, shrink=0.0)).verdict is Verdict.PASS

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 import gradlaws
-from gradlaws.conformance.engines.backend import FEATURES, Backend, forwarded
+from gradlaws.conformance.engines.backend import FEATURES, Backend
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
+from gradlaws.conformance.engines.forwarding import forwarded
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.tensor import Tensor

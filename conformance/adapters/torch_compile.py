@@ -37,6 +37,7 @@ class TorchCompileBackend(TorchBackend):
 
     name = "torch-compile-eager"
     how = "eager"
+    patience = 0.0  # what is new has to be compiled
     withheld = frozenset({"threads"})
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, cached_property
+from inspect import signature
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,24 +59,6 @@ def capability(method: F) -> F:
     return method
 
 
-class Forwarded:
-    """Methods of an adapter that are its engine's own, looked up by name on the `engine` of the adapter."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, adapter: Any, owner: type[Any] | None = None) -> Any:
-        return self if adapter is None else getattr(adapter.engine, self._name)
-
-
-def forwarded(verb: Callable[..., Any]) -> Any:
-    """A method of an adapter that its engine has already.
-
-    In the body of the adapter: `detach = forwarded(Engine.detach)`.
-    """
-    return Forwarded(verb.__name__)
-
-
 class NotClaimed(NotImplementedError):
     """A capability was used that the adapter does not claim."""
 
@@ -89,6 +72,8 @@ class Backend:
     given: str = ""
     #: The capabilities of `FEATURES` that the engine has.
     features: frozenset[str] = frozenset()
+    #: Seconds that one program may take before it counts as hung: its law is a TIMEOUT then. 0 for no limit.
+    patience: float = 30.0
     #: Op name to spelling in the engine's own API, where it differs from PyTorch's; used for printing.
     spellings: dict[str, str] = {}  # noqa: RUF012 - overridden, never mutated
 
@@ -130,7 +115,10 @@ class Backend:
         return [*TABLE.names(), *INPLACE]
 
     def accepts(self, op: str, **params: Any) -> bool:
-        """Whether the engine has `op` with these parameters; programs keep to what it has."""
+        """Whether the engine has `op` with these parameters; programs keep to what it has.
+
+        An adapter that names `shapes`, as in `accepts(op, *, shapes=(), **params)`, is told those of the operands.
+        """
         return True
 
     def flags(self, x: Any) -> tuple[bool | None, bool | None, bool | None]:
@@ -334,6 +322,13 @@ class Backend:
     def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
         """(w, w * x) by a module with parameter w = array, in its evaluation mode (`module.eval()`)."""
         raise NotClaimed
+
+
+def choice(accepts: Callable[..., bool]) -> Callable[..., bool]:
+    """An adapter's `accepts` as a function of op, shapes of operands, and parameters, whether it names them or not."""
+    if "shapes" in signature(accepts).parameters:
+        return lambda op, shapes, **params: accepts(op, shapes=shapes, **params)
+    return lambda op, shapes, **params: accepts(op, **params)
 
 
 @cache

@@ -13,6 +13,10 @@ class Endless(TimeoutError):
     """A call did not end in time; that is never taken for a refusal."""
 
 
+class EndlessProgram(Endless):
+    """A program did not end in time: a TIMEOUT of its law, with the step at which it hung."""
+
+
 class LawTimeout(BaseException):
     """A law takes longer than it may; passes everything that handles what an engine raises."""
 
@@ -22,9 +26,14 @@ def time_limit(seconds: float, late: type[BaseException] = Endless) -> Iterator[
     """A block that goes on for longer than `seconds` raises `late` from within it; 0 for no limit.
 
     For adapters of engines that hang: an error costs a program, a hang the law. Main thread, POSIX only: elsewhere
-    there is no limit, and what never comes back to Python is not ended. Limits may be nested.
+    there is no limit, and what never comes back to Python is not ended. Limits may be nested: the one that ends first
+    counts.
     """
     if not seconds or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    if 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= seconds:
         yield
         return
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import located
+from gradlaws.conformance.engines.time_limit import EndlessProgram, time_limit
 from gradlaws.conformance.execution.checkpoints import part
 from gradlaws.conformance.execution.hook_effects import NOTHING, Interruption, answer
 from gradlaws.conformance.execution.observer import QUIET
@@ -67,6 +68,8 @@ class Interpreter(Trainer):
         self.handles: dict[int, Any] = {}
         self._keeping = backend.dialect.intermediates == "kept"
         self._cyclic = False
+        #: Whether a step did not end in time: none is taken after it.
+        self.hung = False
 
     def do(self, index: int, step: Step) -> Moment:
         """Run one step and observe."""
@@ -76,6 +79,9 @@ class Interpreter(Trainer):
             if var not in env:
                 moment.skipped = True
                 return moment
+        if self.hung:
+            moment.skipped = True
+            return moment
         if (kind is ZeroGrad and self._grad(env[used[0]]) is None) or (
             kind in OF_OPTIMIZERS and step.handle not in self.optimizers  # type: ignore[attr-defined]
         ):
@@ -88,6 +94,7 @@ class Interpreter(Trainer):
         except self.lawful as error:
             located(error, self.backend)
             moment.raised = error.with_traceback(None)  # which would keep all frames, in a cycle
+            self.hung = isinstance(error, EndlessProgram)
         if kind not in UNMARKED or self._keeping:
             self.watched.update(step.outs or used)
         self._observe(moment)
@@ -212,7 +219,9 @@ class Interpreter(Trainer):
             self.handles[step.handle].remove()
 
     def _seed(self, var: Var | None) -> Any:
-        return None if var is None else [1.0] if var == NOT_A_TENSOR else self.env[var]
+        if var == NOT_A_TENSOR:
+            return np.array([1.0]) if self.backend.dialect.gradient_type == "array" else [1.0]
+        return None if var is None else self.env[var]
 
     def _options(self, step: Backward | Grad) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -324,9 +333,10 @@ def run(program: Program, backend: Backend) -> Trace:
     interpreter, trace = Interpreter(backend), Trace()
     interpreter.last = max((k for k, step in enumerate(program) if type(step) not in QUIET), default=-1)
     try:
-        for index, step in enumerate(program):
-            trace.moments.append(interpreter.do(index, step))
-        interpreter.finish(trace)
+        with time_limit(backend.patience, EndlessProgram):
+            for index, step in enumerate(program):
+                trace.moments.append(interpreter.do(index, step))
+            interpreter.finish(trace)
     except BaseException as error:
         located(error, backend)
         raise

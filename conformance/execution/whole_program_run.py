@@ -10,6 +10,7 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import located
+from gradlaws.conformance.engines.time_limit import EndlessProgram, time_limit
 from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.language.checkpoints import Checkpoint
@@ -106,10 +107,11 @@ def watch(program: Program, backend: Backend) -> Watched:
     watcher = Watcher(backend)
     trace = Watched()
     try:
-        for index, step in enumerate(program):
-            trace.moments.append(watcher.do(index, step))
-        watcher.conclude(trace)
-        trace.together = together(watcher, *memory_owners(program))
+        with time_limit(backend.patience, EndlessProgram):
+            for index, step in enumerate(program):
+                trace.moments.append(watcher.do(index, step))
+            watcher.conclude(trace)
+            trace.together = together(watcher, *memory_owners(program))
     except BaseException as error:
         located(error, backend)
         raise

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, ReferenceBroke, described
+from gradlaws.conformance.engines.time_limit import EndlessProgram
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.judgement.intermittence import Recurrence
@@ -53,7 +54,14 @@ def failure_of(
         return Failure(verdict, death_of(law, program, backend, "endless" if error.late else "dead"), said)
     broke = BROKE[isinstance(error, ReferenceBroke)]
     finding = Finding(law, broke, said, "no error")
-    return Failure(Verdict.ERROR, _with_program(finding, program, backend), said)
+    return Failure(
+        Verdict.TIMEOUT if hung(error) else Verdict.ERROR, _with_program(finding, program, backend), said
+    )
+
+
+def hung(error: Exception) -> bool:
+    """Whether a program did not end in time."""
+    return isinstance(error, EndlessProgram) or EndlessProgram.__name__ in getattr(error, "kind", ())
 
 
 def recurring(failure: Failure, recurrence: Recurrence | None) -> Failure:

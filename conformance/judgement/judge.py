@@ -13,7 +13,7 @@ from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import raised_by, shown_by
 from gradlaws.conformance.judgement.excuses import Excuses
-from gradlaws.conformance.judgement.findings import Failure, failure_of, recurring, scripted
+from gradlaws.conformance.judgement.findings import Failure, failure_of, hung, recurring, scripted
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject
 from gradlaws.conformance.judgement.law_run import Failing, Journal, LawRun
 from gradlaws.conformance.judgement.relation_findings import failure_of_relation
@@ -83,9 +83,25 @@ def evidence(
     return Evidence(
         (), count.programs, count.discarded, count.tally.assertions, count.tally.worst,
         count.coverage.covered(), count.reached.dumped(), count.excuses.excused, count.excuses.entries,
-        failure=_small(run, run.failure, fresh) if run.failure is not None else None,
+        failure=_reduced(run, run.failure, fresh) if run.failure is not None else None,
         standing=known.of(law.id), shown=list(count.excuses.shown),
     )  # fmt: skip
+
+
+#: Seconds that a program may take while one that hung is made small.
+IMPATIENT = 1.0
+
+
+def _reduced(run: LawRun, found: Failing, fresh: FreshProcesses | None) -> Failure:
+    """The failure of a run with the smallest program that shows it; what hangs is tried here only, and not for long."""
+    backend, patience = run.backend, run.backend.patience
+    if not hung(found.error):
+        return _small(run, found, fresh)
+    backend.patience = min(patience, IMPATIENT)
+    try:
+        return _small(run, found, None)
+    finally:
+        backend.patience = patience
 
 
 def _small(run: LawRun, found: Failing, fresh: FreshProcesses | None) -> Failure:
