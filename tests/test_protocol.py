@@ -18,6 +18,7 @@ from gradlaws.conformance.documented.examples import EXAMPLES
 from gradlaws.conformance.engines.adapter_check import check
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.discovery import BackendError, find
+from gradlaws.conformance.engines.process_state import kept
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.trace import Seen, Trace
 from gradlaws.conformance.execution.whole_program_run import watch
@@ -189,6 +190,16 @@ def test_an_example_that_is_answered_badly_is_an_error() -> None:
         EXAMPLES["EX-01"], looped(ReferenceBackend(), run=lambda line: b"[]"), KnownFailures()
     )
     assert (result.verdict, "expected an object" in result.message) == (Verdict.ERROR, True)
+
+
+def test_a_process_that_was_started_again_within_a_law_is_spoken_to_after_it() -> None:
+    """What closes and opens files in a law is put back after it, if it is not the runner."""
+    engine = find(f"{BAD} dies")
+    for _ in range(3):
+        with kept():
+            assert judge(LAW, engine, Effort(2, shrink=0.0)).verdict is Verdict.CRASH
+            assert judge(LAWS["NONE-01"], engine, Effort(2)).verdict is Verdict.PASS
+    assert judge(LAWS["NONE-01"], engine, Effort(2)).verdict is Verdict.PASS
 
 
 def test_a_flood_is_dammed(monkeypatch: pytest.MonkeyPatch) -> None:

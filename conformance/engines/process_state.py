@@ -23,6 +23,8 @@ import numpy as np
 HIGH = 512
 #: Of the descriptors that a process may have, how many may be open after a law.
 FULL = 0.8
+#: File descriptors that are the runner's own affair: they may be closed, and opened anew, while a law runs.
+OWN: set[int] = set()
 #: Errors of ours that are an engine's doing: it has closed our files, or taken all that there is.
 STARVED = frozenset({errno.EBADF, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
@@ -119,7 +121,7 @@ class _Files:
         import fcntl
 
         self._copies: dict[int, tuple[int, tuple[int, int], bool]] = {}
-        for number in _open() or ():
+        for number in set(_open() or ()) - OWN:
             with suppress(OSError):
                 copy = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, HIGH)
                 self._copies[number] = copy, _identity(number), os.get_inheritable(number)
@@ -128,7 +130,7 @@ class _Files:
         """Open again what was closed; close what was opened if there is hardly room for more."""
         for number, (copy, identity, inheritable) in self._copies.items():
             with suppress(OSError):
-                if _identity(number) != identity and _identity(copy) == identity:
+                if number not in OWN and _identity(number) != identity and _identity(copy) == identity:
                     os.dup2(copy, number, inheritable)
         for copy, _, _ in self._copies.values():
             with suppress(OSError):
@@ -136,7 +138,7 @@ class _Files:
         now = _open()
         if now is None or len(now) > FULL * _most():
             for number in range(3, _most()):
-                if number not in self._copies:
+                if number not in self._copies and number not in OWN:
                     with suppress(OSError):
                         os.close(number)
 

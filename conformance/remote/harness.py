@@ -14,6 +14,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from gradlaws.conformance.engines import process_state
 from gradlaws.conformance.engines.exceptions import ProcessEnded, plain
 from gradlaws.conformance.remote.answers import Misspoken
 from gradlaws.conformance.remote.messages import VERSION
@@ -24,6 +25,8 @@ LONGEST, KEPT = 256 << 20, 8 << 10
 LINES, WIDTH = 8, 200
 #: Seconds that a process has to end after its standard input was closed.
 PARTING = 1.0
+#: Waits for pipes without a file descriptor of its own.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class Harness:
@@ -37,7 +40,7 @@ class Harness:
         self._words = shlex.split(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
-        self._selector = selectors.DefaultSelector()
+        self._selector = _Selector()
         self._said = bytearray()  # on standard output, beyond the last line that was read
         self._told = bytearray()  # on standard error: the end of it
         self._number = 0
@@ -82,7 +85,7 @@ class Harness:
 
     def _start(self) -> None:
         self._process = None  # one of the process that this one was forked from is that one's
-        self._selector = selectors.DefaultSelector()
+        self._selector = _Selector()
         self._said.clear()
         self._told.clear()
         pipe = subprocess.PIPE
@@ -100,6 +103,7 @@ class Harness:
         for stream in (process.stdin, process.stdout, process.stderr):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
+            process_state.OWN.add(stream.fileno())
         assert process.stdout is not None
         assert process.stderr is not None
         self._selector.register(process.stdout, selectors.EVENT_READ, "said")
@@ -195,6 +199,7 @@ class Harness:
         process = self._process
         if process is not None and self.running and process.stdin is not None:
             with suppress(OSError, subprocess.TimeoutExpired):
+                process_state.OWN.discard(process.stdin.fileno())
                 process.stdin.close()
                 process.wait(PARTING)
         self.end()
@@ -209,7 +214,8 @@ class Harness:
         with suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
         for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
+            if stream is not None and not stream.closed:
+                process_state.OWN.discard(stream.fileno())
                 with suppress(OSError):
                     stream.close()
         with suppress(subprocess.TimeoutExpired):
