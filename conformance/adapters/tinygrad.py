@@ -16,10 +16,10 @@ from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.torch_like import methods
 from gradlaws.conformance.entropy import Array
 
-AXIS = ("sum", "mean", "prod", "var", "std", "logsumexp", "amax", "amin")
-ALONG = ("softmax", "log_softmax", "cumprod", "cumsum", "logcumsumexp")
+AXIS = ("var_mean", "sum", "mean", "prod", "var", "std", "logsumexp", "amax", "amin")
+ALONG = ("softmax", "softmin", "log_softmax", "cumprod", "cumsum", "logcumsumexp")
 KINKS = {"leaky_relu": "right", "hardtanh": "largest", "relu6": "left"}
-UNLIKE = {"argmax", "unfold_patches", "sort_stable", "sort_descending"}
+UNLIKE = frozenset(("argmax", "unfold_patches", "sort_stable", "sort_descending"))
 
 
 class TinygradBackend(Spelled):
@@ -50,9 +50,10 @@ class TinygradBackend(Spelled):
         **dict.fromkeys(("cast", "to_integer"), "{0}.cast('{dtype}')"),
         **dict.fromkeys(("mm", "mv", "bmm"), "{0} @ {1}"),
         "vector_norm": "{0}.square().sum().sqrt()",
+        "linear": "{0}.linear({1}.transpose(), {2})",  # whose weight has the inputs first
     }
-    #: argmax is int32, unfold() is another function, and no order is said to be stable.
-    lacks = frozenset(UNLIKE | {"set_mask_", "set_item_", "set_slice_"})
+    #: argmax is int32, unfold() and interpolate() are other functions, and no order is said to be stable.
+    lacks = UNLIKE | {"set_mask_", "set_item_", "set_slice_", "interpolate_nearest", "interpolate_linear"}
 
     def version(self) -> str:
         return version("tinygrad")

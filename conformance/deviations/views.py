@@ -1,4 +1,4 @@
-"""What views show of themselves, where they stand in the graph once their memory was written to; and writes that are lost."""
+"""What views show of themselves, where they stand once their memory was written to; and writes that are lost."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.derivative_orders import orders
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, InPlace, Step
+from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, InPlace, Step, Var
 
 Mark = Callable[[Program, Symptom], bool]
 
@@ -65,6 +65,18 @@ def root_with(kind: type[Step]) -> Mark:
         return any(isinstance(step, kind) and not roots.isdisjoint(step.uses()[:1]) for step in program)
 
     return mark
+
+
+def before_root(program: Program, seen: Symptom) -> bool:
+    """Whether the root of a backward was computed from the subject, in whatever way; None stands for any tensor."""
+    made: dict[Var, set[Var]] = {}
+    for step in program:
+        written = (step.target,) if isinstance(step, InPlace) else ()
+        for v in (*step.outs, *written):
+            sources = {v, *made.get(v, ()), *step.uses()}
+            made[v] = sources.union(*(made.get(u, ()) for u in step.uses()))
+    roots = {v for step in calls_of(program) for v in step.roots}
+    return seen.var is None or any(seen.var in made.get(root, {root}) for root in roots)
 
 
 def again(program: Program, _: Symptom) -> bool:

@@ -14,6 +14,7 @@ from gradlaws.conformance.known_failures.call_marks import (
     again,
     asked_twice,
     asks_for_root,
+    before_root,
     differentiated,
     given,
     given_root,
@@ -323,6 +324,7 @@ MARKS: dict[str, Relation] = {
     "several_roots": Relation("a backward, or `autograd.grad`, of several roots", several_roots),
     "asked_root": Relation("`autograd.grad` of a root by itself", asks_for_root),
     "asked_twice": Relation("`autograd.grad` is asked for one tensor twice", asked_twice),
+    "before_root": Relation("the root of a backward was computed from x, in whatever way", before_root),
     "second_backward": Relation("two backwards, or calls of `autograd.grad`", again),
     "unrecorded_backward": Relation("a backward under no_grad", under_no_grad(Backward)),
     "assigned_gradient": Relation(

@@ -38,6 +38,7 @@ SEEN |= {f"{flag} {value}": f"{flag} is {value}" for flag in _FLAGS for value in
 _VARIABLE = re.compile(r"\bv(\d+)\b")
 _QUOTED = re.compile(r"`[^`]*`")
 _ZEROS = r"[\[\]\s,.0+\-je]*0[\[\]\s,.0+\-je]*( \(\w+\))?"
+_EMPTY = r"[\[\]\s,]+( \(\w+\))?"  # all of whose elements are zeros
 _DTYPE = re.compile(r" \((\w+)\)$")
 
 
@@ -77,6 +78,8 @@ def _kind(thing: str, got: str, expected: str) -> str:
     if thing.startswith(("hook ", "the order of the hooks")):
         silent = [said.endswith("nothing: none") for said in (got, expected)]
         return "not called" if silent[0] else "called" if silent[1] else "called otherwise"
+    if thing.endswith(".grad is None`"):
+        return "no gradient" if got == "True" else "unexpected gradient"
     if got in ("True", "False"):
         flag = next((f for f in reversed(_FLAGS) if thing.endswith(f".{f}")), "")
         return f"{flag} {got}" if flag else "other"
@@ -87,7 +90,7 @@ def _kind(thing: str, got: str, expected: str) -> str:
 
 
 def _numbers(got: str, expected: str) -> str:
-    if "None" in (got, expected) and not re.fullmatch(_ZEROS, got):
+    if "None" in (got, expected) and not re.fullmatch(f"{_ZEROS}|{_EMPTY}", got):
         return "no gradient" if got == "None" else "unexpected gradient"
     if expected == "None":
         return "zeros for None"
