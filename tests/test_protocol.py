@@ -122,6 +122,12 @@ def test_an_engine_elsewhere_claims_what_it_claims_here(reference: Backend) -> N
     assert (reference.name, reference.version()) == (here.name, here.version())
 
 
+def test_the_page_says_how_many_laws_no_program_can_state() -> None:
+    page = (TESTS.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
+    assert sum("calls" in law.needs for law in LAWS.values()) == 7
+    assert "with the reason `calls`: seven laws" in page
+
+
 def test_exhibits_are_unsupported_not_passed(reference: Backend) -> None:
     result = judge(LAWS["VAL-17"], reference, Effort(5))
     assert (result.verdict, result.missing) == (Verdict.UNSUPPORTED, ("calls",))

@@ -115,7 +115,8 @@ def _prepared(name: str, module: str, attribute: str, given: str, *arguments: st
         with contained():
             backend = target(*arguments) if callable(target) and not isinstance(target, Backend) else target
     except Unavailable as error:
-        raise BackendError(f"backend {given!r}: {plain(str(error))}") from error
+        said = "\n".join(map(plain, str(error).splitlines()))
+        raise BackendError(f"backend {given!r}: {said}") from error
     except Exception as error:
         raise BackendError(f"backend {given!r}: {attribute}() raised {described(error)}") from error
     if not isinstance(backend, Backend):
