@@ -131,3 +131,19 @@ def test_a_gradient_wrong_by_a_thousandth_is_out_of_bounds() -> None:
     assert x.grad is not None
     assert x.error is not None
     assert excess(x.grad.array * 1.001, x.grad.array, x.error) > 1e6
+
+
+@pytest.mark.parametrize("shift", [4.0, 8.0, 16.0])
+def test_a_gradient_of_det_may_be_that_of_singular_values(shift: float) -> None:
+    """An engine may well compute it so, as PyTorch does for subclasses of tensors: it is stable, for the matrix as a whole."""
+    given = np.array([[1.0, 1.0, 0.0], [-2.0, 0.0, -2.0], [0.0, 0.0, 1.0]])
+    engine = Engine()
+    x = engine.tensor(given, True)
+    (y,) = engine.grad([engine.apply("det", x, shift=shift)], [x])
+    assert y is not None
+    u, values, v = np.linalg.svd(given + shift * np.eye(3))
+    cofactors = np.array([np.prod(np.delete(values, k)) for k in range(3)])
+    other = np.sign(np.linalg.det(u @ v)) * (u * cofactors) @ v
+    bound = Bounds().of(y.node)
+    assert (np.abs(other - y.array) <= bound).all()
+    assert bound.max() <= 1e-12 * np.abs(y.array).max()

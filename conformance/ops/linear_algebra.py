@@ -18,8 +18,13 @@ Shape = tuple[int, ...]
 _EYE = "{shift} * torch.eye({0}.shape[-1], dtype={0}.dtype)"
 
 
+#: Elimination, and whatever else an engine does, gives the exact result for a matrix that is so many units in the last
+#: place of its largest number from the one it was given: backward stability (Higham, Accuracy and Stability, ch. 9).
+_STABLE = 4.0
+
+
 def _shifted(F: Any, x: Any, shift: float) -> Any:
-    return x + F.const(shift * np.eye(x.shape[0]), x)
+    return x + F.const(shift * np.eye(x.shape[0]), x, _STABLE)
 
 
 def _reduced(F: Any, augmented: Any, n: int) -> tuple[list[Any], list[Any]]:

@@ -222,8 +222,8 @@ class _Raw:
         return x
 
     @staticmethod
-    def const(array: Array, like: Any) -> Any:
-        """A constant of the dtype of `like`."""
+    def const(array: Array, like: Any, rough: float = 0.0) -> Any:
+        """A constant of the dtype of `like`; see the other namespace for `rough`."""
         return array.astype(like.dtype)
 
 

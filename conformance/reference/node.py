@@ -229,9 +229,18 @@ class _Recorded:
         return untracked(x)
 
     @staticmethod
-    def const(array: Array, like: Node) -> Node:
-        """A constant of the dtype of `like`."""
-        return constant(array, like)
+    def const(array: Array, like: Node, rough: float = 0.0) -> Node:
+        """A constant of the dtype of `like`.
+
+        rough: by how many units in the last place of the largest number in both an engine may be off in each of its
+        numbers: the error bound of algorithms that are stable for a matrix as a whole.
+        """
+        made = constant(array, like)
+        if rough:
+            largest = np.abs(like.array).max(initial=0.0) + np.abs(array).max(initial=0.0)
+            noise = np.full(made.shape, rough * np.finfo(made.array.dtype).eps / 2 * largest)
+            made.noise = lambda: noise
+        return made
 
 
 RECORDED = _Recorded()
