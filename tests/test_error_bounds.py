@@ -135,7 +135,7 @@ def test_a_gradient_wrong_by_a_thousandth_is_out_of_bounds() -> None:
 
 @pytest.mark.parametrize("shift", [4.0, 8.0, 16.0])
 def test_a_gradient_of_det_may_be_that_of_singular_values(shift: float) -> None:
-    """An engine may well compute it so, as PyTorch does for subclasses of tensors: it is stable, for the matrix as a whole."""
+    """As PyTorch computes it for subclasses of tensors: stable, for the matrix as a whole."""
     given = np.array([[1.0, 1.0, 0.0], [-2.0, 0.0, -2.0], [0.0, 0.0, 1.0]])
     engine = Engine()
     x = engine.tensor(given, True)
