@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.ops.table import Constant
 
 
 class Traced:
@@ -55,16 +56,16 @@ def order(roots: Sequence[Traced]) -> list[Traced]:
     return list(found)
 
 
-def replayed(root: Traced, inputs: Sequence[Traced]) -> Callable[..., Any]:
-    """The root's value as a function of the values of `inputs`."""
-    nodes = order([root])
+def replayed(roots: Sequence[Traced], inputs: Sequence[Traced]) -> Callable[..., list[Any]]:
+    """The roots' values as a function of the values of `inputs`."""
+    nodes = order(roots)
 
-    def function(*values: Any) -> Any:
+    def function(*values: Any) -> list[Any]:
         known = dict(zip(inputs, values, strict=True))
         for node in nodes:
             if node not in known and node.make is not None:
                 known[node] = node.make(*(known.get(p, p.value) for p in node.parents))
-        return known.get(root, root.value)
+        return [known.get(root, root.value) for root in roots]
 
     return function
 
@@ -72,7 +73,7 @@ def replayed(root: Traced, inputs: Sequence[Traced]) -> Callable[..., Any]:
 class Functional(Spelled):
     """A tape over an engine that differentiates functions; `vjp`, `array`, `numpy` and `ones_like` are its own."""
 
-    features = frozenset({"create_graph", "grad_roots", "order", "float32", "integer"})
+    features = frozenset({"create_graph", "grad_roots", "order", "float32", "integer", "retain_graph"})
     withheld = frozenset({"stored"})
 
     @abstractmethod
@@ -93,8 +94,13 @@ class Functional(Spelled):
         def make(*values: Any) -> Any:
             return Spelled.apply(self, op, *values, **params)
 
-        made = make(*(x.value for x in inputs))
-        if not TABLE[op].many:
+        made, row = make(*(x.value for x in inputs)), TABLE[op]
+        # What an op has no derivative by is no way for a gradient to come.
+        inputs = tuple(
+            Traced(x.value) if k in row.passive or isinstance(row.rule, Constant) else x
+            for k, x in enumerate(inputs)
+        )
+        if not row.many:
             return Traced(made, False, make, inputs)
         return [
             Traced(part, False, lambda *values, k=k: make(*values)[k], inputs) for k, part in enumerate(made)
@@ -125,12 +131,20 @@ class Functional(Spelled):
         return [None if x is None else x.value for x in found]
 
     def backward(self, root: Traced, gradient: Traced | None = None, **options: Any) -> None:
-        if not root.tracked or (gradient is None and root.value.size != 1):
-            raise RuntimeError(
-                "the root does not require grad, or has several elements and no gradient argument"
-            )
-        leaves = [node for node in order([root]) if node.make is None]
-        for leaf, product in zip(leaves, self._pulled(root, leaves, gradient, **options), strict=True):
+        self.backward_many([root], [gradient], **options)
+
+    def backward_many(
+        self, roots: Sequence[Traced], gradients: Sequence[Traced | None] | None = None, **options: Any
+    ) -> None:
+        """Several roots are pulled back at once, as one number: the sum of their products with the gradients."""
+        seeds = gradients or [None] * len(roots)
+        for root, seed in zip(roots, seeds, strict=True):
+            if not root.tracked or (seed is None and self.size(root.value) != 1):
+                raise RuntimeError(
+                    "a root does not require grad, or has several elements and no gradient argument"
+                )
+        leaves = [node for node in order(roots) if node.make is None]
+        for leaf, product in zip(leaves, self._pulled(roots, leaves, seeds, **options), strict=True):
             leaf.grad = product if leaf.grad is None else self.apply("add", leaf.grad, product)
 
     def autograd_grad(
@@ -142,24 +156,31 @@ class Functional(Spelled):
     ) -> Sequence[Any]:
         """One input at a time: it may have been computed from another one, or be there twice."""
         seeds = gradients or [None] * len(roots)
-        return [self._summed(roots, seeds, x, options) for x in inputs]
-
-    def _summed(self, roots: Sequence[Any], seeds: Sequence[Any], x: Any, options: dict[str, Any]) -> Any:
-        products = [self._pulled(r, [x], s, **options)[0] for r, s in zip(roots, seeds, strict=True)]
-        return reduce(lambda one, other: self.apply("add", one, other), products)
+        return [self._pulled(roots, [x], seeds, **options)[0] for x in inputs]
 
     def _pulled(
-        self, root: Traced, inputs: Sequence[Traced], gradient: Any, create_graph: bool = False
+        self,
+        roots: Sequence[Traced],
+        inputs: Sequence[Traced],
+        gradients: Sequence[Traced | None],
+        create_graph: bool = False,
+        retain_graph: bool | None = None,
     ) -> list[Traced]:
-        seed = gradient or Traced(self.ones_like(root.value))
+        """The gradients of inputs, by the engine; a function can be pulled back again in any case."""
+        seeds = [g or Traced(self.ones_like(r.value)) for r, g in zip(roots, gradients, strict=True)]
         # gradients of gradients may be asked for any leaf
-        leaves = [x for x in order([root]) if x.make is None and x not in inputs]
-        function = replayed(root, [*inputs, *leaves])
+        leaves = [x for x in order(roots) if x.make is None and x not in inputs]
+        function, known = replayed(roots, [*inputs, *leaves]), len(inputs) + len(leaves)
 
         def products(*values: Any) -> Sequence[Any]:
-            return self.vjp(function, values[:-1], values[-1])[: len(inputs)]
+            given = values[known:]
+            if len(roots) == 1:
+                return self.vjp(lambda *xs: function(*xs)[0], values[:known], given[0])[: len(inputs)]
+            one = self.ones_like(self._weighed(function(*values[:known]), given))
+            whole = self.vjp(lambda *xs: self._weighed(function(*xs), given), values[:known], one)
+            return whole[: len(inputs)]
 
-        parents = [*inputs, *leaves, seed]
+        parents = [*inputs, *leaves, *seeds]
         made = products(*(x.value for x in parents))
         if not create_graph:
             return [Traced(value) for value in made]
@@ -167,6 +188,20 @@ class Functional(Spelled):
             Traced(value, False, lambda *values, k=k: products(*values)[k], parents)
             for k, value in enumerate(made)
         ]
+
+    def _weighed(self, values: Sequence[Any], weights: Sequence[Any]) -> Any:
+        """The sum of the products of roots with their gradient arguments, by the engine's own ops."""
+        call = partial(Spelled.apply, self)
+        parts = [
+            call("sum", call("mul", x, w), dim=None, keepdim=False)
+            for x, w in zip(values, weights, strict=True)
+        ]
+        return reduce(lambda one, other: call("add", one, other), parts)
+
+    def size(self, value: Any) -> int:
+        """How many elements a value has: its `size`, a number or a method; an engine with another name overrides it."""
+        size = value.size
+        return int(size() if callable(size) else size)
 
     @abstractmethod
     def ones_like(self, value: Any) -> Any:

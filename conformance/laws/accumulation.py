@@ -95,7 +95,14 @@ def several_roots(b: Builder) -> None:
     b.backward_many((grown.root, *others))
 
 
-@law("ACC-05", BACKWARD, several_roots, needs=("backward_many",), after=("VAL-01", "VAL-02", "VAL-06"))
+@law(
+    "ACC-05",
+    BACKWARD,
+    several_roots,
+    needs=("backward_many",),
+    after=("VAL-01", "VAL-02", "VAL-06"),
+    stored=False,
+)
 def several_roots_add_up(t: Trial) -> None:
     """One backward over several roots puts into .grad the sum of what each root gives."""
     for at in t.succeeded(Backward):
@@ -126,6 +133,7 @@ def same_root_again(b: Builder) -> None:
     same_root_again,
     needs=("backward_many", "order"),
     after=("ACC-05",),
+    stored=False,
 )
 def a_root_listed_twice_counts_twice(t: Trial) -> None:
     """A root that is listed twice contributes twice."""
@@ -147,7 +155,12 @@ def dependent_roots(b: Builder) -> None:
 
 
 @law(
-    "ACC-07", f"{TESTS} test_dependent_backward", dependent_roots, needs=("backward_many",), after=("ACC-05",)
+    "ACC-07",
+    f"{TESTS} test_dependent_backward",
+    dependent_roots,
+    needs=("backward_many",),
+    after=("ACC-05",),
+    stored=False,
 )
 def roots_may_depend_on_roots(t: Trial) -> None:
     """Where one root is computed from another, both contributions arrive."""

@@ -58,7 +58,7 @@ def by_backward(b: Builder) -> None:
         b.backward(weighted(b, found, xs))
 
 
-@law("HO-14", METHOD, by_backward, needs=("create_graph", *NEEDED), after=("VAL-01",))
+@law("HO-14", METHOD, by_backward, needs=("create_graph", *NEEDED), after=("VAL-01",), stored=False)
 def recorded_gradients_can_be_differentiated(t: Trial) -> None:
     """After a backward with create_graph .grad can be differentiated, and the next backward adds to it."""
     derived = higher(t.program)

@@ -79,7 +79,7 @@ def weighed(b: Builder) -> None:
     b.backward(grown.root, b.data(b.shape(grown.root), dtype=b.dtype(grown.root)))
 
 
-@law("META-01", METHOD, weighed, after=("VAL-02",))
+@law("META-01", METHOD, weighed, after=("VAL-02",), stored=False)
 def backward_is_linear_in_its_argument(t: Trial) -> None:
     """The gradient for 2 u - v/2 as gradient argument is twice that for u less half of that for v."""
     calls = backwards(t)
@@ -135,7 +135,7 @@ def one_after_the_other(b: Builder) -> None:
         b.backward(root, seed, retain_graph=True)
 
 
-@law("META-02", BACKWARD, one_after_the_other, needs=("retain_graph",), after=("ACC-02",))
+@law("META-02", BACKWARD, one_after_the_other, needs=("retain_graph",), after=("ACC-02",), stored=False)
 def the_order_of_backwards_does_not_matter(t: Trial) -> None:
     """Two backwards leave the same gradients whichever of them comes first."""
     calls = backwards(t)
@@ -152,7 +152,7 @@ def together(b: Builder) -> None:
     b.backward_many(roots if b.has("order") else tuple(dict.fromkeys(roots)), retain_graph=True)
 
 
-@law("META-03", BACKWARD, together, needs=("backward_many", "retain_graph"), after=("ACC-05",))
+@law("META-03", BACKWARD, together, needs=("backward_many", "retain_graph"), after=("ACC-05",), stored=False)
 def roots_at_once_are_roots_one_by_one(t: Trial) -> None:
     """A backward over several roots leaves the gradients that a backward from each of them leaves."""
     calls = backwards(t)
@@ -186,7 +186,14 @@ def batch(b: Builder) -> None:
     b.backward(b.must("sum", x, dim=None, keepdim=False))
 
 
-@law("META-09", METHOD, batch, needs=("constants", "mul", "add", "sum"), after=("ACC-01", "ACC-02"))
+@law(
+    "META-09",
+    METHOD,
+    batch,
+    needs=("constants", "mul", "add", "sum"),
+    after=("ACC-01", "ACC-02"),
+    stored=False,
+)
 def small_batches_accumulate_to_the_whole(t: Trial) -> None:
     """The gradients of the rows of a batch, accumulated one by one, are the gradient of their sum."""
     if not backwards(t):
@@ -240,7 +247,7 @@ def beside(b: Builder) -> None:
         b.backward(second.root)
 
 
-@law("META-15", NOTES, beside, after=("NONE-03",))
+@law("META-15", NOTES, beside, after=("NONE-03",), stored=False)
 def unrelated_backwards_do_not_interfere(t: Trial) -> None:
     """A backward through a graph that has nothing in common with another changes none of its gradients."""
     calls = [s for s in t.program if isinstance(s, Backward)]
@@ -269,7 +276,7 @@ def connected(program: Program, variables: set[Var]) -> set[Var]:
     return variables
 
 
-@law("META-17", DOC + "notes/randomness.html", plain)
+@law("META-17", DOC + "notes/randomness.html", plain, stored=False)
 def the_same_program_gives_the_same_bits(t: Trial) -> None:
     """Run again, a program gives the same values and gradients, bit for bit."""
     again = t.rerun(t.program)
@@ -296,6 +303,7 @@ def mixed(b: Builder) -> None:
     f"{DOC}generated/torch.Tensor.grad.html (of reading it nothing is said)",
     mixed,
     after=("ACC-01",),
+    stored=False,
 )
 def looking_changes_nothing(t: Trial) -> None:
     """Reading contents, .grad and flags after every step changes nothing that happens later."""

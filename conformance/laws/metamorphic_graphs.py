@@ -31,7 +31,7 @@ BROADCASTING = DOC + "notes/broadcasting.html"
 DETACH = DOC + "generated/torch.Tensor.detach.html"
 
 
-@law("META-04", NOTES, plain, after=("VAL-01",))
+@law("META-04", NOTES, plain, after=("VAL-01",), stored=False)
 def identities_change_no_gradient(t: Trial) -> None:
     """Passing tensors through a clone, adding 0 or multiplying by 1 on the way changes no gradient."""
     if backwards(t):
@@ -54,7 +54,7 @@ def broadcasting(b: Builder) -> None:
     b.backward(x)
 
 
-@law("META-05", BROADCASTING, broadcasting, needs=("expand",), after=("VAL-03",))
+@law("META-05", BROADCASTING, broadcasting, needs=("expand",), after=("VAL-03",), stored=False)
 def broadcasting_is_expanding(t: Trial) -> None:
     """Expanding an operand before an op gives it the gradient that broadcasting it in the op does."""
     if backwards(t):
@@ -89,7 +89,7 @@ def of_several(b: Builder) -> None:
     b.backward(root)
 
 
-@law("META-07", NOTES, of_several, after=("REQ-09", "ROOT-15"))
+@law("META-07", NOTES, of_several, after=("REQ-09", "ROOT-15"), stored=False)
 def asking_for_fewer_changes_no_other(t: Trial) -> None:
     """Freezing a leaf, or leaving it out of inputs=, changes none of the gradients that are still asked for."""
     leaves = leaves_of(t)

@@ -179,7 +179,7 @@ def vanishing(b: Builder) -> None:
     b.backward(result)
 
 
-@law("NONE-05", RULES, vanishing, needs=("sub",), after=("VAL-01",))
+@law("NONE-05", RULES, vanishing, needs=("sub",), after=("VAL-01",), stored=False)
 def a_vanishing_derivative_is_zeros(t: Trial) -> None:
     """A leaf that the root depends on with derivative zero gets zeros, or keeps None; nothing else."""
     for at in t.succeeded(Backward):

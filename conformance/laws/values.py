@@ -214,6 +214,7 @@ def leaf_as_root(b: Builder) -> None:
     f"{DOC}generated/torch.Tensor.register_hook.html (its example), test_backward",
     leaf_as_root,
     after=("ACC-01",),
+    stored=False,
 )
 def a_leaf_can_be_its_own_root(t: Trial) -> None:
     """A backward that starts at a leaf gives it the gradient argument, or one, as its gradient."""
