@@ -23,7 +23,7 @@ from gradlaws.conformance.ops.kinks import KINKS, kinked
 from gradlaws.conformance.ops.table import Constant, Elementwise, Params
 from gradlaws.conformance.reach.op_cells import special
 from gradlaws.conformance.reach.reached import Call
-from gradlaws.strategies.shapes import drawn_shape, partner_shape
+from gradlaws.strategies.shapes import SIZES, drawn_shape, partner_shape
 from gradlaws.strategies.vocabulary import Vocabulary
 
 #: Results larger than this are not used: they would soon overflow the range where arithmetic is exact.
@@ -32,8 +32,10 @@ LARGEST = 1e4
 #: and how an engine lays out what is computed from it is its own affair.
 IN_ORDER = frozenset({"view", "reshape", "squeeze", "unsqueeze", "narrow", "select"})
 ROWS = TABLE.rows
-#: Tensors have at most this many elements.
+#: Tensors have at most this many elements, where a program does not keep to larger ones.
 MOST = 24
+#: So many elements are drawn one by one; more are these again and again.
+DRAWN = 97
 
 
 @dataclass(slots=True)
@@ -81,6 +83,9 @@ class Draft:
         self.wild = False
         #: Whether ops may be where they have no derivative but a choice of subgradients, which is a convention.
         self.kinks = False
+        #: What the program keeps to: sizes of its own, a dtype where none is asked for, few ops of each kind (0: all).
+        self.sizes, self.usual, self.few, self._first = "", "float64", 0, 0
+        self.most = MOST
         #: The ops so far, as they were drawn; those of steps that were taken back included.
         self.calls: list[Call] = []
         #: Whether operands of an op may have two dtypes; where that is refused, the law about it says so.
@@ -142,14 +147,17 @@ class Draft:
         self,
         shape: tuple[int, ...] | None = None,
         tracked: bool = True,
-        dtype: str = "float64",
+        dtype: str | None = None,
         values: Any = None,
         table: Array = VALUES,
     ) -> Var:
-        """A new leaf; shape and contents are drawn unless given."""
+        """A new leaf; shape and contents are drawn unless given, its dtype is the program's usual one unless given."""
+        dtype = dtype or self.usual
         if values is None:
             shape = self.draw_shape() if shape is None else shape
-            values = self.entropy.values(prod(shape), table).reshape(shape)
+            size = prod(shape)
+            values = self.entropy.values(min(size, DRAWN), table)
+            values = (values if size <= DRAWN else np.resize(values, size)).reshape(shape)
             array = values if dtype == "float64" else values.astype(dtype)
         else:
             array = np.array(values, dtype=dtype)
@@ -163,8 +171,22 @@ class Draft:
         return self.leaf(shape, tracked=False, **more)
 
     def draw_shape(self, most: int = 6) -> tuple[int, ...]:
-        """A shape of a program's own."""
+        """A shape of a program's own; of the sizes that it keeps to, where up to six elements are as good as any."""
+        if self.sizes and most >= 6 and self.entropy.chance(60):
+            return self.entropy.pick(SIZES[self.sizes].shapes)
         return drawn_shape(self.entropy, most)
+
+    def keep_to(self, sizes: str = "", usual: str = "float64", few: int = 0, first: int = 0) -> None:
+        """Have this program keep to some of what there is: a name of `SIZES`, a dtype, so many ops of each kind."""
+        self.sizes, self.usual, self.few, self._first = sizes, usual, few, first
+        self.most = SIZES[sizes].most if sizes else MOST
+
+    def some(self, rows: tuple[Op, ...]) -> tuple[Op, ...]:
+        """Those of some rows that the program keeps to."""
+        if not self.few or len(rows) <= self.few:
+            return rows
+        start = self._first % len(rows)
+        return (rows + rows)[start : start + self.few]
 
     def partner(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """A shape that broadcasts with `shape`."""
@@ -196,7 +218,7 @@ class Draft:
         except (ValueError, IndexError, TypeError):
             return None
         results = [np.asarray(result) for result in made] if row.many else [np.asarray(made)]
-        most = max([MOST, *(2 * value.size for value in values)])
+        most = max([self.most, *(2 * value.size for value in values)])
         for value in results:
             if value.size > most or not (self.wild or modest(value)):
                 return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import INPLACE, TABLE
-from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.builder import Builder, DeadEnd
 
 
 class Pool(list[Var]):
@@ -31,7 +31,9 @@ Action = Callable[[Builder, Pool], None]
 
 
 def recent(b: Builder, pool: Sequence[Var]) -> Var:
-    """One of the pool, the later ones more often."""
+    """One of the pool, the later ones more often; DeadEnd where there is none."""
+    if not pool:
+        raise DeadEnd("nobody is there")
     return pool[-1 - b.entropy.below(min(len(pool), 4))]
 
 

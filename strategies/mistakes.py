@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradlaws.conformance.language.steps import NOT_A_TENSOR, Backward, Var
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.in_place_writes import harmless, recent
-from gradlaws.strategies.whole_program_actions import Action, Cast, one_graded, root
+from gradlaws.strategies.whole_program_actions import one_graded, root
+from gradlaws.strategies.whole_program_cast import Action, Cast
 
 
 def no_argument(b: Builder, cast: Cast) -> None:

@@ -13,7 +13,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import no_params
-from gradlaws.strategies.draft import MOST, DeadEnd, Draft
+from gradlaws.strategies.draft import DeadEnd, Draft
 
 
 class OpDraft(Draft):
@@ -26,7 +26,7 @@ class OpDraft(Draft):
 
     def kernel(self) -> Var:
         """Some op of several operands, or of operands with shapes of their own, on leaves made for it."""
-        rows = self.vocabulary.kernels
+        rows = self.some(self.vocabulary.kernels)
         steps, variables = len(self.steps), len(self.info)
         for _ in range(4 if rows else 0):
             row = self.entropy.pick(rows)
@@ -46,7 +46,7 @@ class OpDraft(Draft):
             first = self.draw_shape()
             shapes = (first, *(self.partner(first) for _ in range(row.arity - 1)))
         found = []
-        dtype = "float32" if self.has("float32") and self.entropy.chance(15) else "float64"
+        dtype = "float32" if self.has("float32") and self.entropy.chance(15) else self.usual
         for k, shape in enumerate(shapes):
             tracked = k == 0 or self.entropy.chance(75)
             x = self.leaf(shape, tracked, dtype, table=within(row))
@@ -59,7 +59,7 @@ class OpDraft(Draft):
         """Some op of one operand on x."""
         rows = self.vocabulary.unary
         for _ in range(3):
-            choices = rows[self.entropy.pick(kinds)]
+            choices = self.some(rows[self.entropy.pick(kinds)])
             if choices:
                 made = self.drawn(self.entropy.pick(choices), x)
                 if made is not None:
@@ -78,10 +78,10 @@ class OpDraft(Draft):
         """Some op of two operands on a and b, which are summed to scalars first if they do not broadcast."""
         rows = self.vocabulary.binary
         if self.entropy.chance(25) and rows["other"]:
-            made = self.drawn(self.entropy.pick(rows["other"]), a, b)
+            made = self.drawn(self.entropy.pick(self.some(rows["other"])), a, b)
             if made is not None and not isinstance(made, tuple):
                 return int(made)
-        if not _broadcast(self.shape(a), self.shape(b)):
+        if not _broadcast(self.shape(a), self.shape(b), self.most):
             a, b = self.total(a), self.total(b)
         unlike = self.info[a].value.dtype != self.info[b].value.dtype
         if unlike and not (self.mixes and self.shape(a) and self.shape(b)):
@@ -117,10 +117,10 @@ def within(row: Op) -> Array:
     return np.resize(fitting, len(VALUES)) if fitting else VALUES
 
 
-def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...], most: int) -> bool:
     size = 1
     for m, n in zip_longest(reversed(a), reversed(b), fillvalue=1):
         if m != n and m != 1 and n != 1:
             return False
         size *= n if m == 1 else m
-    return size <= MOST
+    return size <= most

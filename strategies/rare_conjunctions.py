@@ -6,7 +6,8 @@ from gradlaws.conformance.language.steps import Look, RemoveHook
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import read_once_tree
 from gradlaws.strategies.in_place_writes import harmless, recent
-from gradlaws.strategies.whole_program_actions import Action, Cast, graded, root
+from gradlaws.strategies.whole_program_actions import graded, root
+from gradlaws.strategies.whole_program_cast import Action, Cast
 
 
 def error_between_leaves(b: Builder, cast: Cast) -> None:

@@ -152,6 +152,26 @@ def checked_shape(name: str, value: Any) -> Shape:
     return tuple(int(side) for side in value)
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Shapes that some programs keep to, and how many elements results may have there."""
+
+    shapes: tuple[Shape, ...]
+    most: int
+
+
+#: Sizes beyond the usual few elements: none at all, across the widths at which kernels change, many dimensions.
+SIZES: dict[str, Sizes] = {
+    "empty": Sizes(((0,), (2, 0), (0, 3), (1, 0, 2), (0, 1), (2, 2)), 24),
+    "wide": Sizes(((8,), (33,), (16,), (32,), (64,), (4, 8), (3, 11), (2, 16), (65,), (1, 17)), 300),
+    "deep": Sizes(
+        ((1, 2, 1, 2), (2, 1, 2, 1), (2, 1, 1, 2, 1), (1, 2, 1, 1, 1, 2), (1, 1, 2, 2), (2, 1, 1, 1, 2, 1)),
+        48,
+    ),
+    "large": Sizes(((1000,), (4097,), (10, 100), (17, 241), (4096,)), 10000),
+}
+
+
 def drawn_shape(entropy: Entropy, most: int = 6) -> Shape:
     """A shape of rank 0 to 3 with 1 to `most` elements, small ones more often: what programs are drawn with."""
     shape = entropy.pick(

@@ -5,61 +5,19 @@ What no documentation says is left out; the reasons stand where it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from gradlaws.conformance.language.steps import Hook, Var
-from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.in_place_writes import Pool, recent
+from gradlaws.conformance.language.user_functions import ApplyFunction
+from gradlaws.strategies.builder import Builder, DeadEnd
+from gradlaws.strategies.in_place_writes import recent
 from gradlaws.strategies.user_functions import applied
-
-
-class Cast(Pool):
-    """The tensors of a whole program, and what has happened to them.
-
-    grown:   tensors from which a backward may start, the latest last.
-    graded:  tensors that have a gradient, as far as one can tell without differentiating.
-    handles: hooks that may be removed.
-    trained: optimizers, by their handles.
-    recomputed: what checkpointed parts will be computed from again.
-    every:   a look after each so many actions; 0 for a look at the end only.
-    spent:   roots of a backward that did not keep the graph.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.graded: list[Var] = []
-        self.handles: list[int] = []
-        self.trained: list[int] = []
-        self.recomputed: set[Var] = set()
-        self.spent: list[Var] = []
-        self.every = 1
-
-    def someone(self, b: Builder) -> Var:
-        """One of the pool, of the later ones more often."""
-        return recent(b, self) if b.entropy.chance(65) else b.entropy.pick(self[::-1])
-
-    def tracked(self, b: Builder) -> list[Var]:
-        """Those that require grad."""
-        return [v for v in self if b[v].tracked]
-
-    def inner(self, b: Builder) -> list[Var]:
-        """Those that require grad and are no leaves, and whose place in the history nobody disputes."""
-        return [v for v in self if b[v].tracked and not b[v].leaf and b[v].base not in self.bypassed]
-
-    def lodgers(self, b: Builder, var: Var) -> int:
-        """How many tensors live in the memory of one."""
-        return sum(info.base == b[var].base for info in b.info.values())
-
-
-Action = Callable[[Builder, Cast], None]
-
+from gradlaws.strategies.whole_program_cast import Cast
 
 # -- tensors -------------------------------------------------------------------------------------------------
 
 
 def open_with_leaves(b: Builder, cast: Cast) -> None:
     """Two leaves that broadcast, and a result of one of them."""
-    first = b.leaf(dtype=b.entropy.pick(("float64",) * 11 + b.dtypes("f")[-1:]))
+    first = b.leaf(dtype=b.entropy.pick((b.usual,) * 11 + b.dtypes("f")[-1:]))
     dtype = b.dtype(first)
     second = b.leaf(b.partner(b.shape(first)), tracked=b.entropy.chance(60), dtype=dtype)
     cast.extend((second, first, b.unary(first, ("exact",))))
@@ -202,21 +160,30 @@ def differentiate(b: Builder, cast: Cast) -> None:
         roots = (start, other) if other != start or b.has("order") else (start,)
         b.backward_many(roots, **chosen)
     elif b.has("inputs") and b.entropy.chance(10) and (not cast.retained or b.entropy.chance(25)):
-        listed = tuple(dict.fromkeys(receiver(b, cast, 5) for _ in range(1 + b.entropy.below(2))))
-        b.backward(start, inputs=listed, **chosen)
+        inputs = tuple(dict.fromkeys(listed(b, cast) for _ in range(1 + b.entropy.below(2))))
+        b.backward(start, inputs=inputs, **chosen)
     else:
         b.backward(start, **chosen)
     graded(b, cast)
     keep_root(b, cast, start, kept)
 
 
+def listed(b: Builder, cast: Cast) -> Var:
+    """A tensor to list in inputs=: no result of a user-defined function, of which nothing says whether it runs then."""
+    made = {v for step in b.steps if isinstance(step, ApplyFunction) for v in step.outs}
+    return receiver(b, cast.among([v for v in cast if b[v].leaf or v not in made]), 5)
+
+
 def receiver(b: Builder, cast: Cast, percent: int) -> Var:
-    """A tensor to ask the gradient of: a leaf, or in some of a hundred cases a non-leaf."""
-    found = [v for v in cast.tracked(b) if b[v].leaf] or cast.tracked(b)
+    """A tensor to ask the gradient of: a leaf, or in some of a hundred cases a non-leaf. DeadEnd where is none."""
+    found = [v for v in cast.tracked(b) if b[v].leaf]
     inner = cast.inner(b)
     if inner and b.entropy.chance(percent):
         found = inner
-    return b.entropy.pick(found[::-1]) if found else cast.someone(b)
+    found = found or [v for v in cast if not b[v].tracked]
+    if not found:
+        raise DeadEnd("the gradient of nobody can be asked for")
+    return b.entropy.pick(found[::-1])
 
 
 def ask(b: Builder, cast: Cast) -> None:

@@ -7,7 +7,8 @@ from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.checkpoints import checkpointed
 from gradlaws.strategies.in_place_writes import recent
 from gradlaws.strategies.training import clipped, epoch
-from gradlaws.strategies.whole_program_actions import Cast, graded
+from gradlaws.strategies.whole_program_actions import graded
+from gradlaws.strategies.whole_program_cast import Action, Cast
 
 
 def train(b: Builder, cast: Cast) -> None:
@@ -37,6 +38,31 @@ def train(b: Builder, cast: Cast) -> None:
     elif not cast.graded or not set(cast.graded).isdisjoint(parameters):
         clipped(b, parameters)
     cast.bypassed.update(b[v].base for v in parameters)
+
+
+def optimized(what: str) -> Action:
+    """One step of training: an optimizer is made, takes a step, zeroes gradients, or they are clipped."""
+
+    def act(b: Builder, cast: Cast) -> None:
+        found = [v for v in cast.tracked(b) if _trainable(b, cast, v)]
+        if not b.has("optimizer") or not found:
+            return
+        mine = [k for k in cast.trained if all(_trainable(b, cast, v) for v in b.parameters(k))]
+        if what == "clip":
+            clipped(b, tuple(found[:1]))
+            return
+        if mine and what != "make":
+            handle = mine[-1]
+        else:
+            handle = b.optimizer((b.entropy.pick(found[::-1]),))
+            cast.trained.append(handle)
+        if what == "step":
+            b.optimizer_step(handle)
+        elif what == "zero":
+            b.optimizer_zero_grad(handle, set_to_none=b.entropy.chance(50))
+        cast.bypassed.update(b[v].base for v in b.parameters(handle))
+
+    return act
 
 
 def checkpoint(b: Builder, cast: Cast) -> None:

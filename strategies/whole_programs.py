@@ -13,26 +13,23 @@ from hypothesis import strategies as st
 
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, InPlace, Look
-from gradlaws.conformance.ops import TABLE
+from gradlaws.conformance.language.steps import Look
 from gradlaws.strategies import whole_program_actions as actions
 from gradlaws.strategies.arguments import integer
-from gradlaws.strategies.builder import Builder, DeadEnd
+from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.conjunctions_aimed import Aim, aimed
 from gradlaws.strategies.in_place_writes import (
     compute,
     join,
-    look,
-    merge,
     retain,
-    write,
-    write_detached,
-    write_through_view,
-    write_unrecorded,
 )
 from gradlaws.strategies.mistakes import SHARE, mistake
 from gradlaws.strategies.rare_conjunctions import CONJUNCTIONS
+from gradlaws.strategies.steering import Steering
+from gradlaws.strategies.swarm import keep
 from gradlaws.strategies.vocabulary import Vocabulary
-from gradlaws.strategies.whole_program_actions import Action, Cast
+from gradlaws.strategies.whole_program_cast import Action, Cast
+from gradlaws.strategies.whole_program_conduct import act, viewed, written
 from gradlaws.strategies.whole_program_training import checkpoint, train
 
 if TYPE_CHECKING:
@@ -80,38 +77,7 @@ EVERYTHING = frozenset(
 )
 
 
-def part(b: Builder, cast: Cast) -> None:
-    """Where a gradient is retained or hooked, detached aliases are not written to, which would bypass the history."""
-    for info in b.info.values():
-        if info.base in cast.retained and info.kin != b[info.base].kin:
-            info.sealed = True
-
-
-def viewed(b: Builder, cast: Cast) -> None:
-    """A view, made where ops are recorded: what an engine views under no_grad is a matter of its own."""
-    if not b.recording[-1] and not b.entropy.chance(5):
-        actions.settle(b, cast)
-    look(b, cast)
-
-
-def written(b: Builder, cast: Cast) -> None:
-    """One of the ways to write in place."""
-    if b.has("inplace"):
-        first = len(b.steps)
-        if cast.retained:
-            actions.settle(b, cast)
-        b.entropy.pick(WRITES)(b, cast)
-        for step in b.steps[first:]:
-            if isinstance(step, InPlace) and (
-                not b.recording[-1] or b[step.target].kin != b[b[step.target].base].kin
-            ):
-                cast.bypassed.add(b[step.target].base)
-
-
-#: Actions on memory, and on everything else; what stands there more often is done more often.
-WRITES: tuple[Action, ...] = (
-    write, write_through_view, merge, write, write_through_view, write_unrecorded, write_detached, merge,
-)  # fmt: skip
+#: All actions; what stands there more often is done more often.
 MIX: tuple[Action, ...] = (
     compute, join, actions.differentiate, viewed, written, compute, join, actions.differentiate, written,
     actions.new_leaf, retain, actions.hook, actions.reset, actions.ask, actions.detach, actions.enter,
@@ -120,27 +86,38 @@ MIX: tuple[Action, ...] = (
     join, actions.differentiate, written, actions.leave, actions.user_function, actions.user_function,
     train, checkpoint,
 )  # fmt: skip
+#: The same, each once.
+DISTINCT: tuple[Action, ...] = tuple(dict.fromkeys(MIX))
+#: Of a hundred programs, how many do only some of it.
+SWARMING = 50
 OPENINGS: tuple[Action, ...] = (actions.open_with_leaves, actions.open_with_tree, actions.open_with_leaves)
 
 
-def interplay(b: Builder, least: int = LEAST, most: int = MOST, mistakes: int = SHARE) -> Cast:
+def interplay(
+    b: Builder, least: int = LEAST, most: int = MOST, mistakes: int = SHARE, aim: Aim | None = None
+) -> Cast:
     """Write a whole program of `least` to `most` steps (a few more, so that the last action is complete).
 
     mistakes: of a hundred actions, how many are wrong on purpose.
+    aim:      a conjunction of steps that it shall have; None for none in particular.
     """
     b.turn()
     cast = Cast()
     cast.every = b.entropy.pick((1, 4, 2, 0, 1, 8))
     wanted = least + min(b.entropy.below(most - least + 1), b.entropy.below(most - least + 1))
     b.entropy.pick(OPENINGS)(b, cast)
+    mix = swarm(b)
     taken = 0
+    at = b.entropy.below(6) if aim is not None else -1
     while len(b.steps) < wanted and taken < 3 * wanted:
         b.turn()
         taken += 1
-        if b.entropy.chance(RARE):
+        if taken - 1 == at and aim is not None:
+            action = aimed(aim)
+        elif b.entropy.chance(RARE):
             action = b.entropy.pick(CONJUNCTIONS)
         else:
-            action = mistake if b.entropy.chance(mistakes) else b.entropy.pick(MIX)
+            action = mistake if b.entropy.chance(mistakes) else b.entropy.pick(mix)
         act(b, cast, action)
         if cast.every and taken % cast.every == 0:
             b.step(Look())
@@ -148,27 +125,13 @@ def interplay(b: Builder, least: int = LEAST, most: int = MOST, mistakes: int = 
     return cast
 
 
-def act(b: Builder, cast: Cast, action: Action) -> None:
-    """One action; where it comes to a dead end, what it has done so far stays."""
-    depth, first = len(b.recording), len(b.steps)
-    try:
-        action(b, cast)
-    except DeadEnd:
-        while len(b.recording) > depth:
-            b.leave()
-    if not all(b.recording):
-        seal(b, first)
-    if cast.retained:
-        part(b, cast)
-
-
-def seal(b: Builder, first: int) -> None:
-    """Views made under no_grad, and what they are views of, are not written to: engines may refuse to go on."""
-    for step in b.steps[first:]:
-        if isinstance(step, Apply) and TABLE[step.op].alias:
-            for var in step.outs:
-                info = b[var]
-                info.sealed = b[info.base].sealed = True
+def swarm(b: Builder) -> tuple[Action, ...]:
+    """What a program does: all there is, or some of it, each as often as the others."""
+    b.turn()
+    if not b.entropy.chance(SWARMING):
+        return MIX
+    kept = [b.entropy.pick(DISTINCT) for _ in range(3 + b.entropy.below(8))]
+    return (actions.differentiate, compute, *kept)
 
 
 def finish(b: Builder, cast: Cast) -> None:
@@ -190,12 +153,28 @@ def whole_program(
 
 
 def whole_draft(
-    data: bytes, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST, mistakes: int = SHARE
+    data: bytes,
+    vocabulary: Vocabulary,
+    least: int = LEAST,
+    most: int = MOST,
+    mistakes: int = SHARE,
+    aim: Aim | None = None,
 ) -> Builder:
-    """The same with all that is known of how it came about."""
+    """The same with all that is known of how it came about; `aim`: a conjunction of steps that it shall have."""
     b = Builder(Entropy(data if len(data) >= SIZE else stretched(data, SIZE)), vocabulary)
-    interplay(b, least, most, mistakes)
+    if len(data) < SIZE:
+        keep(b, data)
+    interplay(b, least, most, mistakes, aim)
     return b
+
+
+def steered(seed: int, vocabulary: Vocabulary, least: int = LEAST, most: int = MOST) -> Steering:
+    """The whole programs of a run by number: each follows from seed and number."""
+    return Steering(
+        seed,
+        vocabulary,
+        lambda number, aim: whole_draft(f"{seed}:{number}".encode(), vocabulary, least, most, aim=aim),
+    )
 
 
 def whole_programs(

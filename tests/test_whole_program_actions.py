@@ -48,7 +48,8 @@ from gradlaws.strategies.rare_conjunctions import (
     retained_and_written,
     tree_used_twice,
 )
-from gradlaws.strategies.whole_program_actions import Action, Cast, open_with_leaves
+from gradlaws.strategies.whole_program_actions import open_with_leaves
+from gradlaws.strategies.whole_program_cast import Action, Cast
 from gradlaws.strategies.whole_programs import EVERYTHING, SIZE, whole_program, whole_programs
 
 REFERENCE = ReferenceBackend()

@@ -12,7 +12,8 @@ from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws.registry import Law
-from gradlaws.strategies.builder import Builder
+from gradlaws.strategies.builder import Builder, DeadEnd
+from gradlaws.strategies.swarm import keep
 from gradlaws.strategies.vocabulary import Vocabulary
 
 #: Bytes that one program is drawn from.
@@ -50,7 +51,16 @@ def built(law: Law, vocabulary: Vocabulary, data: bytes) -> Builder:
     assert law.leaning is not None
     start, number = _TAIL.unpack_from(data, BATCHED) if len(data) == SIZE else (0, 0)
     builder = Builder(Entropy(stretched(data)), vocabulary, start + number)
-    law.leaning(builder)
+    if len(data) == SIZE:
+        keep(builder, data)
+    try:
+        law.leaning(builder)
+    except (IndexError, ValueError) as error:
+        if (
+            builder.sizes
+        ):  # what a leaning wants of the usual sizes need not be there at others, such as none at all
+            raise DeadEnd("not at these sizes") from error
+        raise
     return builder
 
 

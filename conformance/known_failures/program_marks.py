@@ -125,9 +125,13 @@ def written_under(program: Program, seen: Symptom) -> bool:
 
 
 def retained_then_detached(program: Program, seen: Symptom) -> bool:
-    """Whether the subject was told to retain its gradient before detach_() made it a leaf."""
+    """Whether the subject was told to retain its gradient, or asked for it, before detach_() made it a leaf."""
     retained: set[Var] = set()
     for step in program:
+        if isinstance(step, Backward) and step.inputs is not None:
+            retained.update(
+                step.inputs
+            )  # a non-leaf keeps its gradient from then on, which is a defect of its own
         if isinstance(step, RetainGrad):
             retained.add(step.x)
         if isinstance(step, DetachInPlace) and step.x in retained & _subjects(program, seen):

@@ -132,10 +132,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def kinds(capabilities: Iterable[str]) -> frozenset[str]:
-    """The kinds of steps that an engine can take; a refusal is one that any can."""
-    has = set(capabilities)
-    return frozenset(kind for kind in KINDS if has.issuperset(NEEDS.get(kind, ())))
+def kinds(capabilities: Iterable[str]) -> tuple[str, ...]:
+    """The kinds of steps that an engine can take, in their order; a refusal is one that any can."""
+    return _kinds(frozenset(capabilities))
+
+
+@cache
+def _kinds(has: frozenset[str]) -> tuple[str, ...]:
+    return tuple(kind for kind in KINDS if has.issuperset(NEEDS.get(kind, ())))
 
 
 def names(group: str, bits: int) -> list[str]:

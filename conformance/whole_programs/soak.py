@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import monotonic, process_time
 
 from gradlaws.conformance.engines.backend import Backend
@@ -41,7 +42,7 @@ from gradlaws.conformance.whole_programs.shrinker import (
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.vocabulary import Vocabulary
-from gradlaws.strategies.whole_programs import LEAST, MOST, whole_draft, whole_program
+from gradlaws.strategies.whole_programs import LEAST, MOST, steered
 
 #: Programs that are drawn, run, predicted and compared together, so that caches stay warm.
 BATCH = 50
@@ -56,7 +57,11 @@ AUDITED, ONE_IN = 3, 50
 
 def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, most: int = MOST) -> Program:
     """Program number `number` under a seed."""
-    return whole_program(f"{seed}:{number}".encode(), Vocabulary.of(backend), least, most)
+    return _steered(seed, Vocabulary.of(backend), least, most).draft(number).program()
+
+
+#: Asked for one after the other, programs need not be drawn again and again.
+_steered = lru_cache(maxsize=4)(steered)
 
 
 @dataclass
@@ -141,6 +146,7 @@ class Soak:
         #: Called with each new finding.
         self.tell: Callable[[Found], None] = lambda found: None
         self._vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
+        self._steering = steered(seed, self._vocabulary, *lengths)
         #: By law and skeleton: the finding that is like it.
         self._like: dict[tuple[str, tuple[str, ...]], str] = {}
 
@@ -226,7 +232,7 @@ class Soak:
         return now
 
     def _draw(self, number: int) -> Builder:
-        return whole_draft(f"{self.seed}:{number}".encode(), self._vocabulary, *self.lengths)
+        return self._steering.draft(number)
 
     def _reached(self, calls: list[Call], program: Program, got: Trace | Exception) -> None:
         if isinstance(got, Exception):
