@@ -76,10 +76,17 @@ def writes_to_alias(program: Program, _: Symptom) -> bool:
     return any(isinstance(step, InPlace) and step.target in aliases for step in program)
 
 
-def repeats(program: Program, _: Symptom) -> bool:
-    """Whether the same op is applied to the same operands twice."""
-    asked = [(step.op, step.inputs, repr(step.params)) for step in program if isinstance(step, Apply)]
-    return len(set(asked)) < len(asked)
+def repeats(program: Program, seen: Symptom) -> bool:
+    """Whether the subject was computed twice: the same op on the same operands, or on what was computed alike."""
+    key, made = dict[Var, object](), dict[object, set[Var]]()
+    for step in program:
+        if isinstance(step, Apply):
+            alike = (step.op, tuple(key.get(v, v) for v in step.inputs), repr(step.params))
+            for part, v in enumerate(step.outs):
+                key[v] = hash((alike, part))
+                made.setdefault(key[v], set()).add(v)
+    twice = {v for some in made.values() if len(some) > 1 for v in some}
+    return not twice.isdisjoint(_subjects(program, seen))
 
 
 def made_unrecorded(program: Program, seen: Symptom) -> bool:
@@ -279,7 +286,7 @@ MARKS: dict[str, Relation] = {
     "second_order": Relation("a backward, or `autograd.grad`, of a derivative", differentiated(2)),
     "third_order": Relation("the same, of a second derivative", differentiated(3)),
     "alias_write": Relation("an in-place op writes to a view, or to what has one", writes_to_alias),
-    "repeated_op": Relation("one op is applied to the same operands twice", repeats),
+    "repeated_op": Relation("x was computed twice, by one op on the same operands", repeats),
     "unrecorded_view": Relation("x is a view that was made under no_grad", made_unrecorded),
     "view_before_flag": Relation("x is a view from before requires_grad_() of its base", viewed_before_flag),
     "written_elsewhere": Relation("the memory of x is written to through another alias", written_under),
