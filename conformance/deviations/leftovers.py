@@ -45,9 +45,11 @@ class LeftoversGoOn(Engine):
             came[id(node)] = g = self._visit(node, g)
             return g if node.row is None else self._with_left(node, g)
 
-        backward(seeded, path, targets, visit, self._pull)
+        with self.mode(create_graph):
+            backward(seeded, path, targets, visit, self._pull)
         found = [came.get(id(target)) for target in targets]
-        return [(None, None) if g is None else (Node(g.array), doubt(g)) for g in found]
+        kept = [g if g is None or create_graph else Node(g.array) for g in found]
+        return [(None, None) if g is None else (k, doubt(g)) for g, k in zip(found, kept, strict=True)]
 
     def _pull(self, node: Node, g: Node) -> Sequence[Node | None]:  # type: ignore[override]
         match None if node.row is None else node.row.name:
