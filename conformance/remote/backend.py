@@ -102,7 +102,7 @@ class RemoteEngine:
     def seconds(self) -> float:
         """Seconds that a program may take."""
         with suppress(ValueError):
-            return max(0.1, float(os.environ.get(VARIABLE, "")))
+            return min(max(0.1, float(os.environ.get(VARIABLE, ""))), 1e6)
         return SECONDS
 
     def observed(self, program: Program) -> Trace:
