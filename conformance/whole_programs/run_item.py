@@ -90,6 +90,10 @@ def _judged(
     return judged(backend, effort, known, journal, fresh, withheld, first)
 
 
+#: Without these there are no programs.
+BUILT_FROM = frozenset({"add", "mul", "sum"})
+
+
 def _diagnose(
     result: Result, law: Law, backend: Backend, effort: Effort, known: KnownFailures | None
 ) -> None:
@@ -110,7 +114,7 @@ def _diagnose(
                 result.more.append(finding)
             seen.add(key)
             withheld |= frozenset() if finding.cause is None else finding.cause.ops
-        if withheld == before or withheld & law.needs:
+        if withheld == before or withheld & (law.needs | BUILT_FROM):
             return
         again = _judged(law, backend, effort, known, withheld=withheld)
         found = [] if again.finding is None else [again.finding, *again.more]
