@@ -18,8 +18,8 @@ from gradlaws.reports.record import load
 from gradlaws.reports.wording import plural
 
 EXAMPLE = """
-gradlaws engines torch-2.4 torch-2.8 torch torch-2.14 && gradlaws history engines
-gradlaws history records --site public"""
+gradlaws history records --site public
+gradlaws engines torch-2.4 torch-2.8 torch torch-2.14 && gradlaws history engines"""
 
 
 def options(parser: ArgumentParser) -> None:
