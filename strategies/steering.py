@@ -13,8 +13,8 @@ from typing import Any
 
 from gradlaws.conformance.reach.possible import kinds
 from gradlaws.conformance.reach.step_cells import KINDS, PAIR_ROWS, TRIPLE_ROWS, Walk, triple_row
+from gradlaws.strategies.aimed_conjunctions import Aim
 from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.conjunctions_aimed import Aim
 from gradlaws.strategies.vocabulary import Vocabulary
 
 EPOCH, BLOCK = 1000, 200

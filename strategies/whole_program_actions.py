@@ -6,7 +6,6 @@ What no documentation says is left out; the reasons stand where it is.
 from __future__ import annotations
 
 from gradlaws.conformance.language.steps import Hook, Var
-from gradlaws.conformance.language.user_functions import ApplyFunction
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.in_place_writes import recent
 from gradlaws.strategies.user_functions import applied
@@ -160,18 +159,12 @@ def differentiate(b: Builder, cast: Cast) -> None:
         roots = (start, other) if other != start or b.has("order") else (start,)
         b.backward_many(roots, **chosen)
     elif b.has("inputs") and b.entropy.chance(10) and (not cast.retained or b.entropy.chance(25)):
-        inputs = tuple(dict.fromkeys(listed(b, cast) for _ in range(1 + b.entropy.below(2))))
+        inputs = tuple(dict.fromkeys(receiver(b, cast, 5) for _ in range(1 + b.entropy.below(2))))
         b.backward(start, inputs=inputs, **chosen)
     else:
         b.backward(start, **chosen)
     graded(b, cast)
     keep_root(b, cast, start, kept)
-
-
-def listed(b: Builder, cast: Cast) -> Var:
-    """A tensor to list in inputs=: no result of a user-defined function, of which nothing says whether it runs then."""
-    made = {v for step in b.steps if isinstance(step, ApplyFunction) for v in step.outs}
-    return receiver(b, cast.among([v for v in cast if b[v].leaf or v not in made]), 5)
 
 
 def receiver(b: Builder, cast: Cast, percent: int) -> Var:

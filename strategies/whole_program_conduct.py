@@ -59,9 +59,8 @@ def act(b: Builder, cast: Cast, action: Action) -> None:
     try:
         action(b, cast)
     except (DeadEnd, IndexError, ValueError) as error:
-        if not (
-            isinstance(error, DeadEnd) or b.sizes
-        ):  # at others than the usual ones there may be no element to take
+        # At other sizes than the usual ones there may be no element to take.
+        if not (isinstance(error, DeadEnd) or b.sizes):
             raise
         while len(b.recording) > depth:
             b.leave()

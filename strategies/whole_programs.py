@@ -15,9 +15,9 @@ from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Look
 from gradlaws.strategies import whole_program_actions as actions
+from gradlaws.strategies.aimed_conjunctions import Aim, aimed
 from gradlaws.strategies.arguments import integer
 from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.conjunctions_aimed import Aim, aimed
 from gradlaws.strategies.in_place_writes import (
     compute,
     join,

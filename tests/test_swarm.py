@@ -19,8 +19,8 @@ from gradlaws.conformance.reach.step_cells import (
     pair_row,
 )
 from gradlaws.conformance.whole_programs.soak import Soak, program_of
+from gradlaws.strategies.aimed_conjunctions import ACTIONS, Aim
 from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.conjunctions_aimed import ACTIONS, Aim
 from gradlaws.strategies.steering import BLOCK
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_programs import EVERYTHING, steered, whole_draft

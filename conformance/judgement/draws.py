@@ -56,11 +56,10 @@ def built(law: Law, vocabulary: Vocabulary, data: bytes) -> Builder:
     try:
         law.leaning(builder)
     except (IndexError, ValueError) as error:
-        if (
-            builder.sizes
-        ):  # what a leaning wants of the usual sizes need not be there at others, such as none at all
-            raise DeadEnd("not at these sizes") from error
-        raise
+        if not builder.sizes:
+            raise
+        # What a leaning wants of the usual sizes need not be there at others, such as none at all.
+        raise DeadEnd("not at these sizes") from error
     return builder
 
 

@@ -43,6 +43,9 @@ class SavedValues(Obligations):
                     optional = f"a value around {node.row.name} was modified by an in-place op"
                 if kept.storage.cut > node.order:
                     optional = f"a tensor around {node.row.name} was detached in place"
+            # A result of a function is taken from what it returned: an engine may run the function to get there.
+            if any(map(_overwritten, node.inputs)):
+                optional = "a value around a user-defined function was modified by an in-place op"
         if optional:
             self._may_raise(optional)
 
@@ -63,3 +66,9 @@ class SavedValues(Obligations):
                 if freed and self.dialect.freed == "stops":
                     for node in path:
                         cut(node)
+
+
+def _overwritten(node: Node) -> bool:
+    """Whether a node is the call of a user-defined function, and something that it saved was modified in place."""
+    called = node.row is not None and node.row.name == "user_function"
+    return called and any(kept.storage.version != kept.version for kept in node.kept)

@@ -41,7 +41,7 @@ def _backward_inputs(b: Builder, cast: Cast) -> None:
     if b.has("inputs"):
         start = actions.root(b, cast)
         if b[start].tracked:
-            b.backward(start, inputs=(actions.listed(b, cast),), **actions.options(b))
+            b.backward(start, inputs=(actions.receiver(b, cast, 5),), **actions.options(b))
             actions.graded(b, cast)
 
 
