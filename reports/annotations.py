@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.gate import Decision
 from gradlaws.reports.terminal import again
-from gradlaws.reports.view import BREAKS, View
+from gradlaws.reports.view import View
 from gradlaws.reports.wording import plural, some
 
 

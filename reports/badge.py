@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from gradlaws.conformance.judgement.verdict import BREAKS
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.gate import Decision, decide
-from gradlaws.reports.view import BREAKS, View
+from gradlaws.reports.view import View
 from gradlaws.reports.wording import plural
 
 

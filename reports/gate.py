@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.record_difference import Change, Difference
-from gradlaws.reports.view import BREAKS, State, View
+from gradlaws.reports.view import State, View
 from gradlaws.reports.wording import plural, some
 
 #: Of so many laws or more, next to nothing is judged where fewer than one in `SCANT` is.
@@ -147,5 +147,5 @@ def _unknown(view: View) -> list[str]:
         reasons.append(f"{view.name}: no assertion was executed, so nothing is known")
     laws = [result.law for result in view.ordered if result.verdict is Verdict.UNKNOWN]
     if laws:
-        reasons.append(f"{view.name}: Exit.UNKNOWN: {', '.join(laws)}")
+        reasons.append(f"{view.name}: UNKNOWN: {', '.join(laws)}")
     return reasons

@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.history import Defect, EngineHistory, plain_name, spans
 from gradlaws.reports.page_templates import source, templates
 from gradlaws.reports.record import LawResult
-from gradlaws.reports.view import BREAKS
 from gradlaws.reports.wording import plural, short
 
 #: How a cell of a table of verdicts is coloured.

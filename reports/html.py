@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.gate import Decision, decide, regressed
 from gradlaws.reports.page_templates import source, templates
 from gradlaws.reports.reach import Cell, Reach
 from gradlaws.reports.record import LawResult
 from gradlaws.reports.terminal import again, covered
-from gradlaws.reports.view import BREAKS, Cause, Family, State, View, worst_of
+from gradlaws.reports.view import Cause, Family, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio
 
 #: Verdicts as a cell of the matrix names them, worst first.

@@ -20,7 +20,7 @@ ERRORS = frozenset({Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT})
 
 
 def junit(views: Sequence[View], decision: Decision | None = None) -> str:
-    """The XML. KNOWN, DECLARED and UNSUPPORTED are skipped cases; Exit.UNKNOWN is a failure, for nothing was shown."""
+    """The XML. KNOWN, DECLARED and UNSUPPORTED are skipped cases; UNKNOWN is a failure, for nothing was shown."""
     decision = decision or decide(views)
     root = ElementTree.Element("testsuites", name="gradlaws")
     _gate(root, views, decision)

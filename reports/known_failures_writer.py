@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.program_marks import MARKS
@@ -14,7 +14,7 @@ from gradlaws.conformance.known_failures.symptom import Symptom, symptom
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import loaded
 from gradlaws.reports.record import Finding, LawResult
-from gradlaws.reports.view import BREAKS, View
+from gradlaws.reports.view import View
 
 #: Names the deviation that does what a finding shows.
 Explained = Callable[[Finding], str]

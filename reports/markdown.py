@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from gradlaws.conformance.judgement.verdict import BREAKS
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.gate import Decision, decide, regressed
 from gradlaws.reports.reach import reaching
 from gradlaws.reports.terminal import again, cell, covered
-from gradlaws.reports.view import BREAKS, Cause, State, View, worst_of
+from gradlaws.reports.view import Cause, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio, short, some
 
 #: Step summaries hold a mebibyte; a person reads less.

@@ -1,7 +1,7 @@
 """Failures grouped by root cause: what one explanation is enough for is told once.
 
 Where the record says what a failure comes from (an op, a dtype, a few steps; see
-`gradlaws.conformance.whole_programs.root_cause`), that is the explanation. Elsewhere it is the law that is blamed, and
+`gradlaws.conformance.whole_programs.diagnosis`), that is the explanation. Elsewhere it is the law that is blamed, and
 the ops of the smallest program.
 """
 
@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.record import Finding, LawResult
-
-#: Verdicts with which an engine does not conform.
-BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})
 
 
 @dataclass(frozen=True)

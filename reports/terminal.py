@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.gate import Decision, regressed
 from gradlaws.reports.record import LawResult
-from gradlaws.reports.view import BREAKS, Family, State, View, worst_of
+from gradlaws.reports.view import Family, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio, short, some
 
 #: Verdicts by column of the table, in order; the rest is `other`.

@@ -12,12 +12,12 @@ from enum import StrEnum
 from functools import cached_property
 
 from gradlaws.conformance.engines.conventions import meaning
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.record import LEVELS, Engine, ExampleResult, LawResult, Record
-from gradlaws.reports.root_causes import BREAKS, Cause, causes_of
+from gradlaws.reports.root_causes import Cause, causes_of
 from gradlaws.reports.wording import plural
 
-__all__ = ["BREAKS", "Cause", "Claim", "Family", "State", "View", "views", "worst_of"]
+__all__ = ["Cause", "Claim", "Family", "State", "View", "views", "worst_of"]
 
 #: Verdicts with which a claim holds. A stale entry is an error in the list, not in the engine.
 KEPT = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.STALE})

@@ -40,6 +40,7 @@ def test_the_code_follows_from_the_verdicts(verdict: str, code: int) -> None:
 
 def test_a_failure_outweighs_what_is_unknown() -> None:
     assert decide([view(PASSING | {"ACC-01": "UNKNOWN", "ACC-02": "FAIL"})]).code == 1
+    assert decide([view(PASSING | {"ACC-01": "UNKNOWN"})]).reasons == ("toy 1.0: UNKNOWN: ACC-01",)
 
 
 def test_what_is_incomplete_is_unknown() -> None:

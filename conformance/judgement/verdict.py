@@ -33,6 +33,8 @@ class Verdict(StrEnum):
 
 #: Verdicts with which a release conforms.
 ACCEPTABLE = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.UNSUPPORTED})
+#: Verdicts with which an engine does not conform. UNKNOWN is in neither: nothing was shown.
+BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})
 
 
 @dataclass

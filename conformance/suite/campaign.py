@@ -22,7 +22,7 @@ from gradlaws.conformance.engines.process_state import kept, starved
 from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.reruns import Small
-from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.judgement.verdict import BREAKS, Result
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
@@ -38,7 +38,7 @@ from gradlaws.reports.record import Record, parsed, result_of
 from gradlaws.reports.record_file import Recorder, RecordError, footer, headed
 from gradlaws.reports.record_merge import reached, summed
 from gradlaws.reports.terminal import causes, failure, standing, table
-from gradlaws.reports.view import BREAKS, views
+from gradlaws.reports.view import views
 
 #: Seconds after which a worker process is ended in which a law does not end in time, and cannot be ended otherwise.
 GRACE = 2.0

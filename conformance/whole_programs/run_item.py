@@ -25,8 +25,8 @@ from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import LAWS, Law
 from gradlaws.conformance.laws.trial import Judge
+from gradlaws.conformance.whole_programs.diagnosis import Diagnosis
 from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS, breach, compare
-from gradlaws.conformance.whole_programs.root_cause import Diagnosis
 from gradlaws.conformance.whole_programs.soak import Soak, program_of
 
 #: Whole programs for one program of a law.

@@ -14,13 +14,14 @@ from operator import attrgetter
 from pathlib import Path
 
 from gradlaws.commands import CommandError
+from gradlaws.conformance.judgement.verdict import BREAKS
 from gradlaws.conformance.known_failures.entry import KnownFailuresError
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
 from gradlaws.reports.record import Finding
 from gradlaws.reports.record import load as load_record
-from gradlaws.reports.view import BREAKS, View, views
+from gradlaws.reports.view import View, views
 from gradlaws.reports.wording import plural
 
 EXAMPLE = """
