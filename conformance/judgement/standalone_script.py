@@ -39,7 +39,8 @@ def fatal(program: Program, said: str, backend: Backend, standard: Standard = LE
     page = _Page(backend, None, program)
     trace = by_itself(program, standard.conventions(backend))
     for moment, refused in zip(trace, by_itself(program, standard.conventions(backend), True), strict=True):
-        moment.raised = moment.raised or refused.raised
+        # What is made of what may be refused may not be there.
+        moment.raised = moment.raised or refused.raised or (NameError() if refused.skipped else None)
     page.program(program, trace, said, unlooked=True)
     page.add(f"# {said}")
     return "\n".join(page.lines)
