@@ -227,7 +227,10 @@ SHOWN_BY_A_LAW = {
 
 @pytest.mark.parametrize(("name", "law"), SHOWN_BY_A_LAW.items())
 def test_a_deviation_breaks_a_law_unless_it_is_listed(name: str, law: str) -> None:
-    engine, effort = ReferenceBackend(engine=deviant([name])), Effort(400 if LAWS[law].leaning else 5, shrink=0.0)
+    engine, effort = (
+        ReferenceBackend(engine=deviant([name])),
+        Effort(400 if LAWS[law].leaning else 5, shrink=0.0),
+    )
     engine.engine.refuses = "may-be-refused" in name
     known = KnownFailures([Known(law, "for a test", "https://example.org", deviation=name)])
     assert judge(LAWS[law], engine, effort, KnownFailures()).verdict is Verdict.FAIL

@@ -263,7 +263,9 @@ def test_a_hang_is_a_verdict_with_its_program(suite: Suite, toy: None, pytester:
 def test_what_cannot_be_looked_at_is_a_verdict_with_its_program(
     suite: Suite, toy: None, pytester: pytest.Pytester
 ) -> None:
-    result = suite("--backend", "toy:Blind", "-k", "ACC-01 or WHOLE-01", "--max-examples", "2", "--record", "r")
+    result = suite(
+        "--backend", "toy:Blind", "-k", "ACC-01 or WHOLE-01", "--max-examples", "2", "--record", "r"
+    )
     assert result.ret == 1
     lines = [line for line in read(pytester.path / "r") if line["type"] == "result"]
     assert {(line["law"], line["verdict"]) for line in lines} == {("ACC-01", "ERROR"), ("WHOLE-01", "ERROR")}
