@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
+from gradlaws.conformance.judgement.verdict import BREAKS, SILENT, Verdict
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.record_difference import Change, Difference
 from gradlaws.reports.view import State, View
@@ -115,7 +115,7 @@ def _beside(view: View) -> list[str]:
 
 def _scant(view: View) -> list[str]:
     """That of many laws hardly any was judged, and why."""
-    judged = [r for r in view.results if r.verdict not in (Verdict.UNSUPPORTED, Verdict.UNKNOWN)]
+    judged = [r for r in view.results if r.verdict not in SILENT]
     if len(view.results) < MANY or len(judged) * SCANT >= len(view.results):
         return []
     needs = Counter(need for result in view.results for need in result.missing).most_common(4)

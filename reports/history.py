@@ -9,23 +9,20 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
 
 from packaging.version import InvalidVersion, Version
 
-from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.judgement.verdict import SILENT
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.toml_parser import shipped
 from gradlaws.reports.finding_script import script
 from gradlaws.reports.record import LawResult, Record
 from gradlaws.reports.record_difference import Difference
-from gradlaws.reports.view import View, views
+from gradlaws.reports.view import View, side_by_law, views
 from gradlaws.reports.wording import short
-
-#: Verdicts that say nothing of what an engine does.
-SILENT = frozenset({Verdict.UNSUPPORTED, Verdict.UNKNOWN})
 
 
 @dataclass(frozen=True)
@@ -104,13 +101,7 @@ class EngineHistory:
     @cached_property
     def laws(self) -> dict[str, tuple[LawResult | None, ...]]:
         """By law, what became of it in each release."""
-        found = [{result.law: result for result in view.results} for view in self.releases]
-        names = {
-            result.law: (result.family, int(result.law.rpartition("-")[2]))
-            for own in found
-            for result in own.values()
-        }
-        return {law: tuple(own.get(law) for own in found) for law in sorted(names, key=names.__getitem__)}
+        return side_by_law(self.releases)
 
     def verdicts(self, law: str) -> tuple[Span, ...]:
         """The verdicts on a law, by release."""
@@ -130,7 +121,7 @@ class EngineHistory:
     @cached_property
     def defects(self) -> tuple[Defect, ...]:
         """Known failures that were seen in some release, and root causes of what is not listed."""
-        listed = [found for entry in _entries(self) if any((found := self._listed(entry)).seen)]
+        listed = [found for entry in shipped(self.name).entries if any((found := self._listed(entry)).seen)]
         return tuple(sorted([*listed, *self._unlisted()], key=lambda d: (d.law, d.title)))
 
     def _listed(self, entry: Known) -> Defect:
@@ -153,14 +144,8 @@ class EngineHistory:
                 defect = Defect(self.name, cause.law, cause.title, cause.source, text, False, ())
                 found.setdefault((cause.law, cause.title), (defect, set()))[1].add(number)
         return [
-            Defect(
-                d.engine,
-                d.law,
-                d.title,
-                d.link,
-                d.script,
-                False,
-                tuple(k in numbers or _judged(view, d.law) for k, view in enumerate(self.releases)),
+            replace(
+                d, seen=tuple(k in numbers or _judged(view, d.law) for k, view in enumerate(self.releases))
             )
             for d, numbers in found.values()
         ]
@@ -172,11 +157,6 @@ def _judged(view: View, law: str) -> bool | None:
     # What only whole programs show is looked for in every run that has them.
     judged = any(r.verdict not in SILENT for r in results or [r for r in view.results if r.law == "WHOLE-01"])
     return False if judged else None
-
-
-def _entries(history: EngineHistory) -> list[Known]:
-    """The shipped list of the engine."""
-    return list(shipped(history.name).entries)
 
 
 def histories(records: Iterable[Record]) -> list[EngineHistory]:

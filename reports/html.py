@@ -14,7 +14,7 @@ from gradlaws.reports.page_templates import source, templates
 from gradlaws.reports.reach import Cell, Reach
 from gradlaws.reports.record import LawResult
 from gradlaws.reports.terminal import again, covered
-from gradlaws.reports.view import Cause, Family, State, View, worst_of
+from gradlaws.reports.view import Cause, Family, State, View, side_by_law, worst_of
 from gradlaws.reports.wording import plural, ratio
 
 #: Verdicts as a cell of the matrix names them, worst first.
@@ -89,13 +89,11 @@ def _square(cell: Cell) -> Markup:
 
 
 def _rows(views: Sequence[View]) -> list[Row]:
-    by_view = [{result.law: result for result in view.results} for view in views]
-    found = {result.law: result for view in views for result in view.ordered}
-    rows = [
-        Row(r.law, r.family, r.level, r.sentence, r.source, tuple(own.get(r.law) for own in by_view))
-        for r in found.values()
-    ]
-    return sorted(rows, key=lambda row: (row.family, int(row.law.rpartition("-")[2])))
+    rows = []
+    for results in side_by_law(views).values():
+        said = next(result for result in reversed(results) if result is not None)
+        rows.append(Row(said.law, said.family, said.level, said.sentence, said.source, results))
+    return rows
 
 
 def _heat(view: View, name: str) -> tuple[str, int, Family | None]:

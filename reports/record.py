@@ -101,6 +101,11 @@ class LawResult:
         return self.more if self.finding is None else (self.finding, *self.more)
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Where it stands among laws: by family, and by number within that."""
+        return self.family, int(self.law.rpartition("-")[2])
+
+    @property
     def broken(self) -> str:
         """The law that is broken: the one that is blamed, where the programs of another show it."""
         return self.law if self.finding is None else self.finding.law

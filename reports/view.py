@@ -6,7 +6,7 @@ Every renderer shows a list of these; none of them counts anything itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -17,7 +17,7 @@ from gradlaws.reports.record import LEVELS, Engine, ExampleResult, LawResult, Re
 from gradlaws.reports.root_causes import Cause, causes_of
 from gradlaws.reports.wording import plural
 
-__all__ = ["Cause", "Claim", "Family", "State", "View", "views", "worst_of"]
+__all__ = ["Cause", "Claim", "Family", "State", "View", "side_by_law", "views", "worst_of"]
 
 #: Verdicts with which a claim holds. A stale entry is an error in the list, not in the engine.
 KEPT = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.STALE})
@@ -170,7 +170,7 @@ class View:
     @cached_property
     def ordered(self) -> tuple[LawResult, ...]:
         """The results by law."""
-        return tuple(sorted(self.results, key=lambda r: (r.family, int(r.law.rpartition("-")[2]))))
+        return tuple(sorted(self.results, key=lambda result: result.place))
 
     @cached_property
     def total(self) -> Family:
@@ -298,3 +298,11 @@ def _why(result: LawResult) -> str:
 
 def _untried(law: str) -> Obstacle:
     return Obstacle(law, UNTRIED, "it was not among the laws of this run, or the run ended before")
+
+
+def side_by_law(shown: Sequence[View]) -> dict[str, tuple[LawResult | None, ...]]:
+    """By law, in their order, the result in each of some views; None where it was not tried."""
+    found = [{result.law: result for result in view.results} for view in shown]
+    every = {result.law: result for own in found for result in own.values()}
+    laws = [result.law for result in sorted(every.values(), key=lambda result: result.place)]
+    return {law: tuple(own.get(law) for own in found) for law in laws}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from gradlaws.conformance.reach.possible import kinds
 from gradlaws.conformance.reach.step_cells import KINDS, PAIR_ROWS, TRIPLE_ROWS, Walk, triple_row
@@ -40,14 +39,11 @@ class Steering:
         epoch = number // EPOCH
         if epoch != self._epoch or number < self._next - self._next % BLOCK:
             self._start(epoch)
-        while (
-            self._next // BLOCK < number // BLOCK
-        ):  # asked for out of turn: the blocks before are drawn first
+        # Asked for out of turn: the blocks before are drawn first.
+        while self._next // BLOCK < number // BLOCK:
             self._noted(self._next)
-        if number == self._next:
-            made: Builder = self._noted(number, wanted=True)
-            return made
-        return self._draw(number, self._aim(number))
+        made = self._noted(number, wanted=True) if number == self._next else None
+        return self._draw(number, self._aim(number)) if made is None else made
 
     def _start(self, epoch: int) -> None:
         self._epoch, self._next = epoch, epoch * EPOCH
@@ -59,7 +55,7 @@ class Steering:
             self._aims = self._lacking(number // BLOCK)
         return self._aims[number % BLOCK]
 
-    def _noted(self, number: int, wanted: bool = False) -> Any:
+    def _noted(self, number: int, wanted: bool = False) -> Builder | None:
         """The next program, where it is wanted or looked at; what it has is noted."""
         looked_at = not number % ONE_IN
         builder = self._draw(number, self._aim(number)) if wanted or looked_at else None

@@ -105,7 +105,9 @@ def interplay(
     cast = Cast()
     cast.every = b.entropy.pick((1, 4, 2, 0, 1, 8))
     wanted = least + min(b.entropy.below(most - least + 1), b.entropy.below(most - least + 1))
-    b.entropy.pick(OPENINGS)(b, cast)
+    act(b, cast, b.entropy.pick(OPENINGS))
+    if not cast:  # a tree wants ops that an engine need not have
+        actions.open_with_leaves(b, cast)
     mix = swarm(b)
     taken = 0
     at = b.entropy.below(6) if aim is not None else -1

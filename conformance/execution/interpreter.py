@@ -14,7 +14,7 @@ from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.engines.time_limit import EndlessProgram, time_limit
 from gradlaws.conformance.execution.checkpoints import part
 from gradlaws.conformance.execution.hook_effects import NOTHING, Interruption, answer
-from gradlaws.conformance.execution.observer import QUIET
+from gradlaws.conformance.execution.observer import last_event
 from gradlaws.conformance.execution.threads import run_in_threads
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.execution.training import TRAINING, Trainer
@@ -331,7 +331,7 @@ def run(program: Program, backend: Backend) -> Trace:
     if backend.elsewhere is not None:
         return cast(Trace, backend.elsewhere.observed(program))
     interpreter, trace = Interpreter(backend), Trace()
-    interpreter.last = max((k for k, step in enumerate(program) if type(step) not in QUIET), default=-1)
+    interpreter.last = last_event(program)
     try:
         with time_limit(backend.patience, EndlessProgram):
             for index, step in enumerate(program):

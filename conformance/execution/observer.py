@@ -11,6 +11,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.sharing import Env, Shared, together
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.checkpoints import Checkpoint
+from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
     Apply,
     Backward,
@@ -31,6 +32,11 @@ PLAIN = (np.ndarray, np.generic, Number, list, tuple)
 QUIET = frozenset({Leaf, Apply, ApplyFunction, Checkpoint, Detach, Mode})
 #: Steps after which all contents are read again.
 WRITING = frozenset({InPlace, DetachInPlace, OptimizerStep})
+
+
+def last_event(program: Program) -> int:
+    """The last step after which more is looked at than its own results; -1 for none."""
+    return max((k for k, step in enumerate(program) if type(step) not in QUIET), default=-1)
 
 
 class Observer:

@@ -16,7 +16,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exceptions import located
 from gradlaws.conformance.execution.interpreter import UNMARKED, Interpreter
-from gradlaws.conformance.execution.observer import QUIET, WRITING
+from gradlaws.conformance.execution.observer import QUIET, WRITING, last_event
 from gradlaws.conformance.execution.trace import Moment, Trace
 from gradlaws.conformance.execution.whole_program_run import Watched, memory_owners, together
 from gradlaws.conformance.language.program import Program
@@ -128,11 +128,6 @@ def question(step: Step) -> str:
     if isinstance(step, OptimizerZeroGrad) and not step.set_to_none:
         return "kept object"
     return _QUESTIONS.get(type(step), "")
-
-
-def last_event(program: Program) -> int:
-    """The last step after which more is looked at than its own results; -1 for none."""
-    return max((k for k, step in enumerate(program) if type(step) not in QUIET), default=-1)
 
 
 class Follower(Interpreter):

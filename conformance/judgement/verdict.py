@@ -35,6 +35,8 @@ class Verdict(StrEnum):
 ACCEPTABLE = frozenset({Verdict.PASS, Verdict.DECLARED, Verdict.KNOWN, Verdict.UNSUPPORTED})
 #: Verdicts with which an engine does not conform. UNKNOWN is in neither: nothing was shown.
 BREAKS = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.STALE})
+#: Verdicts that say nothing of what an engine does.
+SILENT = frozenset({Verdict.UNSUPPORTED, Verdict.UNKNOWN})
 
 
 @dataclass

@@ -29,14 +29,13 @@ from gradlaws.conformance.suite.cases import Case, Cases
 from gradlaws.conformance.suite.crash_journal import Journal
 from gradlaws.conformance.suite.crash_reduction import FORK_SERVER, PostMortem
 from gradlaws.conformance.suite.crash_verdict import broke, crashed, timed_out
-from gradlaws.conformance.suite.record_lines import header, result_line
+from gradlaws.conformance.suite.record_lines import RecordLines, header, result_line
 from gradlaws.conformance.suite.replay import remember
 from gradlaws.conformance.suite.settings import Settings, SettingsError
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.output_paths import OutputPathError
 from gradlaws.reports.record import Record, parsed, result_of
-from gradlaws.reports.record_file import Recorder, RecordError, footer, headed
-from gradlaws.reports.record_merge import reached, summed
+from gradlaws.reports.record_file import Recorder, RecordError, headed
 from gradlaws.reports.terminal import causes, failure, standing, table
 from gradlaws.reports.view import views
 
@@ -64,9 +63,7 @@ class Campaign:
         folder = None if self.cache is None else Path(self.cache.mkdir("gradlaws"))
         self.journal = Journal(folder, options.is_worker, config)
         self.journal.given = self._failed_before
-        self.lines: list[dict[str, Any]] = []
-        self.covered: list[dict[str, Any]] = []
-        self.reached: dict[str, list[dict[str, Any]]] = {}
+        self._so_far = RecordLines()
         #: Called with each line as it comes; for those who show progress.
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
         self.exit_code = int(pytest.ExitCode.INTERRUPTED)
@@ -205,20 +202,18 @@ class Campaign:
                 self._take(json.loads(str(value)))
 
     def _take(self, line: dict[str, Any]) -> None:
-        self.covered.append(line.pop("covered", {}))  # told in sum, in the footer
-        self.reached.setdefault(line["backend"], []).append(line.pop("reached", {}))
-        self.lines.append(line)
+        self._so_far.add(line)
         if self._recorder is not None:
             self._recorder.add(line)
         self.told(line)
 
     def record(self) -> Record:
         """What has come of the run so far."""
-        return parsed([self.header_line, *self.lines, self._footer()])
+        return parsed([self.header_line, *self._so_far.lines, self._footer()])
 
     def summarise(self, terminal: Any) -> None:
         """Print the table per family, the level reached, and the root causes."""
-        if not self.lines or self.options.is_worker or self.options.replay is not None:
+        if not self._so_far.lines or self.options.is_worker or self.options.replay is not None:
             return
         for view in views([self.record()]):
             if view.results or view.documented:
@@ -227,8 +222,7 @@ class Campaign:
                     terminal.write_line(text)
 
     def _footer(self) -> dict[str, Any]:
-        seconds = round(time.perf_counter() - self._start, 3)
-        return footer(self.lines, self.exit_code, seconds, summed(self.covered), reached(self.reached))
+        return self._so_far.footer(self.exit_code, self._start)
 
     def close(self) -> None:
         """Complete the record."""

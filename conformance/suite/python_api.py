@@ -18,12 +18,11 @@ from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
 from gradlaws.conformance.laws.whole_program_laws import LISTABLE
 from gradlaws.conformance.suite.example_verdict import judge_example
-from gradlaws.conformance.suite.record_lines import example_line, header, result_line
+from gradlaws.conformance.suite.record_lines import RecordLines, example_line, header, result_line
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.record import parsed
-from gradlaws.reports.record_file import footer, headed
-from gradlaws.reports.record_merge import reached, summed
+from gradlaws.reports.record_file import headed
 from gradlaws.reports.view import View, views
 
 
@@ -59,14 +58,10 @@ def verify(
     effort = Effort(examples, seed, strict=level == "torch", dialect=dialect)
     start = time.perf_counter()
     head = headed(header([engine], selection, effort, "custom"))
-    lines: list[dict[str, Any]] = []
-    covered: list[dict[str, Any]] = []
-    far: list[dict[str, Any]] = []
+    told = RecordLines()
 
     def took(line: dict[str, Any]) -> None:
-        covered.append(line.pop("covered", {}))
-        far.append(line.pop("reached", {}))
-        lines.append(line)
+        told.add(line)
         if progress is not None:
             progress(line)
 
@@ -74,10 +69,8 @@ def verify(
         took(example_line(judge_example(example, engine, known, effort)))
     for law in (*selection.laws(), *selection.wholes()):
         took(result_line(judge_any(law, engine, effort, known), engine))
-    failed = any(line["verdict"] not in ACCEPTABLE for line in lines)
-    seconds = round(time.perf_counter() - start, 3)
-    end = footer(lines, int(failed), seconds, summed(covered), reached({engine.name: far}))
-    return views([parsed([head, *lines, end])])[0]
+    failed = any(line["verdict"] not in ACCEPTABLE for line in told.lines)
+    return views([parsed([head, *told.lines, told.footer(int(failed), start)])])[0]
 
 
 def prepared(backend: str | Backend, known_failures: str | Path | None) -> tuple[Backend, KnownFailures]:

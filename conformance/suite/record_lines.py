@@ -21,6 +21,8 @@ from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import law_of
+from gradlaws.reports.record_file import footer
+from gradlaws.reports.record_merge import reached, summed
 
 #: What is broken, and where that is said, where an op computes something else: no law in particular.
 COMPUTED = (
@@ -54,6 +56,26 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
         "platform": sys.platform,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+class RecordLines:
+    """The lines of a run so far; what is told in sum, in the footer, is kept apart."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._covered: list[dict[str, Any]] = []
+        self._reached: dict[str, list[dict[str, Any]]] = {}
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take a line, which from here on is as it is recorded."""
+        self._covered.append(line.pop("covered", {}))
+        self._reached.setdefault(line["backend"], []).append(line.pop("reached", {}))
+        self.lines.append(line)
+
+    def footer(self, exit_code: int, start: float) -> dict[str, Any]:
+        """The last line; `start`: when the run began, by `time.perf_counter`."""
+        seconds = round(time.perf_counter() - start, 3)
+        return footer(self.lines, exit_code, seconds, summed(self._covered), reached(self._reached))
 
 
 def result_line(result: Result, backend: Backend) -> dict[str, Any]:

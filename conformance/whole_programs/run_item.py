@@ -90,10 +90,6 @@ def _judged(
     return judged(backend, effort, known, journal, fresh, withheld, first)
 
 
-#: Without these there are no whole programs.
-BUILT_FROM = frozenset({"add", "mul", "sum"})
-
-
 def _diagnose(
     result: Result, law: Law, backend: Backend, effort: Effort, known: KnownFailures | None
 ) -> None:
@@ -114,7 +110,7 @@ def _diagnose(
                 result.more.append(finding)
             seen.add(key)
             withheld |= frozenset() if finding.cause is None else finding.cause.ops
-        if withheld == before or withheld & (law.needs | (BUILT_FROM if law is WHOLE else frozenset())):
+        if withheld == before or withheld & law.needs:
             return
         again = _judged(law, backend, effort, known, withheld=withheld)
         found = [] if again.finding is None else [again.finding, *again.more]

@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from gradlaws.commands import CommandError
-from gradlaws.conformance.judgement.verdict import BREAKS
+from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.conformance.known_failures.entry import KnownFailuresError
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.reports.exit_codes import Exit
@@ -163,7 +163,6 @@ def _mask(options: Namespace) -> int:
 
 
 def _check(options: Namespace) -> int:
-    from gradlaws.conformance.judgement.verdict import Verdict
     from gradlaws.reports.known_failures_writer import described, failing
 
     listed = _listed(options.file, complete=True)
