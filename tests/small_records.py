@@ -10,7 +10,9 @@ from typing import Any
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.judgement.effort import Effort
-from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.judgement.finding import Finding
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, literal
 from gradlaws.conformance.laws import LAWS

@@ -44,19 +44,19 @@ WINGS: tuple[str, ...] = (
     "conformance.plugin",
     "commands",
 )
+#: What says what came of a law, as plain data.
+OUTCOMES = tuple(f"conformance.judgement.{name}" for name in ("recurrence", "finding", "verdict", "result"))
 #: Wings, and modules, that import less than all that is below them.
 ONLY: dict[str, tuple[str, ...]] = {
-    "conformance.judgement.intermittence": (),
-    "conformance.judgement.verdict": ("conformance.judgement.intermittence",),
+    "conformance.judgement.recurrence": (),
+    "conformance.judgement.verdict": (),
+    **{f"conformance.judgement.{name}": OUTCOMES for name in ("finding", "result")},
     "conformance.engines": ("conformance.entropy", "conformance.ops"),
     "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
     "conformance.deviations": ("conformance.entropy", "conformance.ops", "conformance.reference"),
     "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.conventions"),
-    "conformance.adapters": (
-        "conformance.entropy",
-        "conformance.ops",
-        "conformance.engines",
-        "conformance.reference",
+    "conformance.adapters": tuple(
+        f"conformance.{name}" for name in ("entropy", "ops", "engines", "reference")
     ),
     "conformance.faults": (
         "conformance.entropy",
@@ -82,7 +82,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     ),
     "conformance.documented": ("conformance.language", "conformance.engines", "conformance.execution"),
     "reports": (
-        "conformance.judgement.verdict",
+        *OUTCOMES,
         "conformance.language",
         "conformance.reach",
         "conformance.known_failures",

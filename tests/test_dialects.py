@@ -21,7 +21,8 @@ from gradlaws.conformance.engines.conventions import (
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite.example_verdict import judge_example

@@ -10,7 +10,7 @@ import pytest
 from small_records import PASSING, Engine, lines, written
 
 from gradlaws.commands import engines
-from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.reports.gate import decide
 from gradlaws.reports.record import load, parsed

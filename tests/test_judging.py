@@ -41,7 +41,7 @@ class Unbound(ReferenceBackend):
 def test_what_the_reference_raises_is_nobody_else_s_fault(
     monkeypatch: pytest.MonkeyPatch, known: KnownFailures
 ) -> None:
-    monkeypatch.setattr("gradlaws.conformance.judgement.examination.NotingReference.apply", Breaking.apply)
+    monkeypatch.setattr("gradlaws.conformance.judgement.examination.BoundedReference.apply", Breaking.apply)
     result = judge(LAWS["ACC-01"], Overwriting(), Effort(20, shrink=0.1), known)
     assert result.verdict is Verdict.ERROR
     assert result.finding is not None
@@ -60,7 +60,7 @@ def test_nor_what_its_error_bounds_raise(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_whole_programs_say_the_same_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradlaws.conformance.whole_programs.trial.NotingReference.apply", Breaking.apply)
+    monkeypatch.setattr("gradlaws.conformance.whole_programs.trial.BoundedReference.apply", Breaking.apply)
     soak = Soak(ReferenceBackend(), known=LISTED, shrink=0.1)
     soak.run(50)
     assert soak.tally.programs == 50

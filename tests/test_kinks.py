@@ -11,7 +11,8 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect, DialectError
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.ops import RAW, TABLE
 from gradlaws.conformance.ops.kinks import KINKS, choosing

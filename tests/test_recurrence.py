@@ -14,7 +14,7 @@ from gradlaws.conformance.engines.discovery import find
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
-from gradlaws.conformance.judgement.intermittence import Recurrence
+from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.reruns import TRIES
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS

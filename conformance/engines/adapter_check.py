@@ -15,10 +15,10 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
 from gradlaws.conformance.engines.conventions import Dialect
+from gradlaws.conformance.engines.exception_containment import contained, listening
 from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain
-from gradlaws.conformance.engines.isolation import contained, listening
+from gradlaws.conformance.engines.method_probes import PROBES, VALUES, Wrong, leaf, same, total
 from gradlaws.conformance.engines.preparation import preparing
-from gradlaws.conformance.engines.probes import PROBES, VALUES, Wrong, leaf, same, total
 from gradlaws.conformance.engines.time_limit import Endless
 from gradlaws.conformance.ops import INPLACE, TABLE
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
-from gradlaws.conformance.engines.elsewhere import Elsewhere
+from gradlaws.conformance.engines.remote_engine import RemoteEngine
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
@@ -81,7 +81,7 @@ class Backend:
     preamble: str = ""
 
     #: What runs programs on the engine where that is in another process; None for this process.
-    elsewhere: Elsewhere | None = None
+    elsewhere: RemoteEngine | None = None
 
     #: What the engine does differently on purpose; judged as declared unless `--dialect torch` is given.
     dialect: Dialect = PYTORCH

@@ -13,8 +13,8 @@ from typing import Any
 
 from gradlaws.conformance.engines.adapter_check import missing_methods
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exception_containment import contained, listening
 from gradlaws.conformance.engines.exceptions import Unavailable, described, plain
-from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.engines.preparation import preparing
 from gradlaws.conformance.engines.time_limit import Endless
 

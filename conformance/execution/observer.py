@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.execution.sharing import Env, Shared, together
+from gradlaws.conformance.execution.memory_sharing import Env, Shared, together
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program

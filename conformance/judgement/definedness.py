@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.isolation import contained
+from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.trace import Trace

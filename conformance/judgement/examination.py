@@ -5,11 +5,11 @@ from __future__ import annotations
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
-from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.entropy import Entropy, stretched
+from gradlaws.conformance.execution.bounded_reference import BoundedReference
 from gradlaws.conformance.execution.interpreter import run
-from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
@@ -34,7 +34,7 @@ def trial_of(
 
     engine: the reference engine, where it is one that deviates.
     """
-    reference = NotingReference(standard.conventions(backend), engine)
+    reference = BoundedReference(standard.conventions(backend), engine)
     want = believe(program, got, standard.strict, reference=reference)
     return Trial(law, program, backend, got, want, standard, reference)
 

@@ -2,7 +2,7 @@
 
 A server imports each engine once, and forks for each program, so that a program costs milliseconds and meets an engine
 that has done nothing yet. What ends a process, or does not end, is an answer like any other, so the shrinker can ask
-there what it asks here. `gradlaws.conformance.suite.fork_server` is the other side.
+there what it asks here. `gradlaws.conformance.suite.fresh_process_server` is the other side.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import raised_by, shown_by
 from gradlaws.conformance.judgement.excuses import Excuses
-from gradlaws.conformance.judgement.findings import Failure, failure_of, hung, recurring, scripted
+from gradlaws.conformance.judgement.finding_builder import Failure, failure_of, hung, recurring, scripted
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject
 from gradlaws.conformance.judgement.law_run import Failing, Journal, LawRun
 from gradlaws.conformance.judgement.relation_findings import failure_of_relation
 from gradlaws.conformance.judgement.reruns import SECONDS, Reduction, Steadily, reduced, repeated
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about

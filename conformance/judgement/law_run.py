@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.engines.isolation import contained
+from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.execution.garbage_collection import collected_later
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.op_coverage import Coverage

@@ -7,7 +7,7 @@ from dataclasses import replace
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.examination import first_wrong
-from gradlaws.conformance.judgement.findings import Failure, failure_of, scripted
+from gradlaws.conformance.judgement.finding_builder import Failure, failure_of, scripted
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import source
 from gradlaws.conformance.laws.breach import Broken

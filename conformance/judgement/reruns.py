@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Protocol
 
 from gradlaws.conformance.judgement.definedness import Contents
-from gradlaws.conformance.judgement.intermittence import Recurrence
+from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.shrinker import Shrinker, Subject, same_failure
 from gradlaws.conformance.language.program import Program
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.judgement.findings import Failure
+from gradlaws.conformance.judgement.finding_builder import Failure
+from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.judgement.staleness import standing
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known
 
 

@@ -16,8 +16,8 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array, Entropy
+from gradlaws.conformance.execution.bounded_reference import BoundedReference
 from gradlaws.conformance.execution.interpreter import run
-from gradlaws.conformance.execution.noting_reference import NotingReference
 from gradlaws.conformance.execution.oracle import Expected
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
@@ -105,7 +105,7 @@ class Trial(Judge):
         got: Trace,
         want: Expected,
         standard: Standard = LENIENT,
-        reference: NotingReference | None = None,
+        reference: BoundedReference | None = None,
     ) -> None:
         super().__init__(law)
         #: The error bounds of what hooks were to be shown, and what they were shown after zeros were added.

@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exception_containment import contained, listening
 from gradlaws.conformance.engines.exceptions import EngineBroke, place_of
-from gradlaws.conformance.engines.isolation import contained, listening
 from gradlaws.conformance.engines.memory_limit import MemoryLimit
 from gradlaws.conformance.engines.process_state import kept, starved
 from gradlaws.conformance.engines.time_limit import LawTimeout, time_limit
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.reruns import Small
-from gradlaws.conformance.judgement.verdict import BREAKS, Result
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import BREAKS
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases

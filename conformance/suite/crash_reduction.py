@@ -10,7 +10,7 @@ from gradlaws.conformance.engines.exceptions import ProcessEnded
 from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.fresh_processes import LONGEST, FreshProcesses, FreshSubject
-from gradlaws.conformance.judgement.intermittence import Recurrence
+from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.reruns import FRESH, Reducer, Reduction, Small
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
@@ -20,7 +20,7 @@ from gradlaws.conformance.whole_programs.run_item import WHOLE
 from gradlaws.conformance.whole_programs.shrinker import fresh_shrinker
 
 #: What runs programs in processes of their own.
-FORK_SERVER = "gradlaws.conformance.suite.fork_server"
+FORK_SERVER = "gradlaws.conformance.suite.fresh_process_server"
 #: Seconds for one program, and for all programs of a run.
 EACH, ALL = 15.0, 60.0
 #: Seconds after which a smaller program is taken not to end, where programs of its kind did not.

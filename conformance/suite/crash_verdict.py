@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, described, place_of
-from gradlaws.conformance.judgement.findings import Failure, death_of, failure_of, recurring, scripted
+from gradlaws.conformance.judgement.finding_builder import Failure, death_of, failure_of, recurring, scripted
 from gradlaws.conformance.judgement.reruns import Small
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.program import Program

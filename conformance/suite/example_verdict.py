@@ -6,12 +6,13 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.documented.script import Example
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.conventions import Dialect
+from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.judgement.examination import follow
-from gradlaws.conformance.judgement.findings import failure_of
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.finding_builder import failure_of
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import KnownFailures

@@ -11,7 +11,8 @@ import pytest
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.profiles import CI
-from gradlaws.conformance.judgement.verdict import Result, Verdict
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.python_api import prepared

@@ -13,9 +13,11 @@ import gradlaws
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
 from gradlaws.conformance.judgement.effort import Effort
-from gradlaws.conformance.judgement.findings import BROKE
+from gradlaws.conformance.judgement.finding import Finding
+from gradlaws.conformance.judgement.finding_builder import BROKE
 from gradlaws.conformance.judgement.replay_id import replay_id
-from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.whole_program_laws import promise

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import ProcessEnded, plain
-from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.standard import Standard
-from gradlaws.conformance.judgement.findings import (
+from gradlaws.conformance.judgement.finding import Finding
+from gradlaws.conformance.judgement.finding_builder import (
     PROCESS,
     Failure,
     death_of,
@@ -26,8 +27,9 @@ from gradlaws.conformance.judgement.findings import (
     scripted,
 )
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
-from gradlaws.conformance.judgement.intermittence import Recurrence
-from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.judgement.recurrence import Recurrence
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded

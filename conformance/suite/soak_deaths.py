@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded
-from gradlaws.conformance.judgement.findings import death_of, scripted
+from gradlaws.conformance.judgement.finding_builder import death_of, scripted
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.reruns import Small
 from gradlaws.conformance.judgement.verdict import Verdict

@@ -17,10 +17,10 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
 from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watchful
-from gradlaws.conformance.judgement.findings import blamed, failure_of, scripted
+from gradlaws.conformance.judgement.finding import RootCause
+from gradlaws.conformance.judgement.finding_builder import blamed, failure_of, scripted
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE
 from gradlaws.conformance.judgement.shrinker import Shrinker
-from gradlaws.conformance.judgement.verdict import RootCause
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import source

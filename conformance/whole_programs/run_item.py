@@ -13,11 +13,13 @@ from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.draws import standing_for
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import examine
-from gradlaws.conformance.judgement.findings import BROKE, Failure, recurring
+from gradlaws.conformance.judgement.finding import Finding
+from gradlaws.conformance.judgement.finding_builder import BROKE, Failure, recurring
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.law_run import Journal
-from gradlaws.conformance.judgement.verdict import Finding, Result, Verdict
+from gradlaws.conformance.judgement.result import Result
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import KnownFailures

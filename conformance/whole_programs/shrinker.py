@@ -14,7 +14,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
-from gradlaws.conformance.judgement.findings import blamed
+from gradlaws.conformance.judgement.finding_builder import blamed
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses, FreshSubject, possible
 from gradlaws.conformance.judgement.reruns import Small, Steadily
 from gradlaws.conformance.judgement.shrink_passes import DETAIL, STRUCTURE

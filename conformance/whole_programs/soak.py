@@ -13,17 +13,17 @@ from functools import lru_cache
 from time import monotonic, process_time
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
-from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.execution.garbage_collection import collected_later
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
-from gradlaws.conformance.judgement.findings import blamed, failure_of, recurring
+from gradlaws.conformance.judgement.finding import Finding
+from gradlaws.conformance.judgement.finding_builder import blamed, failure_of, recurring
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.reruns import Small, reduced
-from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.derivative_orders import differentiated

@@ -17,8 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gradlaws.conformance.judgement.intermittence import Recurrence
-from gradlaws.conformance.judgement.verdict import Finding
+from gradlaws.conformance.judgement.finding import Finding
+from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.reach.reached import Reached
 from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally

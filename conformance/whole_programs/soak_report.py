@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradlaws.conformance.judgement.findings import PROCESS
+from gradlaws.conformance.judgement.finding_builder import PROCESS
 from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.conformance.whole_programs.soak import Found, Soak
 

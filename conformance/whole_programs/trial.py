@@ -8,7 +8,7 @@ from functools import cached_property
 from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.execution.noting_reference import NotingReference
+from gradlaws.conformance.execution.bounded_reference import BoundedReference
 from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
@@ -42,7 +42,7 @@ class WholeTrial(Trial):
         past: Containment | None = None,
         engine: Engine | None = None,
     ) -> None:
-        reference = NotingReference(standard.conventions(backend), engine)
+        reference = BoundedReference(standard.conventions(backend), engine)
         want = believe(program, got, standard.strict, reference=reference)
         super().__init__(WHOLE, program, backend, got, want, standard, reference)
         self.past = past

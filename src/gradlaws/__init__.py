@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.execution.interpreter import run as run
     from gradlaws.conformance.judgement.effort import Effort as Effort
     from gradlaws.conformance.judgement.judge import judge as judge
-    from gradlaws.conformance.judgement.verdict import Result as Result
+    from gradlaws.conformance.judgement.result import Result as Result
     from gradlaws.conformance.judgement.verdict import Verdict as Verdict
     from gradlaws.conformance.language.program import Program as Program
     from gradlaws.conformance.laws import LAWS as LAWS
@@ -43,7 +43,7 @@ _HOMES = {
     "Effort": "conformance.judgement.effort",
     "LAWS": "conformance.laws",
     "Program": "conformance.language.program",
-    "Result": "conformance.judgement.verdict",
+    "Result": "conformance.judgement.result",
     "TorchLike": "conformance.engines.torch_like",
     "Verdict": "conformance.judgement.verdict",
     "judge": "conformance.judgement.judge",

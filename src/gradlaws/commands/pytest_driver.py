@@ -22,7 +22,7 @@ from _pytest.terminal import TerminalReporter
 from gradlaws.commands import CommandError
 from gradlaws.commands.progress import Progress
 from gradlaws.conformance import plugin
-from gradlaws.conformance.engines.isolation import interrupt
+from gradlaws.conformance.engines.exception_containment import interrupt
 from gradlaws.conformance.suite.campaign import LINE, Campaign
 from gradlaws.conformance.suite.option_types import count, time_limit
 from gradlaws.conformance.suite.report_header import introduction

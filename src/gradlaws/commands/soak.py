@@ -16,7 +16,7 @@ from typing import Any
 
 from gradlaws.commands import CommandError
 from gradlaws.commands.soak_processes import Slate, supervised
-from gradlaws.conformance.engines.isolation import interrupt, listening
+from gradlaws.conformance.engines.exception_containment import interrupt, listening
 from gradlaws.conformance.suite.option_types import count, seconds, time_limit
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file

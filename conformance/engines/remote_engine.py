@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 
-class Elsewhere(Protocol):
+class RemoteEngine(Protocol):
     """Runs whole programs on an engine in another process.
 
     What cannot be run, or ends the process, raises `EngineBroke`, of which `ProcessEnded` is one.

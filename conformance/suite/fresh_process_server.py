@@ -1,7 +1,7 @@
 """The other side of `gradlaws.conformance.judgement.fresh_processes`: imports engines, and forks for each program.
 
-`python -m gradlaws.conformance.suite.fork_server` says `{}` once it is there; then each line that it is given asks for
-a program on an engine, and is answered by a line that says what came of it. It ends with its input.
+`python -m gradlaws.conformance.suite.fresh_process_server` says `{}` once it is there; then each line that it
+is given asks for a program on an engine, and is answered by a line that says what came of it. It ends with its input.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.discovery import find
+from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke, described
-from gradlaws.conformance.engines.isolation import contained
 from gradlaws.conformance.engines.memory_limit import MemoryLimit
 from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.language.checkpoints import Checkpoint

@@ -10,9 +10,10 @@ from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, R
 from gradlaws.conformance.engines.time_limit import EndlessProgram
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.execution.standard import LENIENT, Standard
-from gradlaws.conformance.judgement.intermittence import Recurrence
+from gradlaws.conformance.judgement.finding import Finding
+from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.standalone_script import fatal, script
-from gradlaws.conformance.judgement.verdict import Finding, Verdict
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import source, statement
 from gradlaws.conformance.language.steps import Look

@@ -15,7 +15,7 @@ from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.conformance.reference.tensor import Tensor
 
 
-class NotingReference(ReferenceBackend):
+class BoundedReference(ReferenceBackend):
     """The reference, noting the error bounds of gradients that hooks are shown, and which of them did not change."""
 
     def __init__(self, dialect: Dialect = PYTORCH, engine: Engine | None = None) -> None:
