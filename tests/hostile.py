@@ -282,6 +282,13 @@ class DiesInTheCheck(ReferenceBackend):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class FaultsInTheCheck(ReferenceBackend):
+    name = "faults-in-the-check"
+
+    def detach(self, x: Any) -> Any:
+        ctypes.string_at(0)
+
+
 class HangsWhenMade(ReferenceBackend):
     name = "hangs-when-made"
 

@@ -157,6 +157,14 @@ def test_what_cannot_be_judged_is_told_in_one_message(
     ("way", "engine", "said"),
     [
         *((way, "HangsInTheCheck", "checking the adapter 'hangs-in-the-check' did not end") for way in WAYS),
+        *(
+            (
+                way,
+                "FaultsInTheCheck",
+                "checking the adapter 'faults-in-the-check' ended the process (SIGSEGV)",
+            )
+            for way in WAYS
+        ),
         ("plain pytest", "HangsWhenMade", "no end after"),
         (
             "two workers",

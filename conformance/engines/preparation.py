@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,10 +21,14 @@ from gradlaws.conformance.engines.watchdog import GRACE, VARIABLE
 
 #: Seconds that it may take to import an engine, or to check its adapter; another number is taken from the variable.
 LIMIT = 60.0
+#: Signals by which the system ends a process for what it did.
+FATAL = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, getattr(signal, "SIGBUS", signal.SIGSEGV))
 
 _watcher: int | None = None
 #: The process that is watched: one that is forked from it is not.
 _watched = 0
+#: Whether nobody but the watcher will hear how this process ended.
+_alone = False
 _depth = 0
 
 
@@ -44,8 +49,8 @@ def limit() -> float:
 
 def told_to(descriptor: int) -> None:
     """From here on, write to this file descriptor what begins, a line each, and an empty line when it ends."""
-    global _watcher, _watched
-    _watcher, _watched = descriptor, os.getpid()
+    global _watcher, _watched, _alone
+    _watcher, _watched, _alone = descriptor, os.getpid(), False
 
 
 @contextmanager
@@ -73,7 +78,7 @@ def _told(what: str, seconds: float) -> Iterator[None]:
     if _watcher is not None and _watched == os.getpid():
         _tell(what)
         try:
-            with _mortal():
+            with _mortal(what):
                 yield
         finally:
             _tell("")
@@ -89,6 +94,7 @@ def _told(what: str, seconds: float) -> Iterator[None]:
 
 def _start_watcher(seconds: float) -> None:
     """Have a process watch over this one."""
+    global _alone
     reading, writing = os.pipe()
     actions = [(os.POSIX_SPAWN_DUP2, reading, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     command = [sys.executable, "-I", "-S", watchdog.__file__, str(seconds)]
@@ -100,19 +106,41 @@ def _start_watcher(seconds: float) -> None:
     finally:
         os.close(reading)
     told_to(writing)
+    _alone = True
 
 
 @contextmanager
-def _mortal() -> Iterator[None]:
-    """A block that `watchdog.SIGNAL` ends with its number as exit code, even where the interpreter is locked."""
-    before, process = ctypes.create_string_buffer(512), ctypes.CDLL(None)
-    process.sigaction(watchdog.SIGNAL, None, before)
+def _mortal(what: str) -> Iterator[None]:
+    """A block that `watchdog.SIGNAL` ends with its number as exit code, even where the interpreter is locked.
+
+    What is fatal ends it with that code, too, unless another process is there to make sense of how this one died.
+    """
+
+    def died(number: int) -> None:
+        with suppress(Exception):
+            faulthandler.dump_traceback(2, all_threads=False)
+            name = signal.Signals(number).name
+            os.write(2, f"\nerror: {what} ended the process ({name}); no law was tried\n".encode())
+        _tell("")  # all is said
+        os.kill(os.getpid(), watchdog.SIGNAL)
+
+    process = ctypes.CDLL(None)
     process.signal.argtypes, process.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
-    process.signal(watchdog.SIGNAL, ctypes.cast(process._exit, ctypes.c_void_p))
+    fatal = ctypes.CFUNCTYPE(None, ctypes.c_int)(died)
+    handlers = {watchdog.SIGNAL: process._exit, **(dict.fromkeys(FATAL, fatal) if _alone else {})}
+    before = {number: ctypes.create_string_buffer(512) for number in handlers}
+    for number, handler in handlers.items():
+        process.sigaction(number, None, before[number])
+        process.signal(number, ctypes.cast(handler, ctypes.c_void_p))
     try:
         yield
     finally:
-        process.sigaction(watchdog.SIGNAL, before, None)
+        now = ctypes.create_string_buffer(512)
+        for number, handler in handlers.items():
+            process.sigaction(number, None, now)
+            # An engine may live by a handler of its own, as a Java virtual machine does.
+            if ctypes.c_void_p.from_buffer(now).value == ctypes.cast(handler, ctypes.c_void_p).value:
+                process.sigaction(number, before[number], None)
 
 
 def _tell(what: str) -> None:
