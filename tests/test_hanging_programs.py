@@ -36,6 +36,20 @@ def test_it_is_a_timeout_and_shown() -> None:
     assert Hanging.patience == 0.05
 
 
+def test_an_exhibit_does_not_wait_for_ever_either() -> None:
+    class Forgetful(ReferenceBackend):
+        name = "forgetful"
+        patience = 0.05
+
+        def backward(self, *arguments: Any, **options: Any) -> None:
+            while True:
+                time.sleep(0.01)
+
+    for law in ("KINK-16", "RET-19", "VAL-17"):
+        result = judge(LAWS[law], Forgetful(), Effort(5, shrink=1.0))
+        assert result.verdict is Verdict.TIMEOUT, (law, result.message)
+
+
 def test_by_default_it_takes_half_a_minute() -> None:
     assert Backend.patience == 30
 

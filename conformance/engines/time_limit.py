@@ -21,6 +21,10 @@ class LawTimeout(BaseException):
     """A law takes longer than it may; passes everything that handles what an engine raises."""
 
 
+class EndlessScene(LawTimeout):
+    """A scene of an exhibit did not end in time; whatever the exhibit makes of what its calls raise, it ends."""
+
+
 @contextmanager
 def time_limit(seconds: float, late: type[BaseException] = Endless) -> Iterator[None]:
     """A block that goes on for longer than `seconds` raises `late` from within it; 0 for no limit.

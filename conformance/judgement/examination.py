@@ -7,6 +7,7 @@ from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
+from gradlaws.conformance.engines.time_limit import EndlessProgram, EndlessScene, time_limit
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.execution.bounded_reference import BoundedReference
 from gradlaws.conformance.execution.interpreter import run
@@ -121,7 +122,10 @@ def show(law: Law, backend: Backend, data: bytes, tally: Judge, standard: Standa
     """Put an exhibit on stage; raises `Broken`."""
     stage = Stage(law.id, backend, Entropy(stretched(data)), standard.conventions(backend))
     try:
-        law.check(stage)
+        with time_limit(backend.patience, EndlessScene):
+            law.check(stage)
+    except EndlessScene as error:
+        raise EndlessProgram(str(error)) from error
     finally:
         tally.assertions += stage.assertions
         tally.worst = max(tally.worst, stage.worst)
