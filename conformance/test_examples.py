@@ -25,5 +25,7 @@ def test_example(
             example, backend, campaign.options.known[backend.name], campaign.options.effort
         )
     record_property(LINE, json.dumps(example_line(result)))
-    program = "\n".join("    " + text for text in source(example.program, backend.spellings).splitlines())
+    program = "\n".join(
+        "    " + text for text in source(example.program(backend), backend.spellings).splitlines()
+    )
     end(result, f"{result.message}\n\n{example.sentence}\n{example.source}\n\n{program}")

@@ -125,8 +125,12 @@ class Builder(OpDraft):
         return self.inplace("mul_scalar_", target, value=2.0) if self.has("mul_scalar_") else False
 
     def _beside(self, target: Var) -> str:
-        """The dtype of what is written: float64, but where dtypes may not be mixed."""
-        return "float64" if self.mixes or self[target].value.dtype.kind != "f" else self.dtype(target)
+        """The dtype of what is written: the simplest, but where dtypes may not be mixed."""
+        return (
+            self.vocabulary.usual
+            if self.mixes or self[target].value.dtype.kind != "f"
+            else self.dtype(target)
+        )
 
     def _slot(self, op: str, target: Var) -> tuple[int, ...]:
         shape = self.shape(target)

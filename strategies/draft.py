@@ -84,7 +84,7 @@ class Draft:
         #: Whether ops may be where they have no derivative but a choice of subgradients, which is a convention.
         self.kinks = False
         #: What the program keeps to: sizes of its own, a dtype where none is asked for, few ops of each kind (0: all).
-        self.sizes, self.usual, self.few, self._first = "", "float64", 0, 0
+        self.sizes, self.usual, self.few, self._first = "", self.vocabulary.usual, 0, 0
         self.most = MOST
         #: The ops so far, as they were drawn; those of steps that were taken back included.
         self.calls: list[Call] = []
@@ -103,8 +103,8 @@ class Draft:
     def dtypes(self, kinds: str = "fcib") -> tuple[str, ...]:
         """The dtypes of these kinds that the engine has, the simplest first."""
         known = (
-            ("float64", ()),
-            ("float32", ("float32",)),
+            (self.vocabulary.usual, ()),
+            ("float32", ("float32", "float64")),
             ("complex128", ("complex",)),
             ("int64", ("integer",)),
             ("bool", ("integer",)),
@@ -176,9 +176,10 @@ class Draft:
             return self.entropy.pick(SIZES[self.sizes].shapes)
         return drawn_shape(self.entropy, most)
 
-    def keep_to(self, sizes: str = "", usual: str = "float64", few: int = 0, first: int = 0) -> None:
+    def keep_to(self, sizes: str = "", usual: str = "", few: int = 0, first: int = 0) -> None:
         """Have this program keep to some of what there is: a name of `SIZES`, a dtype, so many ops of each kind."""
-        self.sizes, self.usual, self.few, self._first = sizes, usual, few, first
+        self.sizes, self.usual = sizes, usual or self.vocabulary.usual
+        self.few, self._first = few, first
         self.most = SIZES[sizes].most if sizes else MOST
 
     def some(self, rows: tuple[Op, ...]) -> tuple[Op, ...]:

@@ -80,7 +80,7 @@ def flag_of_a_non_leaf(b: Builder, cast: Cast) -> None:
 
 def wrong_effect(b: Builder, x: Var) -> str:
     """The effect of a hook on x that returns a gradient of another shape or dtype, or no tensor."""
-    effects = ["number", "unsqueeze", *["sum"] * bool(b.shape(x)), *["cast"] * b.has("float32")]
+    effects = ["number", "unsqueeze", *["sum"] * bool(b.shape(x)), *["cast"] * b.has("float32", "float64")]
     return b.entropy.pick(effects)
 
 

@@ -34,7 +34,9 @@ SIZE = 480
 #: How the ops of a program hang together, by name.
 GRAPHS: dict[str, Callable[[Builder], Var]] = {shape.__name__: shape for shape in SHAPES}
 #: Capabilities that programs use where no backend says what it has.
-USUAL = frozenset({"retain_graph", "retain_grad", "set_grad", "zero_grad", "detach", "no_grad", "float32"})
+USUAL = frozenset(
+    {"retain_graph", "retain_grad", "set_grad", "zero_grad", "detach", "no_grad", "float32", "float64"}
+)
 
 Leaning = Callable[[Builder], Any]
 

@@ -20,6 +20,6 @@ def keep(b: Draft, data: bytes) -> None:
     entropy = Entropy(stretched(b"swarm" + data, 16), 16)
     few = 1 + entropy.below(4) if entropy.chance(FEW) else 0
     other = b.dtypes("f")[1:]
-    usual = entropy.pick(other) if other and entropy.chance(OTHER) else "float64"
+    usual = entropy.pick(other) if other and entropy.chance(OTHER) else b.usual
     sizes = entropy.pick(SIZES) if entropy.chance(SIZED) else ""
     b.keep_to(sizes, usual, few, entropy.byte())

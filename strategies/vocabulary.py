@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from gradlaws.conformance.engines.backend import Backend, choice
+from gradlaws.conformance.engines.backend import Backend, choice, usual
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick
@@ -45,7 +45,7 @@ class Vocabulary:
             and r.arity == 1
             and not isinstance(r.rule, Constant)
             and not {"integer result", "internal", "complex"} & r.tags
-            and not (isinstance(r.rule, Cast) and not self._float32)
+            and not (isinstance(r.rule, Cast) and not self._precisions)
         ]
         return {
             "view": tuple(r for r in rows if r.alias == "view" and not r.many),
@@ -82,9 +82,14 @@ class Vocabulary:
             and not {"internal", "complex"} & r.tags
         )
 
+    @cached_property
+    def usual(self) -> str:
+        """The dtype of tensors where none in particular is asked for."""
+        return usual(self.capabilities)
+
     @property
-    def _float32(self) -> bool:
-        return "float32" in self.capabilities or not self.capabilities
+    def _precisions(self) -> bool:
+        return {"float32", "float64"} <= self.capabilities or not self.capabilities
 
 
 @lru_cache(maxsize=8)  # so that one and the same function stands for an adapter's

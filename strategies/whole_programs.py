@@ -55,6 +55,7 @@ EVERYTHING = frozenset(
         "detach_inplace",
         "enable_grad",
         "float32",
+        "float64",
         "grad_roots",
         "gradient_argument",
         "hook_removal",

@@ -24,7 +24,7 @@ LACKING: dict[str, type[ReferenceBackend]] = {}
 
 def lacking(capability: str) -> Callable[[type[ReferenceBackend]], type[ReferenceBackend]]:
     def register(engine: type[ReferenceBackend]) -> type[ReferenceBackend]:
-        engine.withheld = frozenset({capability})
+        engine.withheld |= frozenset({capability})
         engine.name = f"without {capability}"
         LACKING[capability] = engine
         return engine
@@ -141,6 +141,14 @@ class NoIntegers(_Refusing):
 @lacking("float32")
 class NoSingle(_Refusing):
     kinds = ("float32",)
+
+
+@lacking("float64")
+class NoDouble(_Refusing):
+    """Single precision is all that there is, so complex numbers have no parts of their own."""
+
+    withheld = frozenset({"complex"})
+    kinds = ("float64", "complex")
 
 
 @lacking("complex")

@@ -20,7 +20,7 @@ from gradlaws.conformance.ops import INPLACE, TABLE
 
 
 class TorchDeviceBackend(TorchBackend):
-    """PyTorch on the device `where`: a name that `torch.device` takes. Needs float64 there.
+    """PyTorch on the device `where`: a name that `torch.device` takes; without float64 there, it is withheld.
 
     Raises Unavailable where this PyTorch finds no such device.
     """

@@ -13,7 +13,7 @@ from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.execution.planned_run import Plan, Wanted, followed
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, source
-from gradlaws.conformance.language.steps import Apply, Backward, InPlace, Leaf, Step, Var, literal
+from gradlaws.conformance.language.steps import Apply, Backward, InPlace, Leaf, Step, Var, literal, recast
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Example:
 
     def breaches(self, backend: Backend) -> Iterator[str]:
         """Run the example; what is not as documented, in the words `after ...: x is ..., expected ...`."""
-        script, program = self.script, self.program
+        script, program = self.script, self.program(backend)
         looks = [
             Wanted(
                 tuple(x for at, x, _ in (*script.grads, *script.values) if at == index),
@@ -115,10 +115,9 @@ class Example:
         """How much the example says that must be so."""
         return len(self.script.grads) + len(self.script.values) + len(self.script.refused)
 
-    @property
-    def program(self) -> Program:
-        """The steps as a program."""
-        return Program(tuple(self.script.steps))
+    def program(self, backend: Backend) -> Program:
+        """The steps as a program, in the usual dtype of the engine."""
+        return Program(tuple(recast(step, {"float64": backend.usual}) for step in self.script.steps))
 
 
 def _alike(got: Any, want: Any) -> bool:

@@ -17,7 +17,7 @@ from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
 from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exception_containment import contained, listening
 from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain
-from gradlaws.conformance.engines.method_probes import PROBES, VALUES, Wrong, leaf, same, total
+from gradlaws.conformance.engines.method_probes import PROBES, Wrong, leaf, same, total, values
 from gradlaws.conformance.engines.preparation import preparing
 from gradlaws.conformance.engines.time_limit import Endless
 from gradlaws.conformance.ops import INPLACE, TABLE
@@ -148,8 +148,18 @@ def _ops(backend: Backend) -> None:
         raise Wrong(f"lacks {', '.join(needed)}, which every program is built from")
 
 
+def _dtypes(backend: Backend) -> None:
+    has = backend.capabilities
+    if not has & {"float32", "float64"}:
+        raise Wrong("`float64` is withheld and `float32` not claimed: claim what programs are to be in")
+    if "complex" in has and "float64" not in has:
+        raise Wrong(
+            "`complex` is claimed, and `float64`, which parts of complex128 have, withheld: claim both"
+        )
+
+
 #: What an adapter says of itself, by attribute.
-_ABOUT = (_name, _version, _dialect, _features, _withheld, _capabilities, _ops)
+_ABOUT = (_name, _version, _dialect, _features, _withheld, _capabilities, _dtypes, _ops)
 
 
 def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> list[Problem]:
@@ -166,16 +176,16 @@ def _probed(backend: Backend, method: str, probe: Callable[[Backend], None]) -> 
 
 
 def _numpy(backend: Backend) -> None:
-    x = backend.tensor(VALUES)
+    x = backend.tensor(values(backend))
     got = backend.numpy(x)
-    same(got, VALUES, "numpy(tensor(a))")
+    same(got, values(backend), "numpy(tensor(a))")
     got[0, 0] = 99.0
     if backend.numpy(x)[0, 0] == 99.0:
         raise Wrong("writing to the array that numpy() returned changed the tensor; return a copy")
 
 
 def _tensor(backend: Backend) -> None:
-    source = VALUES.copy()
+    source = values(backend)
     x = backend.tensor(source)
     if x is None:
         raise Wrong("returned None, expected a tensor of the engine")
@@ -186,15 +196,19 @@ def _tensor(backend: Backend) -> None:
 
 def _apply(backend: Backend) -> None:
     x = leaf(backend)
-    same(backend.numpy(backend.apply("add", x, x)), VALUES + VALUES, "apply('add', x, x)")
-    same(backend.numpy(backend.apply("mul", x, x)), VALUES * VALUES, "apply('mul', x, x)")
-    same(backend.numpy(total(backend, x)), np.array(VALUES.sum()), "apply('sum', x, dim=None, keepdim=False)")
+    same(backend.numpy(backend.apply("add", x, x)), values(backend) + values(backend), "apply('add', x, x)")
+    same(backend.numpy(backend.apply("mul", x, x)), values(backend) * values(backend), "apply('mul', x, x)")
+    same(
+        backend.numpy(total(backend, x)),
+        values(backend).sum(keepdims=False).reshape(()),
+        "apply('sum', x, dim=None, keepdim=False)",
+    )
 
 
 def _backward(backend: Backend) -> None:
     backend.backward(total(backend, leaf(backend)))
     x = leaf(backend)
-    backend.backward(backend.apply("add", x, x), backend.tensor(VALUES))
+    backend.backward(backend.apply("add", x, x), backend.tensor(values(backend)))
 
 
 def _grad(backend: Backend) -> None:
@@ -226,7 +240,7 @@ def _yes_or_no(name: str) -> Callable[[Backend], None]:
 
 
 def _detach(backend: Backend) -> None:
-    same(backend.numpy(backend.detach(leaf(backend))), VALUES, "detach(x)")
+    same(backend.numpy(backend.detach(leaf(backend))), values(backend), "detach(x)")
 
 
 def _context(name: str) -> Callable[[Backend], None]:
@@ -246,17 +260,17 @@ def _enabled(backend: Backend) -> None:
 
 
 def _inplace(backend: Backend) -> None:
-    x = backend.tensor(VALUES)
+    x = backend.tensor(values(backend))
     # Where every leaf requires grad, it may be written to unrecorded only.
     free = "constants" in backend.capabilities or "no_grad" not in backend.capabilities
     with nullcontext() if free else backend.no_grad():
-        backend.inplace("add_", x, backend.tensor(VALUES))
-    same(backend.numpy(x), VALUES + VALUES, "x after inplace('add_', x, x)")
+        backend.inplace("add_", x, backend.tensor(values(backend)))
+    same(backend.numpy(x), values(backend) + values(backend), "x after inplace('add_', x, x)")
 
 
 def _set_grad(backend: Backend) -> None:
     x = leaf(backend)
-    backend.set_grad(x, backend.tensor(VALUES))
+    backend.set_grad(x, backend.tensor(values(backend)))
     got = backend.grad(x)
     if got is None:
         raise Wrong("grad(x) is None after set_grad(x, g)")

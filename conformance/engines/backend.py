@@ -9,7 +9,7 @@ The adapter never receives expected results.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, cached_property
 from inspect import signature
@@ -35,7 +35,8 @@ FEATURES: dict[str, str] = {
     "allow_unused": "autograd_grad refuses inputs that were not used, and returns None for them with allow_unused=True",
     "complex": "tensors of dtype complex128, with gradients by the convention that the dialect declares",
     "integer": "tensors of dtype int64 and bool as operands and results",
-    "float32": "tensors of dtype float32 as well as float64, with their own precision",
+    "float32": "tensors of dtype float32, with their own precision",
+    "float64": "tensors of dtype float64 (claimed unless withheld: programs are in float32 then)",
     "views": "view ops share memory with their operand, and in-place ops are differentiated through them",
     "same_object": "reading .grad twice gives the same Python object",
     "lifetime": "tensors can be weakly referenced and are freed with their last reference",
@@ -49,7 +50,7 @@ FEATURES: dict[str, str] = {
     "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
 #: The features that an adapter has unless it withholds them.
-IMPLIED = frozenset({"constants", "gradient_argument", "hook_removal", "ties", "calls", "stored"})
+IMPLIED = frozenset({"constants", "float64", "gradient_argument", "hook_removal", "ties", "calls", "stored"})
 _CAPABILITIES: dict[str, str] = {}
 
 
@@ -57,6 +58,11 @@ def capability(method: F) -> F:
     """Mark a method of `Backend` as optional: overriding it claims the capability of its name."""
     _CAPABILITIES[method.__name__] = (method.__doc__ or "").strip().splitlines()[0]
     return method
+
+
+def usual(capabilities: Collection[str]) -> str:
+    """The usual dtype of an engine that has these capabilities."""
+    return "float32" if "float32" in capabilities and "float64" not in capabilities else "float64"
 
 
 class NotClaimed(NotImplementedError):
@@ -76,13 +82,10 @@ class Backend:
     patience: float = 30.0
     #: Op name to spelling in the engine's own API, where it differs from PyTorch's; used for printing.
     spellings: dict[str, str] = {}  # noqa: RUF012 - overridden, never mutated
-
     #: A statement in the engine's own API that stand-alone scripts begin with; empty for none.
     preamble: str = ""
-
     #: What runs programs on the engine where that is in another process; None for this process.
     elsewhere: RemoteEngine | None = None
-
     #: What the engine does differently on purpose; judged as declared unless `--dialect torch` is given.
     dialect: Dialect = PYTORCH
 
@@ -163,6 +166,11 @@ class Backend:
         """All that is claimed: overridden methods and `features`."""
         made: Any = type(self)
         return claimed(made, frozenset(self.features), frozenset(self.withheld))
+
+    @property
+    def usual(self) -> str:
+        """The dtype of tensors where none in particular is asked for: float64, or else float32."""
+        return usual(self.capabilities)
 
     def forgo(self, capability: str) -> None:
         """Take a capability back that the adapter was seen not to have."""

@@ -85,7 +85,7 @@ class Functional(Spelled):
         """A value of the engine with these contents."""
 
     def sample(self) -> Any:
-        return self.array(np.ones(2))
+        return self.array(np.ones(2, self.usual))
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Traced:
         return Traced(self.array(array), requires_grad)

@@ -93,7 +93,7 @@ def _tries(backend: Backend, name: str, tracked: bool) -> Iterator[Trouble]:
     draw = row.params if name in TABLE else INPLACE[name].params
     for number, shapes in enumerate(_shapes(row)):
         entropy = Entropy(stretched(bytes([number % 256])))
-        arrays = [_contents(entropy, shape) for shape in shapes]
+        arrays = [_contents(entropy, shape).astype(backend.usual) for shape in shapes]
         if row.dtypes == "c":
             arrays = [x * (1 + 0.5j) for x in arrays]
         params = draw(entropy, *arrays)

@@ -93,7 +93,7 @@ class Spelled(Backend):
 
     def sample(self) -> Any:
         """A tensor of the engine, to look for methods on."""
-        return self.tensor(np.ones(2))
+        return self.tensor(np.ones(2, self.usual))
 
     def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
         call = self._calls.get(op)

@@ -6,6 +6,7 @@ are. What a step looks like in an engine's own API is in `gradlaws.conformance.l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -286,6 +287,14 @@ def labelled(step: Step) -> str:
 def literal(values: Any, dtype: str = "float64") -> Literal:
     """A literal from nested lists or an array."""
     return Literal(np.array(values, dtype=dtype))
+
+
+def recast(step: Step, dtypes: Mapping[str, str]) -> Step:
+    """The step, or if it is a leaf whose dtype has another one in its place, the same leaf of that one."""
+    dtype = dtypes.get(str(step.value.array.dtype)) if isinstance(step, Leaf) else None
+    if dtype is None or not isinstance(step, Leaf):
+        return step
+    return replace(step, value=Literal(step.value.array.astype(dtype)))
 
 
 def _seeds(roots: tuple[Var, ...], gradients: tuple[Var | None, ...] | None) -> tuple[Var, ...]:

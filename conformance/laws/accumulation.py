@@ -206,7 +206,7 @@ def assigned_first(b: Builder) -> None:
         shape, dtype = b.shape(var), b.dtype(var)
         if kind == 1 and len(shape) == 2 and b.has("transpose"):
             source = b.must("transpose", b.data(shape[::-1], dtype=dtype), dim0=0, dim1=1)
-        elif kind == 2 and b.has("mul") and dtype == "float64":
+        elif kind == 2 and b.has("mul") and dtype == b.usual:
             source = b.must("mul", b.data(shape), b.data(shape))
         else:
             source = b.data(shape, dtype=dtype)

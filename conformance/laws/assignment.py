@@ -145,7 +145,7 @@ def only_the_same_shape_is_assigned(t: Trial) -> None:
         t.grad(at, at.step.x)
 
 
-@law("SET-04", GRAD_DTYPE, another_dtype, needs=("set_grad", "float32"))
+@law("SET-04", GRAD_DTYPE, another_dtype, needs=("set_grad", "float32", "float64"))
 def only_the_same_dtype_is_assigned(t: Trial) -> None:
     """Assigning a tensor of another dtype to .grad is an error, unless that dtype was asked for."""
     for at in t.raises():
@@ -160,8 +160,8 @@ def only_the_same_device_is_assigned(stage: Stage) -> None:
     count = 1
     for n in shape:
         count *= n
-    x = backend.tensor(entropy.values(count).reshape(shape), entropy.chance(70))
-    like = backend.tensor(entropy.values(count).reshape(shape))
+    x = stage.tensor(entropy.values(count).reshape(shape), entropy.chance(70))
+    like = stage.tensor(entropy.values(count).reshape(shape))
     other = backend.on_other_device(like)
     here, there = backend.device(x), backend.device(other)
     stage.claim(here != there, "the device of on_other_device(x)", there, "another device than x has")

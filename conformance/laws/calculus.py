@@ -42,6 +42,7 @@ def smooth(b: Builder) -> None:
     "META-12",
     f"{GRADCHECK}#default-real-input-numerical-evaluation",
     smooth,
+    needs=("float64",),
     after=("VAL-01", "VAL-02"),
     stored=False,
 )
@@ -63,7 +64,7 @@ def curved(b: Builder) -> None:
     "META-13",
     f"{GRADCHECK}#gradgradcheck",
     curved,
-    needs=("autograd_grad", "create_graph", "add", "mul", "sum"),
+    needs=("autograd_grad", "create_graph", "add", "mul", "sum", "float64"),
     after=("META-12", "HO-11"),
     stored=False,
 )

@@ -302,10 +302,12 @@ def elsewhere(call: Callable[[], T]) -> T:
 def evaluation_mode_is_no_grad_mode(s: Stage) -> None:
     """A module in evaluation mode is differentiated like any other."""
     shape = s.entropy.pick(SHAPES)
-    weight, value, seed = (s.entropy.values(prod(shape)).reshape(shape) for _ in range(3))
-    x = s.backend.tensor(value, requires_grad=True)
+    weight, value, seed = (
+        s.entropy.values(prod(shape)).reshape(shape).astype(s.backend.usual) for _ in range(3)
+    )
+    x = s.tensor(value, True)
     w, out = s.backend.evaluated(weight, x)
-    s.backend.backward(out, s.backend.tensor(seed))
+    s.backend.backward(out, s.tensor(seed))
     for thing, tensor, want in (
         ("the parameter's gradient", w, value * seed),
         ("the input's gradient", x, weight * seed),

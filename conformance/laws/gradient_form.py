@@ -85,7 +85,11 @@ def two_precisions(b: Builder) -> None:
 
 
 @law(
-    "VAL-04", DOC + "generated/torch.Tensor.grad_dtype.html", two_precisions, needs=("float32",), stored=False
+    "VAL-04",
+    DOC + "generated/torch.Tensor.grad_dtype.html",
+    two_precisions,
+    needs=("float32", "float64"),
+    stored=False,
 )
 def grad_has_the_dtype_of_its_tensor(t: Trial) -> None:
     """A gradient has the dtype of its tensor, also where the graph goes on in another precision."""
@@ -265,8 +269,8 @@ _plumbed: WeakSet[Backend] = WeakSet()
 def differentiated(s: Stage, depth: int, stacked: int) -> None:
     """Claim that a backward gets through `depth` additions, one after another, and `stacked` doublings."""
     what = f"the gradient through {depth} additions and {stacked} doublings"
-    x = s.backend.tensor(np.array(2.0), True)
-    one = s.backend.tensor(np.array(1.0))
+    x = s.tensor(2.0, True)
+    one = s.tensor(1.0)
     end = x
     try:
         for _ in range(depth):
@@ -280,7 +284,7 @@ def differentiated(s: Stage, depth: int, stacked: int) -> None:
     except Exception as error:
         s.claim(False, what, described(error), "no error")
         return
-    s.equal(what, found, np.array(2.0**stacked))
+    s.equal(what, found, np.array(2.0**stacked, dtype=s.backend.usual))
 
 
 @law("VAL-17", f"{TESTS} test_free_deep_graph, test_deep_reentrant", needs=("add",), stored=False)

@@ -280,7 +280,7 @@ def norms_at_zero(t: Trial) -> None:
 
 
 def _slope(s: Stage, function: Callable[[object], object], at: float) -> float:
-    x = s.backend.tensor(np.array(at), True)
+    x = s.tensor(at, True)
     s.backend.backward(function(x))
     grad = s.backend.grad(x)
     return float("nan") if grad is None else float(s.backend.numpy(grad))

@@ -110,7 +110,7 @@ def conversions(b: Builder) -> None:
     "LEAF-04",
     IS_LEAF + " and " + DOC + "generated/torch.Tensor.to.html",
     conversions,
-    needs=("is_leaf", "cast", "float32"),
+    needs=("is_leaf", "cast", "float32", "float64"),
 )
 def converting_makes_a_non_leaf(t: Trial) -> None:
     """Converting a tracked leaf to another dtype gives a non-leaf; to its own dtype, the leaf itself."""

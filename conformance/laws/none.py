@@ -45,7 +45,7 @@ def fresh(b: Builder) -> None:
         dtype = b.entropy.pick(b.dtypes())
         shape = b.entropy.pick((None, None, None, None, (0,), (0, 3)))
         x = b.leaf(shape, tracked=dtype[0] in "fc" and b.entropy.chance(50), dtype=dtype)
-        if dtype == "float64" and b[x].tracked and b[x].value.size and b.entropy.chance(40):
+        if dtype == b.usual and b[x].tracked and b[x].value.size and b.entropy.chance(40):
             b.backward(over(b, x))
             b.leaf(b.shape(x), values=b[x].value)
 

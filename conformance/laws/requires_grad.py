@@ -238,7 +238,7 @@ def tracked_of_any_dtype(b: Builder) -> None:
         b.turn()
         dtype = b.entropy.pick(b.dtypes())
         x = b.leaf(tracked=True, dtype=dtype)
-        if dtype == "float64":
+        if dtype == b.usual:
             kept.append(x)
     b.leaf(tracked=True, dtype=b.entropy.pick(b.dtypes("ib")))
     if kept:

@@ -310,6 +310,10 @@ class Stage(Judge):
         self.entropy = entropy
         self.dialect = dialect
 
+    def tensor(self, values: Any, requires_grad: bool = False) -> Any:
+        """A leaf of the engine that holds these numbers, in its usual dtype."""
+        return self.backend.tensor(np.array(values, dtype=self.backend.usual), requires_grad)
+
     def raises(self, thing: str, call: Callable[[], Any]) -> None:
         """Assert that a call is refused."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from gradlaws.conformance.ops.table import TABLE, Composite, Elementwise, Op, Pa
 
 
 def _attention(F: Any, query: Any, key: Any, value: Any, is_causal: bool) -> Any:
-    scores = F.einsum(query, key, spec="bqe,bke->bqk") * (1 / np.sqrt(query.shape[2]))
+    scores = F.einsum(query, key, spec="bqe,bke->bqk") * (1 / math.sqrt(query.shape[2]))
     if is_causal:  # what comes later is left out of each row
         weights = F.exp(scores - F.stop(F.amax(scores, dim=(2,), keepdim=True)))
         weights = weights * F.const(np.tril(np.ones(scores.shape[1:])), scores)

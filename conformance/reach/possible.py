@@ -107,7 +107,8 @@ def dtypes(capabilities: Iterable[str]) -> frozenset[str]:
     """The dtypes that an engine claims."""
     has = set(capabilities)
     wanted = {
-        "float64": True, "float32": "float32" in has, "float16": "float16" in has, "bfloat16": "bfloat16" in has,
+        "float64": "float64" in has, "float32": "float32" in has,
+        "float16": "float16" in has, "bfloat16": "bfloat16" in has,
         "complex128": "complex" in has, "int64": "integer" in has, "bool": "integer" in has,
         "int32": "small_integers" in has, "uint8": "small_integers" in has,
     }  # fmt: skip

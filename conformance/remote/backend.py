@@ -25,7 +25,12 @@ from gradlaws.conformance.remote.schema import introduction
 SECONDS, VARIABLE = 30.0, "GRADLAWS_ANSWER_SECONDS"
 START = 600.0
 #: Capabilities that are said by the dtypes that an engine has.
-BY_DTYPE = {"float32": ("float32",), "complex": ("complex128",), "integer": ("int64", "bool")}
+BY_DTYPE = {
+    "float32": ("float32",),
+    "float64": ("float64",),
+    "complex": ("complex128", "float64"),
+    "integer": ("int64", "bool"),
+}
 
 
 def connected(command: str) -> RemoteBackend:

@@ -51,9 +51,10 @@ def probes(backend: Backend) -> Iterator[tuple[str, tuple[Step, ...]]]:
     """(what is tried, the steps) for each kind of step that the engine claims to have."""
     ops = frozenset(backend.ops())
     binary, unary = (next((op for op in some if op in ops), None) for some in (BINARY, UNARY))
-    x = Leaf(literal(1.5), True, outs=(0,))
+    usual = backend.usual
+    x = Leaf(literal(1.5, usual), True, outs=(0,))
     op = (binary, (0, 0)) if binary else (unary, (0,)) if unary else None
-    yield "Leaf", (x, Leaf(literal([2.0, -1.0]), outs=(1,)), Look(), Forget(1))
+    yield "Leaf", (x, Leaf(literal([2.0, -1.0], usual), outs=(1,)), Look(), Forget(1))
     if op is None:
         return
     made = Apply(str(op[0]), op[1], outs=(1,))
@@ -62,7 +63,7 @@ def probes(backend: Backend) -> Iterator[tuple[str, tuple[Step, ...]]]:
     yield "Backward", (x, made, back)
     yield "ReadGrad", (x, made, ReadGrad(0, outs=(2,)), back, ReadGrad(0, outs=(3,)))
     for capability, steps in {
-        "gradient_argument": (Leaf(literal(2.0), outs=(2,)), Backward((1,), (2,))),
+        "gradient_argument": (Leaf(literal(2.0, usual), outs=(2,)), Backward((1,), (2,))),
         "detach": (Detach(1, outs=(2,)),),
         "detach_inplace": (DetachInPlace(1),),
         "set_requires_grad": (RequireGrad(0, outs=(2,)),),

@@ -21,7 +21,7 @@ VERBS = ("hello", "run", "accepts")
 def introduced(backend: Backend) -> dict[str, Any]:
     """What an engine has, in the words of the protocol."""
     has = backend.capabilities
-    dtypes = ["float64", *["float32"] * ("float32" in has)]
+    dtypes = [*["float64"] * ("float64" in has), *["float32"] * ("float32" in has)]
     dtypes += [*["int64", "bool"] * ("integer" in has), *["complex128"] * ("complex" in has)]
     kinks = dict(backend.dialect.kinks)
     dialect = {

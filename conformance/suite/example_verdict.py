@@ -16,6 +16,7 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.judgement.verdict_rule import Evidence, concluded
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import KnownFailures
+from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken
 
 
@@ -28,11 +29,11 @@ def judge_example(
     try:
         breaches = [] if seen.missing else _breaches(example, backend)
     except EngineBroke as error:
-        seen.failure = failure_of(error, example.program, backend, example.id)
+        seen.failure = failure_of(error, example.program(backend), backend, example.id)
     if breaches:
         broken = Broken(example.id, "the example", breaches[0], "as documented")
-        seen.failure = failure_of(broken, example.program, backend)._replace(message=breaches[0])
-        seen.excuse = _excuse(example, known)
+        seen.failure = failure_of(broken, example.program(backend), backend)._replace(message=breaches[0])
+        seen.excuse = _excuse(example, example.program(backend), known)
     result = concluded(f"{example.id}-{example.name}", backend, seen)
     if seen.excuse is not None:
         result.known = f"{seen.excuse.law}: {result.known}"
@@ -48,8 +49,8 @@ def _breaches(example: Example, backend: Backend) -> list[str]:
         return list(example.breaches(backend))
 
 
-def _excuse(example: Example, known: KnownFailures) -> Known | None:
-    found = (known.excuse(law, example.program) for law in example.laws)
+def _excuse(example: Example, program: Program, known: KnownFailures) -> Known | None:
+    found = (known.excuse(law, program) for law in example.laws)
     return next((entry for entry in found if entry is not None), None)
 
 
@@ -57,7 +58,7 @@ def _as_declared(example: Example, backend: Backend) -> bool:
     """Whether the engine does in this example what its dialect says instead."""
     try:
         with backend.session():
-            follow(example.program, backend)
+            follow(example.program(backend), backend)
     except (Broken, EngineBroke):
         return False
     return True

@@ -38,7 +38,7 @@ from gradlaws.conformance.language.steps import (
 from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.op_replacement import replacements
-from gradlaws.conformance.whole_programs.plainer_programs import DOUBLE, PLAINER, renamed
+from gradlaws.conformance.whole_programs.plainer_programs import DOUBLE, PLAINER, doubled, renamed
 from gradlaws.conformance.whole_programs.shrinker import WholeSubject
 
 #: Steps with which any op can be tried; a failure that takes no other is the op's, or that of most ops.
@@ -85,8 +85,10 @@ class Diagnosis:
         if wrong is None:
             return None
         program = Program(tuple(step for step in program if not isinstance(step, Look)))
+        double = "float64" in self.backend.capabilities
+        plainer = [p for p in PLAINER if double or p is not doubled]
         small = (
-            Shrinker(subject, self.seconds, ((*PLAINER, *STRUCTURE), DETAIL)).shrink(program, wrong).program
+            Shrinker(subject, self.seconds, ((*plainer, *STRUCTURE), DETAIL)).shrink(program, wrong).program
         )
         error = subject.really(small)
         if error is None:  # it does not recur
@@ -95,7 +97,10 @@ class Diagnosis:
         if (text := source(renamed(small).steps)) not in found:
             found[text] = self._ops(small, error)
         ops = found[text]
-        dtypes = sorted({str(s.value.array.dtype) for s in small if isinstance(s, Leaf)} & set(DOUBLE))
+        dtypes = sorted(
+            {str(s.value.array.dtype) for s in small if isinstance(s, Leaf)}
+            & (set(DOUBLE) if double else set())
+        )
         return self._named(small, error, ops, dtypes)
 
     # -- whose fault ------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from gradlaws.conformance.language.steps import (
     RequireGrad,
     SetGrad,
     Step,
+    recast,
 )
 
 #: The dtypes that double precision stands for.
@@ -85,12 +86,16 @@ def tracked(program: Program, contents: Callable[[], Contents]) -> Iterator[Prog
                 yield Program((*made, *steps[index + 1 :]))
 
 
-def uniform(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
-    """Double precision instead of other dtypes; a backward instead of `autograd.grad`."""
+def doubled(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
+    """Double precision instead of other dtypes; for engines that have it."""
+    steps = tuple(recast(step, DOUBLE) for step in program.steps)
+    if steps != program.steps:
+        yield Program(steps)
+
+
+def plainly(program: Program, contents: Callable[[], Contents]) -> Iterator[Program]:
+    """A backward instead of `autograd.grad`."""
     steps = list(program.steps)
-    doubled = [_doubled(step) for step in steps]
-    if doubled != steps:
-        yield Program(tuple(doubled))
     for index, step in enumerate(steps):
         rest = (*steps[:index], *steps[index + 1 :])
         if isinstance(step, Grad) and not any(v in s.uses() for s in rest for v in step.outs):
@@ -100,15 +105,8 @@ def uniform(program: Program, contents: Callable[[], Contents]) -> Iterator[Prog
             yield Program((*steps[:index], Backward((step.x,), (step.source,)), *steps[index + 1 :]))
 
 
-def _doubled(step: Step) -> Step:
-    dtype = DOUBLE.get(str(step.value.array.dtype)) if isinstance(step, Leaf) else None
-    if dtype is None or not isinstance(step, Leaf):
-        return step
-    return replace(step, value=Literal(step.value.array.astype(dtype)))
-
-
 #: The most radical first.
-PLAINER: tuple[Pass, ...] = (rerooted, grounded, tracked, uniform)
+PLAINER: tuple[Pass, ...] = (rerooted, grounded, tracked, doubled, plainly)
 
 
 def renamed(program: Program) -> Program:
