@@ -18,6 +18,7 @@ from gradlaws.conformance.judgement.draws import given, standing_for
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Look, literal
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite.program_store import ProgramStore, StoreError, _key
@@ -120,6 +121,15 @@ def test_a_store_that_cannot_be_is_one_line(tmp_path: Path, place: str, said: st
 def test_redis_needs_its_client_and_a_server() -> None:
     with pytest.raises(StoreError, match=r"pip install redis|cannot be reached"):
         ProgramStore.of("redis://127.0.0.1:1/0")
+
+
+@pytest.mark.parametrize("value", [float("inf"), -float("inf"), float("nan"), -0.5, None, (1, [2])])
+@pytest.mark.parametrize("exact", [False, True])
+def test_parameters_come_back_whatever_they_are(value: object, exact: bool) -> None:
+    leaf = Leaf(literal(np.array([0.5])), True, outs=(0,))
+    one = Program((leaf, Apply("p_norm", (0,), (("ord", value),), outs=(1,))))
+    again = loaded(json.loads(json.dumps(dumped(one, exact))))
+    assert repr(again.steps[1]) == repr(one.steps[1])
 
 
 def test_values_are_programs_as_json(tmp_path: Path) -> None:

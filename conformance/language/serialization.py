@@ -110,7 +110,7 @@ def _unstep(entry: dict[str, Any]) -> Any:
             found = {key: _unparameter(v) for key, v in value.items()}
             value = tuple((key, tuple(v) if key in tuples else v) for key, v in found.items())
         elif field == "params":
-            value = ast.literal_eval(value)
+            value = _unwritten(value)
         elif isinstance(value, dict) and "step" in value:
             value = _unstep(dict(value))
         elif isinstance(value, dict):
@@ -119,6 +119,18 @@ def _unstep(entry: dict[str, Any]) -> Any:
             value = tuple(map(_unitem, value))
         made[field] = value
     return kind(**made)
+
+
+def _unwritten(text: str) -> Any:
+    """A value from its `repr`, which writes infinities and NaN as names."""
+    return ast.literal_eval(_Numbers().visit(ast.parse(text, mode="eval")))
+
+
+class _Numbers(ast.NodeTransformer):
+    """Numbers that have no literal."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(float(node.id)) if node.id in ("inf", "nan") else node
 
 
 def _unitem(item: Any) -> Any:

@@ -28,3 +28,10 @@ def time_limit(text: str) -> float:
         if 0 <= (value := float(text)) < float("inf"):
             return value
     raise ArgumentTypeError(f"{text!r} is not a number of seconds; write 0 for no limit")
+
+
+def number(text: str) -> int:
+    """A number that counts from 0."""
+    if text.isdecimal():
+        return int(text)
+    raise ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")

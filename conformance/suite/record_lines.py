@@ -23,7 +23,7 @@ from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.whole_program_laws import promise
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import law_of
-from gradlaws.reports.record_file import footer
+from gradlaws.reports.record_file import footer, sealed
 from gradlaws.reports.record_merge import reached, summed
 
 #: What is broken, and where that is said, where an op computes something else: no law in particular.
@@ -82,6 +82,11 @@ class RecordLines:
 
 def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     """The verdict on a law."""
+    return line_of(result, backend.given or backend.name)
+
+
+def line_of(result: Result, given: str) -> dict[str, Any]:
+    """The verdict on a law, of an engine that was asked for as `given`."""
     law = law_of(result.law)
     assert law is not None, f"there is no law {result.law}"
     # `asdict` would copy thousands of counts.
@@ -91,7 +96,7 @@ def result_line(result: Result, backend: Backend) -> dict[str, Any]:
     return {
         "type": "result",
         **data,
-        "given": backend.given or backend.name,
+        "given": given,
         "verdict": str(result.verdict),
         "family": law.family,
         "level": law.level,
@@ -120,6 +125,21 @@ def _finding(finding: Finding, law: Law) -> dict[str, Any]:
     if cause is not None:
         data["cause"] = {"key": cause.key, "title": cause.title, "finding": _finding(cause.finding, law)}
     return data
+
+
+def part_without(head: dict[str, Any], laws: Sequence[str], given: dict[str, str], lost: str) -> str:
+    """The record of a part of a run of which nothing is known.
+
+    head:  the header of another part of this run.
+    given: how each engine was asked for, by name.
+    lost:  why every law of it is UNKNOWN; empty for a part that was not begun when the run was interrupted.
+    """
+    engines = [str(engine["name"]) for engine in head["backends"]] if lost else []
+    results = [Result(law, name, Verdict.UNKNOWN, message=lost) for name in engines for law in laws]
+    lines = [line_of(result, given.get(result.backend, result.backend)) for result in results]
+    for line in lines:
+        del line["covered"], line["reached"]
+    return sealed([{**head, "tried": list(laws)}, *lines, footer(lines, 1 if lost else 2, 0.0)])
 
 
 def example_line(result: Result) -> dict[str, Any]:

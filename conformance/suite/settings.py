@@ -73,7 +73,7 @@ class Settings:
                 Selection.of(level, option.laws, option.shard),
                 Effort(
                     option.max_examples or PROFILES[profile].examples,
-                    _seed(config, profile) if worker is None else worker["gradlaws_seed"],
+                    seed_of(profile, option.seed) if worker is None else worker["gradlaws_seed"],
                     strict=level == "torch",
                     dialect=option.dialect or "declared",
                 ),
@@ -91,8 +91,8 @@ class Settings:
             raise SettingsError(str(error)) from error
 
 
-def _seed(config: pytest.Config, profile: str) -> int:
-    given: int | None = config.option.seed
+def seed_of(profile: str, given: int | None) -> int:
+    """The seed of a run: the one that is given, or what its profile has."""
     if given is not None:
         return given
     return random.randrange(2**31) if PROFILES[profile].roving else 0

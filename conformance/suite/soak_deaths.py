@@ -9,8 +9,9 @@ from gradlaws.conformance.judgement.reruns import Small
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws.breach import symptom_of
 from gradlaws.conformance.suite.crash_reduction import PostMortem
+from gradlaws.conformance.whole_programs.ledger import Settled
 from gradlaws.conformance.whole_programs.run_item import WHOLE
-from gradlaws.conformance.whole_programs.soak import MOST_PER_LAW, Soak, program_of
+from gradlaws.conformance.whole_programs.soak import Soak, found_by, program_of
 from gradlaws.conformance.whole_programs.soak_file import Death
 
 
@@ -30,25 +31,25 @@ def keep_death(
     error = ProcessEnded(death.said, kind=(ProcessEnded.LATE,) if death.late else ("signal",))
     listed = soak.known.excuse(EngineBroke.law, program, symptom_of(error))
     if listed is not None:
-        soak.tally.excused[listed.law] += 1
-        soak.tally.listed += 1
-        soak.tally.ended += 1
+        soak.ledger.take(Settled(death.number, (listed.law,), True))
         return
     law = Verdict.TIMEOUT if death.late else Verdict.CRASH
-    alike = sum(found.finding.law == law for found in soak.found.values())
     small = None
-    if alike < MOST_PER_LAW:
+    if not soak.ledger.full(law):
         small = post_mortem.examine(WHOLE, program, soak.backend, soak.standard, soak.known, processes, limit)
-    if small is None and alike:
-        soak.tally.unreduced[law] += 1
+    if small is None and soak.ledger.alike(law):
+        soak.ledger.take(Settled(death.number, law=law))
         return
+    spare = small is None
     if small is None:
         small = Small(program, error, False)
     elif not isinstance(small.error, ProcessEnded):
-        soak.keep(death.number, Small(small.program, small.error, False))
+        found = soak.left(death.number, Small(small.program, small.error, False))
+        soak.ledger.take(Settled(death.number, law=found.finding.law, found=found))
         small = Small(program, error, False, small.recurrence)
     finding = death_of(law, small.program, soak.backend, str(small.error))
     finding.recurrence = small.recurrence
     if small.recurrence is not None and small.recurrence.likely:
         finding.script = scripted(finding, small.error, soak.backend, soak.standard)
-    soak.keep_finding(death.number, small.program, finding)
+    found = found_by(death.number, small.program, finding)
+    soak.ledger.take(Settled(death.number, law=law, found=found, spare=spare))

@@ -6,11 +6,10 @@ finds is appended to a file as it comes (`gradlaws.conformance.whole_programs.so
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic, process_time
+from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exception_containment import contained
@@ -31,7 +30,7 @@ from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken, symptom_of
 from gradlaws.conformance.reach.reached import Call, Reached
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
-from gradlaws.conformance.whole_programs.likeness import skeleton
+from gradlaws.conformance.whole_programs.ledger import Found, Ledger, Settled, Tally
 from gradlaws.conformance.whole_programs.listed_breaches import Containment
 from gradlaws.conformance.whole_programs.shrinker import (
     WholeShrinker,
@@ -48,11 +47,6 @@ from gradlaws.strategies.whole_programs import LEAST, MOST, steered
 BATCH = 50
 #: Programs after which all garbage is collected, at a cost of some hundred programs.
 FULL = 5000
-#: How many different minimal programs are kept per law; what comes after is counted.
-MOST_PER_LAW = 12
-#: Of the programs excused by a known failure, the first so many per law, and one in so many of the rest, are made
-#: small all the same, to see whether it is that failure.
-AUDITED, ONE_IN = 3, 50
 
 
 def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, most: int = MOST) -> Program:
@@ -62,48 +56,6 @@ def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, mos
 
 #: Asked for one after the other, programs need not be drawn again and again.
 _steered = lru_cache(maxsize=4)(steered)
-
-
-@dataclass
-class Found:
-    """One finding: a law, or an error of the engine, and the smallest program that shows it.
-
-    number: of the first program that showed it, where that is known.
-    times:  how many did.
-    """
-
-    id: str
-    finding: Finding
-    number: int | None = None
-    times: int = 1
-
-
-@dataclass
-class Tally:
-    """How far a soak has come.
-
-    number:   the next program.
-    listed:   programs that showed known failures, and nothing else.
-    ended:    those of them that were not judged to their end.
-    excused:  programs that showed a known failure, by law.
-    crashes:  programs that ended the process, or did not end.
-    passed:   those of them that are still to come, by number: they are passed over.
-    seconds:  processor seconds by part: draw, run, predict, compare, reduce.
-    """
-
-    number: int = 0
-    programs: int = 0
-    steps: int = 0
-    assertions: int = 0
-    worst: float = 0.0
-    listed: int = 0
-    ended: int = 0
-    crashes: int = 0
-    passed: list[int] = field(default_factory=list)
-    excused: Counter[str] = field(default_factory=Counter)
-    unreduced: Counter[str] = field(default_factory=Counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-    wall: float = 0.0
 
 
 class Soak:
@@ -120,9 +72,11 @@ class Soak:
         fresh: FreshProcesses | None = None,
         withheld: frozenset[str] = frozenset(),
         one_in: int = 4,
+        first: int | None = None,
     ) -> None:
         """Begin.
 
+        first:    the first program, of a soak that is part of another one; None for one that is whole.
         fresh:    where what is found is run again, too.
         withheld: ops that programs shall not use.
         one_in:   what is reached is counted in one of so many programs.
@@ -137,18 +91,37 @@ class Soak:
         self.shrinker = WholeShrinker(backend, shrink, standard, self.known)
         self._careful = careful_shrinker(backend, shrink, standard, self.known)
         self.auditor = WholeShrinker(backend, shrink, standard)
-        self.tally = Tally()
+        self.first = first
+        self.ledger = Ledger()
+        self.tally.number = first or 0
         self.one_in = one_in
         self.reached = Reached()
-        self.found: dict[str, Found] = {}
         #: Called before each program runs, with its number: what a crash leaves behind.
         self.journal: Callable[[int], None] = lambda number: None
-        #: Called with each new finding.
-        self.tell: Callable[[Found], None] = lambda found: None
         self._vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
         self._steering = steered(seed, self._vocabulary, *lengths)
-        #: By law and skeleton: the finding that is like it.
-        self._like: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    @property
+    def tally(self) -> Tally:
+        """How far it has come."""
+        return self.ledger.tally
+
+    @property
+    def found(self) -> dict[str, Found]:
+        """What it has found, by id."""
+        return self.ledger.found
+
+    def heading(self) -> dict[str, Any]:
+        """What it is about, as data."""
+        head = {
+            "backend": self.backend.name, "given": self.backend.given, "version": self.backend.version(),
+            "seed": self.seed, "strict": self.standard.strict, "least": self.lengths[0], "most": self.lengths[1],
+        }  # fmt: skip
+        return head if self.first is None else {**head, "first": self.first}
+
+    def has(self) -> dict[str, list[str]]:
+        """What the engine has, of which programs may have reached some."""
+        return {"ops": sorted(self.backend.ops()), "capabilities": sorted(self.backend.capabilities)}
 
     def run(
         self,
@@ -282,20 +255,18 @@ class Soak:
             past = self._unlocated(program, error)
             located = None if past.laws else error
         if located is None:
-            self.tally.excused.update(dict.fromkeys(past.laws, 1))
-            self.tally.listed += 1
-            self.tally.ended += past.ended
-            times = max(self.tally.excused[law] for law in past.laws)
-            if times <= AUDITED or times % ONE_IN == 0:
-                self._audit(number, program, error)
+            found = self._audit(number, program, error) if self.ledger.audits(number, past.laws) else None
+            self.ledger.take(Settled(number, tuple(past.laws), past.ended, found=found))
             return
-        if sum(found.finding.law == blamed(located) for found in self.found.values()) >= MOST_PER_LAW:
-            self.tally.unreduced[blamed(located)] += 1
+        law = blamed(located)
+        if self.ledger.full(law):
+            self.ledger.take(Settled(number, law=law))
             return
         fresh = None
         if self.fresh is not None and self.fresh.know(self.backend):
             fresh = fresh_shrinker(self.backend, self.shrinker.seconds, self.standard, self.known, self.fresh)
-        self.keep(number, reduced(program, located, self.shrinker, self._careful, fresh))
+        small = reduced(program, located, self.shrinker, self._careful, fresh)
+        self.ledger.take(Settled(number, law=law, found=self.left(number, small)))
 
     def _unlocated(self, program: Program, error: Exception) -> Containment:
         """What is listed of a breach that shows only where the program itself looks."""
@@ -309,30 +280,19 @@ class Soak:
             past.laws, past.ended = [blamed(error)], True
         return past
 
-    def _audit(self, number: int, program: Program, error: Exception) -> None:
-        """Make a program small of which all breaches are listed, to see whether what is left is."""
+    def _audit(self, number: int, program: Program, error: Exception) -> Found | None:
+        """Make a program small of which all breaches are listed: what is left, where that is not."""
         small = self.auditor.reduce(program, error)
         listed = self.known.excuse(blamed(small.error), small.program, symptom_of(small.error)) is not None
-        if not listed and self.subject.error(small.program) is not None:
-            self.keep(number, small)
+        shown = not listed and self.subject.error(small.program) is not None
+        return self.left(number, small) if shown else None
 
-    def keep(self, number: int, small: Small) -> None:
-        """Keep what is left of a program as a finding."""
+    def left(self, number: int, small: Small) -> Found:
+        """What is left of a program, as a finding."""
         failure = failure_of(small.error, small.program, self.backend)
-        self.keep_finding(number, small.program, recurring(failure, small.recurrence).finding)
+        return found_by(number, small.program, recurring(failure, small.recurrence).finding)
 
-    def keep_finding(self, number: int, program: Program, finding: Finding) -> None:
-        """Keep a finding, or count it where its like is there."""
-        like = self._like.get((finding.law, skeleton(program)))
-        if like is not None:
-            self.found[like].times += 1
-            return
-        found = Found(replay_id(finding.law, program), finding, number if number >= 0 else None)
-        self.add(found)
-        self.tell(found)
 
-    def add(self, found: Found) -> None:
-        """Take up a finding, of this soak or of an earlier one."""
-        self.found[found.id] = found
-        if found.finding.steps is not None:
-            self._like[found.finding.law, skeleton(found.finding.steps)] = found.id
+def found_by(number: int, program: Program, finding: Finding) -> Found:
+    """The finding that a program with a number has led to; negative where it was given."""
+    return Found(replay_id(finding.law, program), finding, number if number >= 0 else None)

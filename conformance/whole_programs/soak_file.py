@@ -1,10 +1,10 @@
 """What a soak leaves behind: a file of JSON lines, to which findings and progress are appended as they come.
 
-Line 1 is the header: type `soak`, schema, gradlaws, backend, given, version, seed, strict, least, most. Then
-lines of type `finding` (see `as_line`), `again` (id and how often it
-came again), `death` (a program that ended the process: number, said, late), `progress` (the tally), and `reach` (what
-the programs have reached by the end, and what the engine has: reach, ops, capabilities). A soak that is
-resumed goes on after the last line of progress.
+Line 1 is the header: type `soak`, schema, gradlaws, backend, given, version, seed, strict, least, most, and of a part
+first. Then lines of type `finding` (see `as_line`), `again` (id and how often it came again), `death` (a program that
+ended the process: number, said, late), `progress` (the tally), `reach` (what the programs have reached by the end, and
+what the engine has: reach, ops, capabilities), and of a part `settled` (whatever came of each program that showed
+something). A soak that is resumed goes on after the last line of progress.
 """
 
 from __future__ import annotations
@@ -15,15 +15,32 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from gradlaws.conformance.judgement.finding import Finding
 from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.reach.reached import Reached
-from gradlaws.conformance.whole_programs.soak import Found, Soak, Tally
+from gradlaws.conformance.whole_programs.ledger import Found, Ledger, Settled, Tally
 
 SCHEMA = 1
+
+
+class Course(Protocol):
+    """A soak as far as its file is concerned: one that runs, or one that parts have been joined into.
+
+    first: the first program of a part; None of one that is whole.
+    """
+
+    first: int | None
+    ledger: Ledger
+    reached: Reached
+
+    def heading(self) -> dict[str, Any]:
+        """What it is about, as data."""
+
+    def has(self) -> dict[str, list[str]]:
+        """The ops and capabilities of its engine."""
 
 
 class SoakFileError(Exception):
@@ -52,14 +69,17 @@ class SoakFile:
         self.path = path
         self.deaths: list[Death] = []
 
-    def begin(self, soak: Soak) -> None:
+    def begin(self, soak: Course) -> None:
         """Start a new file, or take up what an earlier soak of the same kind has left in it."""
         head = heading(soak)
+        if soak.first is not None:
+            soak.ledger.heard = lambda settled: self._add(settled_line(settled))
         if self.path.exists() and self.path.stat().st_size:
             lines = read(self.path)
-            differing = [k for k in head if k not in ("version", "given") and lines[0].get(k) != head[k]]
+            keys = [k for k in {**head, **lines[0]} if k not in ("version", "given")]
+            differing = [k for k in keys if lines[0].get(k) != head.get(k)]
             if differing:
-                told = ", ".join(f"{k} {lines[0].get(k)!r} instead of {head[k]!r}" for k in differing)
+                told = ", ".join(f"{k} {lines[0].get(k)!r} instead of {head.get(k)!r}" for k in differing)
                 raise SoakFileError(
                     f"{self.path} is of another soak ({told}): name another file, or remove it"
                 )
@@ -68,24 +88,26 @@ class SoakFile:
             self._whole()
         else:
             self._add(head, "w")
-        soak.tell = _then(lambda found: self._add(as_line(found)), soak.tell)
+        soak.ledger.tell = _then(lambda found: self._add(as_line(found)), soak.ledger.tell)
 
-    def progress(self, soak: Soak) -> None:
+    def progress(self, soak: Course) -> None:
         """Note how far the soak has come."""
-        for found in soak.found.values():
+        for found in soak.ledger.found.values():
             if found.times > 1:
                 self._add({"type": "again", "id": found.id, "times": found.times})
-        self._add({"type": "progress", **_plain(soak.tally)})
+        self._add({"type": "progress", **_plain(soak.ledger.tally)})
 
-    def end(self, soak: Soak) -> None:
+    def end(self, soak: Course) -> None:
         """Note what the soak has reached, an earlier one that it took up included."""
         self.progress(soak)
-        self._add(
-            {
-                "type": "reach", "ops": sorted(soak.backend.ops()), "capabilities": sorted(soak.backend.capabilities),
-                "reach": soak.reached.dumped(),
-            }
-        )  # fmt: skip
+        self._add({"type": "reach", **soak.has(), "reach": soak.reached.dumped()})
+
+    def write(self, soak: Course) -> None:
+        """Write the whole of a soak that has come to its end elsewhere."""
+        self._add(heading(soak), "w")
+        for found in soak.ledger.found.values():
+            self._add(as_line(found))
+        self.end(soak)
 
     def died(self, death: Death, tally: bytes) -> None:
         """Note a program that ended the process, and how far that had come, as `reached` says; empty where unknown."""
@@ -126,13 +148,9 @@ def _then(first: Callable[[Found], None], second: Callable[[Found], None]) -> Ca
     return both
 
 
-def heading(soak: Soak) -> dict[str, Any]:
+def heading(soak: Course) -> dict[str, Any]:
     """The first line of a file."""
-    return {
-        "type": "soak", "schema": SCHEMA, "backend": soak.backend.name, "given": soak.backend.given,
-        "version": soak.backend.version(), "seed": soak.seed, "strict": soak.standard.strict,
-        "least": soak.lengths[0], "most": soak.lengths[1],
-    }  # fmt: skip
+    return {"type": "soak", "schema": SCHEMA, **soak.heading()}
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -158,7 +176,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def take_up(soak: Soak, lines: list[dict[str, Any]]) -> None:
+def take_up(soak: Course, lines: list[dict[str, Any]]) -> None:
     """Put findings and tally of an earlier soak into this one; raises SoakFileError where a line is not whole."""
     for number, line in enumerate(lines, 1):
         try:
@@ -167,21 +185,26 @@ def take_up(soak: Soak, lines: list[dict[str, Any]]) -> None:
             raise SoakFileError(_damaged(number, error)) from error
 
 
-def _take_up(soak: Soak, line: dict[str, Any]) -> None:
+def _take_up(soak: Course, line: dict[str, Any]) -> None:
+    ledger = soak.ledger
     if line["type"] == "finding":
-        found = found_of(line)
-        soak.add(found)
-    elif line["type"] == "again" and line["id"] in soak.found:
-        soak.found[line["id"]].times = line["times"]
+        ledger.add(found_of(line))
+    elif line["type"] == "again" and line["id"] in ledger.found:
+        ledger.found[line["id"]].times = line["times"]
     elif line["type"] == "progress":
-        told = {k: v for k, v in line.items() if k != "type"}
-        for key in ("excused", "unreduced"):
-            told[key] = Counter(told[key])
-        soak.tally = Tally(**told)
+        ledger.tally = tally_of(line)
     elif line["type"] == "reach" and line["reach"]:
         soak.reached = Reached()  # which goes on from what was noted last
         with suppress(ValueError):  # counted by another version
             soak.reached.take(line["reach"])
+
+
+def tally_of(line: dict[str, Any]) -> Tally:
+    """The tally of a line of progress; raises KeyError, TypeError or ValueError for one that is not whole."""
+    told = {k: v for k, v in line.items() if k != "type"}
+    for key in ("excused", "unreduced"):
+        told[key] = Counter(told[key])
+    return Tally(**told)
 
 
 def _deaths(lines: list[dict[str, Any]]) -> list[Death]:
@@ -200,6 +223,20 @@ def _deaths(lines: list[dict[str, Any]]) -> list[Death]:
 
 def _damaged(number: int, error: Exception) -> str:
     return f"line {number} of the file of an earlier soak is damaged: {error!r}"
+
+
+def settled_line(settled: Settled) -> dict[str, Any]:
+    """What is settled of one program, as a line of the file of a part."""
+    found = None if settled.found is None else as_line(settled.found)
+    return {"type": "settled", **vars(settled), "found": found}
+
+
+def settled_of(line: dict[str, Any]) -> Settled:
+    """What a line of the file of a part says; raises KeyError or TypeError for one that is not whole."""
+    told = {k: v for k, v in line.items() if k != "type"}
+    told["excused"] = tuple(told["excused"])
+    told["found"] = None if told["found"] is None else found_of(told["found"])
+    return Settled(**told)
 
 
 def found_of(line: dict[str, Any]) -> Found:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gradlaws.conformance.judgement.finding_builder import PROCESS
 from gradlaws.conformance.laws.whole_program_laws import promise
-from gradlaws.conformance.whole_programs.soak import Found, Soak
+from gradlaws.conformance.whole_programs.ledger import Found
+from gradlaws.conformance.whole_programs.soak_file import Course
 
 
 def told(found: Found) -> str:
@@ -30,13 +31,13 @@ def told(found: Found) -> str:
     return "\n".join([*parts, *(["", "stand-alone:", "", f.script] if f.script else [])])
 
 
-def lines(soak: Soak) -> Iterator[str]:
+def lines(soak: Course) -> Iterator[str]:
     """What came of a soak, in a few lines."""
-    t = soak.tally
+    t, found, head = soak.ledger.tally, soak.ledger.found, soak.heading()
     rate = t.programs / t.wall if t.wall else 0.0
     yield (
-        f"{t.programs:,} programs of mean length {t.steps / max(t.programs, 1):.1f} on {soak.backend.name}, "
-        f"seed {soak.seed}, numbers up to {t.number:,}: {rate:.0f} a second, {t.assertions:,} snapshots compared, "
+        f"{t.programs:,} programs of mean length {t.steps / max(t.programs, 1):.1f} on {head['backend']}, "
+        f"seed {head['seed']}, numbers up to {t.number:,}: {rate:.0f} a second, {t.assertions:,} snapshots compared, "
         f"worst ratio of error to bound {t.worst:.2g}"
     )
     if t.excused:
@@ -51,4 +52,6 @@ def lines(soak: Soak) -> Iterator[str]:
     yield "time: " + ", ".join(
         f"{part} {100 * s / whole:.0f} %" for part, s in sorted(t.seconds.items(), key=lambda item: -item[1])
     )
-    yield f"{len(soak.found)} findings" if soak.found else "no findings"
+    for first, end in t.lost:
+        yield f"LOST: of programs {first:,} to {end - 1:,} nothing is known: they were judged by nobody to the end"
+    yield f"{len(found)} findings" if found else "no findings"

@@ -1,4 +1,4 @@
-"""Join the records of a run that was split over several machines into one.
+"""Join the records of a run, or the files of a soak, that was split over several machines into one.
 
 The parts must belong together: the same suite, engine, seed and effort, and no law judged twice. Otherwise nothing
 is written.
@@ -22,7 +22,10 @@ gradlaws merge 1.jsonl 2.jsonl --output gradlaws.jsonl
 
 where the parts come from two machines:
 gradlaws run --shard 1/2 --record 1.jsonl
-gradlaws run --shard 2/2 --record 2.jsonl"""
+gradlaws run --shard 2/2 --record 2.jsonl
+or, of a soak:
+gradlaws soak --first 0 --programs 5000 --file 1.jsonl
+gradlaws soak --first 5000 --programs 10000 --file 2.jsonl"""
 
 
 def options(parser: ArgumentParser) -> None:
@@ -43,9 +46,38 @@ def execute(options: Namespace) -> int:
     if len(options.records) < 2:
         raise CommandError("merge needs two records or more")
     check_file(options.output, "--output")
+    if _of_soak(options.records[0]):
+        return _joined(options)
     text, whole = merged([load(path) for path in options.records])
     write(options.output, text)
     missing = len(whole.tried) - len({result.law for result in whole.results})
     rest = f"; {plural(missing, 'law')} still to come" if missing else ""
     print(f"{options.output}: {plural(len(whole.results), 'result')} of {len(options.records)} records{rest}")
     return Exit.CONFORMS if whole.finished and not missing else Exit.UNKNOWN
+
+
+def _of_soak(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.readline(200).startswith(b'{"type": "soak"')
+    except OSError:
+        return False  # of which the reader of records tells
+
+
+def _joined(options: Namespace) -> int:
+    """Join the parts of a soak; findings that are alike are one."""
+    from gradlaws.conformance.whole_programs.soak_file import SoakFile, SoakFileError, read
+    from gradlaws.conformance.whole_programs.soak_parts import joined
+    from gradlaws.conformance.whole_programs.soak_report import lines
+
+    try:
+        whole = joined((path.name, read(path)) for path in options.records)
+        options.output.unlink(missing_ok=True)
+        SoakFile(options.output).write(whole)
+    except SoakFileError as error:
+        raise CommandError(str(error)) from error
+    print("\n".join(lines(whole)))
+    print(f"{options.output}: {plural(len(options.records), 'part')} joined")
+    if whole.ledger.found:
+        return Exit.FAILS
+    return Exit.UNKNOWN if whole.ledger.tally.lost else Exit.CONFORMS

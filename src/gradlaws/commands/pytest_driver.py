@@ -177,6 +177,11 @@ def drive(given: list[str], record: Path) -> list[View] | int:
         print(f"the suite itself broke, please report this: {broken}", file=sys.stderr)
     if driver.broken:
         return Exit.INTERNAL
+    return told(record)
+
+
+def told(record: Path) -> list[View]:
+    """Show the report of a record; the engines as it has them."""
     shown = views([load(record)])
     print("\n" + "\n".join(report(shown)))
     print(f"record: {record}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gradlaws.commands import CommandError, gate_options, pytest_driver
+from gradlaws.commands import CommandError, cluster, gate_options, pytest_driver, run_cluster
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
 from gradlaws.conformance.suite.option_types import count
 
@@ -34,6 +34,7 @@ def options(parser: ArgumentParser) -> None:
     add(
         "--shard", metavar="I/N", help="only every N-th law from the I-th; `gradlaws merge` joins the records"
     )
+    add("--dask", metavar="N|ADDRESS", help=cluster.HELP)
     add(
         "--record",
         type=Path,
@@ -50,5 +51,8 @@ def execute(options: Namespace) -> int:
         raise CommandError(
             f"--baseline {options.baseline} is the file that this run would write; name another by --record"
         )
+    if options.dask:
+        done = run_cluster.run(options)
+        return done if isinstance(done, int) else gate_options.conclude(done, before, options)
     shown = pytest_driver.drive(pytest_driver.arguments(options), options.record)
     return shown if isinstance(shown, int) else gate_options.conclude(shown, before, options)

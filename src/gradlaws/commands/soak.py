@@ -14,10 +14,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from gradlaws.commands import CommandError
+from gradlaws.commands import CommandError, cluster
 from gradlaws.commands.soak_processes import Slate, supervised
 from gradlaws.conformance.engines.exception_containment import interrupt, listening
-from gradlaws.conformance.suite.option_types import count, seconds, time_limit
+from gradlaws.conformance.suite.option_types import count, number, seconds, time_limit
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
 
@@ -40,6 +40,12 @@ def options(parser: ArgumentParser) -> None:
     )
     add("--seconds", type=seconds, metavar="S", help="stop after so many seconds")
     add("--programs", type=count, metavar="N", help="stop at program number N")
+    add(
+        "--first",
+        type=number,
+        metavar="N",
+        help="begin at program number N, as one part of a soak of many; `gradlaws merge` joins the parts",
+    )
     add("--seed", type=int, default=0, metavar="N", help="chooses the programs (default: 0)")
     add("--steps", type=count, nargs=2, default=(20, 40), metavar=("LEAST", "MOST"), help="lengths (20 40)")
     add(
@@ -67,6 +73,7 @@ def options(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="a program that takes longer, making it small included, is a TIMEOUT (default: 60; 0 for no limit)",
     )
+    add("--dask", metavar="N|ADDRESS", help=cluster.HELP)
     add("--in-process", action="store_true", help="not in a process of its own: a crash ends the soak")
     add(
         "--replay", metavar="ID", help="run just the program of a finding of --file, and print it as a script"
@@ -75,6 +82,7 @@ def options(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Soak, or replay; 1 if there are findings."""
+    from gradlaws.commands import soak_cluster
     from gradlaws.conformance.engines.discovery import default
     from gradlaws.conformance.whole_programs.soak_file import SoakFileError
     from gradlaws.strategies.whole_programs import MOST
@@ -84,12 +92,18 @@ def execute(options: Namespace) -> int:
         raise CommandError(f"--steps {least} {most}: the lower number comes first")
     if most > MOST:
         raise CommandError(f"--steps {least} {most}: programs have at most {MOST} steps")
+    if options.first is not None and options.programs is not None and options.first >= options.programs:
+        raise CommandError(
+            f"--first {options.first} --programs {options.programs}: stops before it begins; both are numbers"
+        )
     try:
         if options.replay:
             return _replay(options)
         if not options.file.exists():  # else it is taken up
             check_file(options.file, "--file")
         options.backend = options.backend or default()
+        if options.dask:
+            return soak_cluster.soak(options)
         if options.in_process:
             return soak(options, None)
         return supervised(soak, options)
@@ -118,7 +132,8 @@ def _made(options: Namespace) -> Any:
         known = load(options.known_failures, LISTABLE) if options.known_failures else None
     except (BackendError, KnownFailuresError) as error:
         raise CommandError(str(error)) from error
-    return Soak(backend, options.seed, known, Standard(strict=options.strict), lengths=tuple(options.steps))
+    standard, lengths = Standard(strict=options.strict), tuple(options.steps)
+    return Soak(backend, options.seed, known, standard, lengths=lengths, first=options.first)
 
 
 def soak(options: Namespace, slate: Slate | None) -> int:
@@ -127,7 +142,7 @@ def soak(options: Namespace, slate: Slate | None) -> int:
     from gradlaws.conformance.whole_programs.soak_report import lines, told
 
     running = _made(options)
-    running.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
+    running.ledger.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
     file = SoakFile(options.file)
     file.begin(running)
     if running.tally.number:
@@ -216,7 +231,7 @@ def _replay(options: Namespace) -> int:
     """Run the program of a finding once more."""
     from gradlaws.conformance.engines.discovery import BackendError, find
     from gradlaws.conformance.suite.replay import Replay, ReplayError
-    from gradlaws.conformance.whole_programs.soak import Found
+    from gradlaws.conformance.whole_programs.ledger import Found
     from gradlaws.conformance.whole_programs.soak_report import told
 
     try:
