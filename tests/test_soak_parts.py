@@ -11,8 +11,8 @@ import pytest
 from overwriting_engine import Overwriting
 
 from gradlaws.commands import CommandError, merge
+from gradlaws.conformance.judgement.finding import Finding
 from gradlaws.conformance.judgement.reruns import Small
-from gradlaws.conformance.judgement.verdict import Finding
 from gradlaws.conformance.known_failures.toml_parser import parsed
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Look, ZeroGrad, literal

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from gradlaws.conformance.judgement.verdict import Finding
+from gradlaws.conformance.judgement.finding import Finding
 from gradlaws.conformance.whole_programs.likeness import skeleton
 
 #: How many different minimal programs are kept per law; what comes after is counted.
