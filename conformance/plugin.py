@@ -39,6 +39,7 @@ def _wanted(config: pytest.Config) -> bool:
     asked = (
         option.backend,
         option.laws,
+        option.laws_of,
         option.shard,
         option.record,
         option.known_failures,

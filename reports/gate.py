@@ -9,7 +9,7 @@ red where it does not conform, a stale entry included.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gradlaws.conformance.judgement.verdict import BREAKS, SILENT, Verdict
@@ -71,13 +71,15 @@ def decide(
     """What the records say about a release.
 
     level:       this claim has to hold.
-    differences: against a baseline; if given, only what has become worse counts as failed.
+    differences: against a baseline; if given, only what has become worse counts as failed, and a law that the
+                 baseline does not have is no reason for anything.
     baseline:    differences that are told beside the decision, and do not change it.
     """
     failed, open_ = [], []
+    added = {change.law for difference in differences or () for change in difference.added}
     for view in views:
         failed += [] if differences is not None else _broken(view)
-        open_ += _unknown(view)
+        open_ += _unknown(view, added)
         if level is not None:
             claim = next(claim for claim in view.claims if claim.level == level)
             if claim.state is not State.HOLDS:
@@ -107,7 +109,8 @@ def _colour(code: Exit, views: Sequence[View]) -> str:
 
 
 def _beside(view: View) -> list[str]:
-    return [
+    by = [f"{view.name}: {view.record.laws_of}"] if view.record.laws_of else []
+    return by + [
         f"{view.name}: the process can die or hang, as listed: {result.law}: {result.known or result.message}"
         for result in view.known_deaths
     ]
@@ -137,7 +140,8 @@ def _broken(view: View) -> list[str]:
     return reasons
 
 
-def _unknown(view: View) -> list[str]:
+def _unknown(view: View, added: Collection[str] = ()) -> list[str]:
+    """What is not known; `added`: laws that a baseline did not have, of which nothing need be."""
     reasons = []
     if not view.record.finished:
         reasons.append(f"{view.name}: the run was cut short, {plural(len(view.untried), 'law')} not tried")
@@ -145,7 +149,8 @@ def _unknown(view: View) -> list[str]:
         reasons.append(f"{view.name}: not tried: {', '.join(view.untried)}")
     if not view.total.assertions:
         reasons.append(f"{view.name}: no assertion was executed, so nothing is known")
-    laws = [result.law for result in view.ordered if result.verdict is Verdict.UNKNOWN]
+    unknown = [result.law for result in view.ordered if result.verdict is Verdict.UNKNOWN]
+    laws = [law for law in unknown if law not in added]
     if laws:
         reasons.append(f"{view.name}: UNKNOWN: {', '.join(laws)}")
     return reasons

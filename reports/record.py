@@ -14,7 +14,7 @@ from typing import Any
 
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record_file import SEALED, RecordError, read
-from gradlaws.reports.record_line import LAW, LEVELS, Line
+from gradlaws.reports.record_line import LAW, LEVELS, Line, laws_of, ops_of
 
 __all__ = ["LEVELS", "Record", "load", "parsed", "result_of"]
 
@@ -135,6 +135,8 @@ class Record:
     finished: whether the run came to its end.
     ops:      by op, {"programs": n, "dtypes": {dtype: n}, "orders": {order: n}}; empty in records that do not say.
     reach:    by engine, what its programs reached; as in `gradlaws.conformance.reach.reached`.
+    laws_of:  in words, by the laws of which earlier release it was made; empty where by all that there are.
+    wordings: of each law, which wording it has; empty in records that do not say.
     lines:    the lines themselves.
     """
 
@@ -157,6 +159,8 @@ class Record:
     seconds: float
     ops: Mapping[str, Any]
     reach: Mapping[str, Any]
+    laws_of: str
+    wordings: Mapping[str, Any]
     lines: tuple[dict[str, Any], ...] = field(repr=False)
 
     @property
@@ -226,20 +230,12 @@ def parsed(lines: Iterable[dict[str, Any]], where: str = "this run") -> Record:
         tuple(documented),
         footer is not None and footer.get("exit", int) in (0, 1),
         0.0 if footer is None else float(footer.get("seconds", int | float)),
-        {} if footer is None else _ops(footer),
+        {} if footer is None else ops_of(footer),
         {} if footer is None else footer.objects("reach"),
+        laws_of(head),
+        head.get("wordings", dict, {}),
         kept,
     )
-
-
-def _ops(footer: Line) -> dict[str, Any]:
-    found = footer.objects("ops")
-    for op, said in found.items():
-        entry = Line(said, f"{footer.where}: ops: {op}")
-        entry.get("programs", int)
-        entry.counts("dtypes")
-        entry.counts("orders", {})
-    return found
 
 
 def _is(line: dict[str, Any], kind: str) -> bool:

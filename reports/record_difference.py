@@ -9,7 +9,7 @@ from functools import cached_property
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record_file import RecordError
 from gradlaws.reports.view import View
-from gradlaws.reports.wording import plural
+from gradlaws.reports.wording import plural, some
 
 #: How good a verdict is for an engine. Listing a failure, or taking one off the list, does not change an engine.
 RANKS = {
@@ -102,6 +102,12 @@ class Difference:
         for name in ("gradlaws", "level", "judged", "seed", "examples", "python", "platform"):
             if getattr(old, name) != getattr(new, name):
                 yield f"{name}: {getattr(old, name)} in the old record, {getattr(new, name)} in the new one"
+        both = old.wordings.keys() & new.wordings.keys()
+        if reworded := sorted(law for law in both if old.wordings[law] != new.wordings[law]):
+            yield f"with another wording in the new record: {some(reworded)}"
+        for record, which in ((old, "old"), (new, "new")):
+            if record.laws_of:
+                yield f"the {which} record: {record.laws_of}"
         yield from self._listed
 
     @property

@@ -12,7 +12,9 @@ waived):
 
     header:  schema, gradlaws, backends [{name, version, capabilities, ops, conventions {convention: value}}],
              seed, profile, examples, level, judged (by the dialect `declared`, or as `torch`),
-             laws {law: level} (all that the level has), tried [law] (null: all of them), python, platform,
+             laws {law: level} (all that the level has), wordings {law: which wording it has; left out by earlier
+             versions}, laws_of {release, gone [law], reworded [law]} (by which laws of an earlier release; null for
+             all that there are, left out by earlier versions), tried [law] (null: all of them), python, platform,
              started
     result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
              assertions, discarded, worst, seconds, missing, message, known, excused

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from gradlaws.conformance.engines.exceptions import plain
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.reports.record_file import RecordError
+from gradlaws.reports.wording import by_laws_of
 
 LEVELS = ("core", "full", "torch")
 LAW = re.compile(r"[A-Z]+-\d+")
@@ -95,3 +96,22 @@ class Line:
 def in_plain(text: str) -> str:
     """A text with its line ends, but no other control characters."""
     return "\n".join(map(plain, text.split("\n")))
+
+
+def laws_of(head: Line) -> str:
+    """In words, by the laws of which earlier release a run was made, from its header; empty where by all."""
+    if head.data.get("laws_of") is None:
+        return ""
+    said = Line(head.get("laws_of", dict), f"{head.where}: laws_of")
+    return by_laws_of(said.get("release", str), said.names("gone"), said.names("reworded"))
+
+
+def ops_of(footer: Line) -> dict[str, Any]:
+    """The counts by op, from a footer."""
+    found = footer.objects("ops")
+    for op, said in found.items():
+        entry = Line(said, f"{footer.where}: ops: {op}")
+        entry.get("programs", int)
+        entry.counts("dtypes")
+        entry.counts("orders", {})
+    return found

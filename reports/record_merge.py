@@ -18,6 +18,7 @@ SAME = {
     "profile": "were run with different profiles",
     "level": "were judged at different levels",
     "laws": "know different laws",
+    "laws_of": "were made by the laws of different releases",
     "judged": "were judged in different ways",
 }
 

@@ -27,3 +27,10 @@ def short(text: str, width: int = 100) -> str:
 def ratio(worst: float | None) -> str:
     """A ratio of error to error bound; a dash where none can be told."""
     return "-" if worst is None else f"{worst:.2g}" if worst else "exact"
+
+
+def by_laws_of(release: str, gone: Sequence[str], reworded: Sequence[str]) -> str:
+    """By the laws of which earlier release a run is made, and what has become of these."""
+    told = f"judged by the laws of gradlaws {release}"
+    told += f"; gone since: {some(gone)}" if gone else ""
+    return told + (f"; with another wording since: {some(reworded)}" if reworded else "")

@@ -13,6 +13,8 @@ import pytest
 from gradlaws.conformance.judgement.profiles import HELP, PROFILES
 from gradlaws.conformance.suite.option_types import count, time_limit
 
+LAWS_OF = "only laws that this release of the suite had, or that this record was made by, as far as they exist still"
+
 
 def add_options(parser: pytest.Parser) -> None:
     """The options of the suite."""
@@ -32,6 +34,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--laws", metavar="ID,...", help="only these laws, by id (ACC-01) or family (ACC); comma-separated"
     )
+    group.addoption("--laws-of", metavar="VERSION|RECORD", help=LAWS_OF)
     group.addoption(
         "--shard",
         metavar="I/N",

@@ -21,6 +21,7 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.whole_program_laws import promise
+from gradlaws.conformance.suite.earlier_laws import frozen
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import law_of
 from gradlaws.reports.record_file import footer, sealed
@@ -35,6 +36,7 @@ COMPUTED = (
 
 def header(backends: Sequence[Backend], selection: Selection, effort: Effort, profile: str) -> dict[str, Any]:
     """What is known before anything is judged."""
+    by = frozen((*selection.of_level(), *selection.wholes_of_level()))
     return {
         "gradlaws": gradlaws.__version__,
         "backends": [
@@ -52,7 +54,8 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
         "examples": effort.examples,
         "level": selection.level,
         "judged": effort.dialect,
-        "laws": {law.id: law.level for law in (*selection.of_level(), *selection.wholes_of_level())},
+        **{key: value for key, value in by.items() if key != "gradlaws"},
+        "laws_of": None if selection.earlier is None else selection.earlier.told(by["laws"]),
         "tried": None if selection.whole else [law.id for law in (*selection.laws(), *selection.wholes())],
         "python": platform.python_version(),
         "platform": sys.platform,

@@ -8,6 +8,7 @@ from gradlaws.conformance.engines.backend import CAPABILITIES, Backend
 from gradlaws.conformance.judgement.profiles import PROFILES
 from gradlaws.conformance.suite.cases import Cases
 from gradlaws.conformance.suite.settings import Settings
+from gradlaws.reports.wording import by_laws_of
 
 
 def introduction(options: Settings, cases: Cases) -> Iterator[str]:
@@ -19,6 +20,8 @@ def introduction(options: Settings, cases: Cases) -> Iterator[str]:
     part = "" if selection.whole else f" of {len(selection.of_level())}"
     note = "" if effort.examples == PROFILES[options.profile].examples else " (--max-examples)"
     yield f"gradlaws: {isolation(options)}"
+    if selection.earlier is not None:
+        yield f"gradlaws: {by_laws_of(*selection.earlier.told([law.id for law in selection.of_level()]).values())}"
     yield (
         f"gradlaws: level {selection.level}, {count}{part} laws, profile {options.profile}: {effort.examples} "
         f"programs a law{note}, seed {effort.seed}"

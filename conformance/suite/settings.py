@@ -21,7 +21,17 @@ from gradlaws.conformance.suite.replay import Replay, ReplayError
 from gradlaws.conformance.suite.selection import Selection, SelectionError
 
 #: Options that choose what is tried and how, and mean nothing to a replay.
-CHOOSING = ("level", "laws", "shard", "dialect", "profile", "max_examples", "seed", "known_failures")
+CHOOSING = (
+    "level",
+    "laws",
+    "laws_of",
+    "shard",
+    "dialect",
+    "profile",
+    "max_examples",
+    "seed",
+    "known_failures",
+)
 
 
 class SettingsError(Exception):
@@ -70,7 +80,7 @@ class Settings:
             return cls(
                 backends,
                 _known(config, backends),
-                Selection.of(level, option.laws, option.shard),
+                Selection.of(level, option.laws, option.shard, option.laws_of),
                 Effort(
                     option.max_examples or PROFILES[profile].examples,
                     seed_of(profile, option.seed) if worker is None else worker["gradlaws_seed"],

@@ -27,6 +27,9 @@ def options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--level", choices=("core", "full", "torch"), help="list only the laws of this level and below"
     )
+    parser.add_argument(
+        "--freeze", action="store_true", help="as the file of a release, for --laws-of of later ones"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 
@@ -34,6 +37,8 @@ def execute(options: Namespace) -> int:
     """Print what was asked for."""
     from gradlaws.conformance.laws import LAWS, LEVELS, Law
     from gradlaws.conformance.laws.whole_program_laws import PROMISES, promise
+    from gradlaws.conformance.suite.earlier_laws import frozen
+    from gradlaws.conformance.whole_programs.run_item import WHOLE
 
     wanted = (options.law or "").upper()
     included = LEVELS[: LEVELS.index(options.level) + 1] if options.level else LEVELS
@@ -66,7 +71,9 @@ def execute(options: Namespace) -> int:
             "after": list(law.after),
         }
 
-    if options.json:
+    if options.freeze:
+        print(json.dumps(frozen(found if wanted else (*found, WHOLE))))
+    elif options.json:
         print(json.dumps([data(law) for law in found], indent=2, ensure_ascii=False))
     elif wanted in LAWS:
         print(_shown(found[0]))

@@ -25,6 +25,7 @@ from gradlaws.conformance import plugin
 from gradlaws.conformance.engines.exception_containment import interrupt
 from gradlaws.conformance.suite.campaign import LINE, Campaign
 from gradlaws.conformance.suite.option_types import count, time_limit
+from gradlaws.conformance.suite.options import LAWS_OF
 from gradlaws.conformance.suite.report_header import introduction
 from gradlaws.reports.exit_codes import Exit
 from gradlaws.reports.output_paths import check_file
@@ -36,6 +37,7 @@ from gradlaws.reports.view import View, views
 OPTIONS = (
     "backend",
     "laws",
+    "laws_of",
     "shard",
     "level",
     "dialect",
@@ -58,6 +60,7 @@ def declare(parser: ArgumentParser) -> None:
         help="engine to judge; repeatable. Default: torch where it is installed, else reference",
     )
     add("--laws", metavar="ID,...", help="only these laws or families, for example ACC,RET-13")
+    add("--laws-of", metavar="VERSION|RECORD", help=LAWS_OF)
     add(
         "--dialect", choices=("declared", "torch"), help="judge by the adapter's conventions, or by PyTorch's"
     )

@@ -37,10 +37,12 @@ class _Shards:
         self.options = options
         self.folder = folder
         level = options.level or "full"
-        whole = Selection.of(level, options.laws, None)
+        whole = Selection.of(level, options.laws, None, options.laws_of)
         items = len(whole.laws()) + len(whole.wholes())
         self.count = min(SHARES * pool.slots, items)
-        self.shards = [Selection.of(level, options.laws, f"{k}/{self.count}") for k in self._numbers]
+        self.shards = [
+            Selection.of(level, options.laws, f"{k}/{self.count}", options.laws_of) for k in self._numbers
+        ]
         self.seed = seed_of(options.profile or USUAL, options.seed)
         self.progress = Progress(sys.stdout, options.record)
         self.progress.total = items * len(options.backend or [0])
@@ -55,7 +57,10 @@ class _Shards:
         options = Namespace(**vars(self.options))
         options.seed, options.workers = self.seed, "1"  # its process contains what an engine does
         files = {f"known-{k}.toml": text_of(path) for k, path in enumerate(options.known_failures or ())}
-        options.known_failures = [f"{HERE}/{name}" for name in files]
+        options.known_failures = [f"{HERE}/{name}" for name in files] or None
+        if options.laws_of is not None and Path(options.laws_of).is_file():
+            files["earlier.jsonl"] = text_of(Path(options.laws_of)).partition("\n")[0]
+            options.laws_of = f"{HERE}/earlier.jsonl"
         if options.store is not None and "://" not in options.store:
             options.store = os.path.abspath(options.store)
         for number in self._numbers:
