@@ -11,7 +11,7 @@ import pytest
 from small_records import PASSING, lines, written
 
 import gradlaws
-from gradlaws.conformance.judgement.verdict import Result
+from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite import earlier_laws
 from gradlaws.conformance.suite.earlier_laws import frozen, wording
