@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
@@ -17,12 +20,14 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.judgement.draws import given, standing_for
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Look, literal
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.suite.program_store import ProgramStore, StoreError, _key
 from gradlaws.conformance.whole_programs.run_item import WHOLE, judge_any
+from gradlaws.conformance.whole_programs.soak import Soak
 from gradlaws.reports.record import load
 
 TESTS = Path(__file__).resolve().parent
@@ -130,6 +135,67 @@ def test_parameters_come_back_whatever_they_are(value: object, exact: bool) -> N
     one = Program((leaf, Apply("p_norm", (0,), (("ord", value),), outs=(1,))))
     again = loaded(json.loads(json.dumps(dumped(one, exact))))
     assert repr(again.steps[1]) == repr(one.steps[1])
+
+
+def test_a_soak_keeps_what_it_finds_and_tries_first_what_was_kept(tmp_path: Path) -> None:
+    store, engine = ProgramStore.of(str(tmp_path)), with_wrong(["expm1"])
+    soak = Soak(engine, known=KnownFailures())
+    store.listen(soak)
+    soak.again([OTHER, SOUGHT])
+    (found,) = soak.found.values()
+    assert found.number is None
+    (kept,) = store.programs(engine, WHOLE.id)
+    assert kept.steps == found.finding.steps.steps
+    other = Soak(engine, known=KnownFailures())
+    other.again(store.programs(engine, WHOLE.id))
+    assert list(other.found) == list(soak.found)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """A real server, where there is one."""
+    pytest.importorskip("redis")
+    if (program := which("redis-server")) is None:
+        pytest.skip("there is no redis-server")
+    place = tmp_path / "redis.sock"
+    given = ["--port", "0", "--unixsocket", str(place), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([program, *given], stdout=subprocess.DEVNULL) as server:
+        while not place.exists():
+            time.sleep(0.02)
+        yield f"unix://{place}"
+        server.terminate()
+
+
+def test_two_processes_share_what_fails_within_a_second(redis: str) -> None:
+    store = ProgramStore.of(redis)
+    code = (
+        "import json, sys\n"
+        "from gradlaws.conformance.language.serialization import loaded\n"
+        "from gradlaws.conformance.suite.program_store import ProgramStore\n"
+        "store = ProgramStore.of(sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "store.remember('reference', 'VAL-01', loaded(json.loads(input())))\n"
+        "print('kept', flush=True)\n"
+    )
+    paths = os.pathsep.join([str(TESTS.parent / "src"), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, "-c", code, redis],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        assert store.programs(ReferenceBackend(), "VAL-01") == []
+        start = time.monotonic()
+        other.stdin.write(json.dumps(dumped(SOUGHT)) + "\n")
+        other.stdin.flush()
+        while not (found := store.programs(ReferenceBackend(), "VAL-01")):
+            time.sleep(0.01)
+        assert time.monotonic() - start < 1.0
+    assert [one.steps for one in found] == [SOUGHT.steps]
 
 
 def test_values_are_programs_as_json(tmp_path: Path) -> None:

@@ -13,9 +13,13 @@ from pathlib import Path
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.language.steps import Apply, InPlace
+from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS
+from gradlaws.conformance.whole_programs.ledger import Found
+from gradlaws.conformance.whole_programs.soak import Soak
 from gradlaws.reports.output_paths import check_folder
 
 #: How long Redis keeps a program that no run has met again.
@@ -61,6 +65,18 @@ class ProgramStore:
     def remember(self, backend: str, law: str, program: Program) -> None:
         """Keep a failing program."""
         self.database.save(_key(backend, law), json.dumps(dumped(program), sort_keys=True).encode())
+
+    def listen(self, soak: Soak) -> None:
+        """Keep what a soak finds from here on; but not what ends its process, which would end every other one, too."""
+        before = soak.ledger.tell
+
+        def both(found: Found) -> None:
+            before(found)
+            finding = found.finding
+            if finding.steps is not None and finding.law not in (Verdict.CRASH, Verdict.TIMEOUT):
+                self.remember(soak.backend.name, WHOLE_PROGRAMS, finding.steps)
+
+        soak.ledger.tell = both
 
 
 def _key(backend: str, law: str) -> bytes:

@@ -73,6 +73,11 @@ def options(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="a program that takes longer, making it small included, is a TIMEOUT (default: 60; 0 for no limit)",
     )
+    add(
+        "--store",
+        metavar="DIR|redis://HOST",
+        help="keep failing programs there, and try first what failed before, here or elsewhere",
+    )
     add("--dask", metavar="N|ADDRESS", help=cluster.HELP)
     add("--in-process", action="store_true", help="not in a process of its own: a crash ends the soak")
     add(
@@ -138,13 +143,17 @@ def _made(options: Namespace) -> Any:
 
 def soak(options: Namespace, slate: Slate | None) -> int:
     """Soak in this process, which may end: then the slate tells how far it came."""
+    from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS
     from gradlaws.conformance.whole_programs.soak_file import SoakFile
     from gradlaws.conformance.whole_programs.soak_report import lines, told
 
     running = _made(options)
     running.ledger.tell = lambda found: print(f"\n{told(found)}", file=sys.stderr, flush=True)
+    store = _store(options)
     file = SoakFile(options.file)
     file.begin(running)
+    if store is not None:
+        store.listen(running)
     if running.tally.number:
         print(f"taken up at program {running.tally.number:,} of {options.file}", file=sys.stderr)
     progress = _Progress(running, file, slate)
@@ -152,6 +161,8 @@ def soak(options: Namespace, slate: Slate | None) -> int:
     signal.signal(signal.SIGTERM, interrupt)  # ends in good order, as Ctrl-C does
     try:
         _look_into_deaths(running, file, options)
+        if store is not None and not running.tally.number:  # of parts, the first does so
+            running.again(store.programs(running.backend, WHOLE_PROGRAMS))
         if slate is not None:
             running.journal = lambda number: setattr(slate, "number", number)
         with listening(mortal=slate is not None):
@@ -166,6 +177,15 @@ def soak(options: Namespace, slate: Slate | None) -> int:
         print(f"findings are in {options.file}; `gradlaws soak --replay ID` runs one again")
         return Exit.FAILS
     return ended
+
+
+def _store(options: Namespace) -> Any:
+    from gradlaws.conformance.suite.program_store import ProgramStore, StoreError
+
+    try:
+        return None if options.store is None else ProgramStore.of(options.store)
+    except StoreError as error:
+        raise CommandError(str(error)) from error
 
 
 def _look_into_deaths(soak: Any, file: Any, options: Namespace) -> None:

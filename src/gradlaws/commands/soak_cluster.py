@@ -81,6 +81,8 @@ class _Ranges:
             "--file", f"{HERE}/part.jsonl",
         ]  # fmt: skip
         given += ["--strict"] if o.strict else []
+        if o.store is not None:
+            given += ["--store", o.store if "://" in o.store else os.path.abspath(o.store)]
         files = {}
         if before := so_far(self.whole, first):
             files["part.jsonl"] = "".join(json.dumps(line) + "\n" for line in before)
