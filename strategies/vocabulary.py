@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from gradlaws.conformance.engines.backend import Backend, choice, usual
+from gradlaws.conformance.engines.backend import Backend, choice
+from gradlaws.conformance.engines.capabilities import usual
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick

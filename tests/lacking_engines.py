@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.engines.backend import FEATURES
+from gradlaws.conformance.engines.capabilities import FEATURES
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE

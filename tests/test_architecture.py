@@ -70,8 +70,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.ops",
         "conformance.language",
         "conformance.reach",
-        "conformance.engines.backend",
-        "conformance.engines.conventions",
+        *(f"conformance.engines.{name}" for name in ("backend", "capabilities", "conventions")),
     ),
     "conformance.remote": (
         "conformance.entropy",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 import gradlaws
-from gradlaws.conformance.engines.backend import FEATURES, Backend
+from gradlaws.conformance.engines.backend import Backend
+from gradlaws.conformance.engines.capabilities import FEATURES
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.engines.forwarding import forwarded
 from gradlaws.conformance.entropy import Array
@@ -32,8 +33,7 @@ class ReferenceBackend(Backend):
     def version(self) -> str:
         return str(gradlaws.__version__)
 
-    tensor = forwarded(Engine.tensor)
-    parameter = forwarded(Engine.parameter)
+    tensor, parameter = forwarded(Engine.tensor), forwarded(Engine.parameter)
     apply = forwarded(Engine.apply)
     inplace = forwarded(Engine.inplace)
     detach = forwarded(Engine.detach)
@@ -51,9 +51,9 @@ class ReferenceBackend(Backend):
     clip_grad_norm, clip_grad_value = forwarded(Engine.clip_grad_norm), forwarded(Engine.clip_grad_value)
     register_hook = forwarded(Engine.register_hook)
     register_post_accumulate_hook = forwarded(Engine.register_post_accumulate_hook)
-    shares_memory = forwarded(Engine.shares_memory)
     on_other_device = forwarded(Engine.on_other_device)
     user_function, checkpoint = forwarded(Engine.user_function), forwarded(Engine.checkpoint)
+    memory_strategies, shares_memory = forwarded(Engine.memory_strategies), forwarded(Engine.shares_memory)
 
     def backward(self, root: Tensor, gradient: Any = None, **options: Any) -> Any:
         return self.engine.backward([root], None if gradient is None else [gradient], **options)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
+from gradlaws.conformance.engines.backend import CAPABILITIES, Backend
+from gradlaws.conformance.engines.capabilities import FEATURES
 from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exception_containment import contained, listening
 from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain

@@ -9,64 +9,28 @@ The adapter never receives expected results.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache, cached_property
+from functools import cached_property
 from inspect import signature
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.engines.capabilities import (
+    FEATURES,
+    METHODS,
+    NotClaimed,
+    capability,
+    claimed,
+    described,
+    usual,
+)
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.engines.remote_engine import RemoteEngine
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-#: Capabilities that are not a method of their own, and what the engine must do to claim them.
-FEATURES: dict[str, str] = {
-    "retain_graph": "backward accepts retain_graph=True and keeps the graph then",
-    "create_graph": "backward (and autograd_grad) accept create_graph=True; the gradients are differentiable then",
-    "inputs": "backward accepts inputs=[...] and accumulates only into the tensors listed",
-    "materialize_grads": "autograd_grad accepts materialize_grads=True and returns zeros for inputs that were not used",
-    "grad_roots": "autograd_grad takes several roots, with a gradient argument for each",
-    "allow_unused": "autograd_grad refuses inputs that were not used, and returns None for them with allow_unused=True",
-    "complex": "tensors of dtype complex128, with gradients by the convention that the dialect declares",
-    "integer": "tensors of dtype int64 and bool as operands and results",
-    "float32": "tensors of dtype float32, with their own precision",
-    "float64": "tensors of dtype float64 (claimed unless withheld: programs are in float32 then)",
-    "views": "view ops share memory with their operand, and in-place ops are differentiated through them",
-    "same_object": "reading .grad twice gives the same Python object",
-    "lifetime": "tensors can be weakly referenced and are freed with their last reference",
-    "threads": "tensors may be used from several threads",
-    "order": "roots may repeat, and one tensor may be several operands of a user-defined function",
-    "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
-    "gradient_argument": "the engine's backward takes one (claimed by all but adapters that weight the root instead)",
-    "hook_removal": "what registers a hook returns a handle with a method remove (unclaimed where it returns None)",
-    "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",
-    "calls": "methods can be called one by one, not just as steps of whole programs (claimed unless withheld)",
-    "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
-}
-#: The features that an adapter has unless it withholds them.
-IMPLIED = frozenset({"constants", "float64", "gradient_argument", "hook_removal", "ties", "calls", "stored"})
-_CAPABILITIES: dict[str, str] = {}
-
-
-def capability(method: F) -> F:
-    """Mark a method of `Backend` as optional: overriding it claims the capability of its name."""
-    _CAPABILITIES[method.__name__] = (method.__doc__ or "").strip().splitlines()[0]
-    return method
-
-
-def usual(capabilities: Collection[str]) -> str:
-    """The usual dtype of an engine that has these capabilities."""
-    return "float32" if "float32" in capabilities and "float64" not in capabilities else "float64"
-
-
-class NotClaimed(NotImplementedError):
-    """A capability was used that the adapter does not claim."""
 
 
 class Backend:
@@ -327,6 +291,11 @@ class Backend:
         raise NotClaimed
 
     @capability
+    def memory_strategies(self) -> Mapping[str, Callable[[], AbstractContextManager[object]]]:
+        """Other ways of keeping what backward needs, by name: contexts under which a program comes to the same."""
+        raise NotClaimed
+
+    @capability
     def evaluated(self, array: Array, x: Any) -> tuple[Any, Any]:
         """(w, w * x) by a module with parameter w = array, in its evaluation mode (`module.eval()`)."""
         raise NotClaimed
@@ -339,12 +308,5 @@ def choice(accepts: Callable[..., bool]) -> Callable[..., bool]:
     return lambda op, shapes, **params: accepts(op, **params)
 
 
-@cache
-def claimed(made: type[Any], features: frozenset[str], withheld: frozenset[str]) -> frozenset[str]:
-    """What a class of backends claims by overriding methods and by `features`, less what is withheld."""
-    methods = {name for name in _CAPABILITIES if getattr(made, name) is not getattr(Backend, name)}
-    return (features | methods | IMPLIED) - withheld
-
-
 #: Every capability there is, with one line on what it asks of the engine.
-CAPABILITIES: dict[str, str] = {**_CAPABILITIES, **FEATURES}
+CAPABILITIES: dict[str, str] = {**{name: described(method) for name, method in METHODS.items()}, **FEATURES}

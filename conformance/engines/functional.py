@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlaws.conformance.engines.backend import NotClaimed
+from gradlaws.conformance.engines.capabilities import NotClaimed
 from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array

@@ -1,9 +1,9 @@
-"""Tools of training as PyTorch names them: `optim.SGD`, clipping in `nn.utils`, `utils.checkpoint`."""
+"""PyTorch's tools of training by its names: `optim.SGD`, clipping in `nn.utils`, `utils.checkpoint`, `save_on_cpu`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -27,6 +27,10 @@ class TorchTraining:
         module = import_module(f"{self.engine.__name__}.utils.checkpoint")
         made: Sequence[Any] = module.checkpoint(part, *inputs, use_reentrant=False)
         return made
+
+    def memory_strategies(self) -> Mapping[str, Callable[[], AbstractContextManager[object]]]:
+        """The engine's `autograd.graph.save_on_cpu`."""
+        return {"autograd.graph.save_on_cpu()": self.engine.autograd.graph.save_on_cpu}
 
     def clip_grad_norm(self, parameters: Sequence[Any], limit: float) -> Any:
         """The engine's `nn.utils.clip_grad_norm_`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,28 @@ class LookingForgets(ReferenceBackend):
                 x.grad = None
         self.looked.clear()
         super().backward(root, gradient, **options)
+
+
+@fault("META-19")
+class OffloadsWithoutSigns(TapeEngine):
+    """Under another memory strategy what backward needs comes back without its sign."""
+
+    _offloading = False
+
+    def pull(self, node: Node, g: Node) -> Sequence[Node | None]:
+        parts = super().pull(node, g)
+        return [p if p is None or not self._offloading else Node(np.abs(p.array)) for p in parts]
+
+    @contextmanager
+    def _offloaded(self) -> Iterator[None]:
+        self._offloading = True
+        try:
+            yield
+        finally:
+            self._offloading = False
+
+    def memory_strategies(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+        return {"offloading": self._offloaded}
 
 
 @fault("META-12")

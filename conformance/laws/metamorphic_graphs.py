@@ -28,6 +28,7 @@ DOC = "https://docs.pytorch.org/docs/2.13/"
 METHOD = DOC + "generated/torch.Tensor.backward.html"
 NOTES = DOC + "notes/autograd.html"
 BROADCASTING = DOC + "notes/broadcasting.html"
+SAVED = DOC + "autograd.html (saved tensors; save_on_cpu)"
 DETACH = DOC + "generated/torch.Tensor.detach.html"
 
 
@@ -61,6 +62,16 @@ def broadcasting_is_expanding(t: Trial) -> None:
         other = expanded(t.program, values_of(t.got))
         if len(other) > len(t.program):
             Other(t, other).agrees(leaves_of(t), "operands expanded first")
+
+
+@law("META-19", SAVED, plain, needs=("memory_strategies", "calls"), after=("META-17",), stored=False)
+def another_memory_strategy_changes_no_gradient(t: Trial) -> None:
+    """Under another memory strategy of the engine's the same program gives the same gradients."""
+    if backwards(t):
+        for said, strategy in t.backend.memory_strategies().items():
+            with strategy():
+                other = Other(t, t.program)
+            other.agrees(leaves_of(t), f"the same program under {said}")
 
 
 def detached(b: Builder) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from gradlaws.conformance.reference.error_bounds import cut
 from gradlaws.conformance.reference.node import Node
@@ -49,6 +50,10 @@ class SavedValues(Obligations):
         if optional:
             self._may_raise(optional)
 
+    def memory_strategies(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+        """Other ways of keeping what backward needs, by name."""
+        return {"collection at every step": _collected_at_every_step}
+
     @contextmanager
     def _freeing(self, path: Sequence[Node], retain: bool) -> Iterator[None]:
         """Free the graph when done. A failure leaves open what was freed before it, and so does a target."""
@@ -72,3 +77,17 @@ def _overwritten(node: Node) -> bool:
     """Whether a node is the call of a user-defined function, and something that it saved was modified in place."""
     called = node.row is not None and node.row.name == "user_function"
     return called and any(kept.storage.version != kept.version for kept in node.kept)
+
+
+@contextmanager
+def _collected_at_every_step() -> Iterator[None]:
+    """A block in which cyclic garbage goes as soon as there is any."""
+    enabled, thresholds = gc.isenabled(), gc.get_threshold()
+    gc.set_threshold(1, 1, 1000)  # a full collection would cost more than the program
+    gc.enable()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        if not enabled:
+            gc.disable()

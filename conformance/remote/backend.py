@@ -8,7 +8,8 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, NoReturn
 
-from gradlaws.conformance.engines.backend import CAPABILITIES, Backend, NotClaimed
+from gradlaws.conformance.engines.backend import CAPABILITIES, Backend
+from gradlaws.conformance.engines.capabilities import NotClaimed
 from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exceptions import EngineBroke, Unavailable
 from gradlaws.conformance.execution.planned_run import Plan, plan_of_law, plan_of_whole
