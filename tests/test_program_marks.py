@@ -31,6 +31,7 @@ from gradlaws.conformance.language.steps import (
     literal,
 )
 from gradlaws.conformance.language.threads import Threads
+from gradlaws.conformance.language.training import Optimizer, OptimizerStep
 from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 
 X = Leaf(literal([1.0, 2.0]), requires_grad=True, outs=(0,))
@@ -45,7 +46,10 @@ BACK = Backward((1,))
 FIRST = Grad((1,), (0,), create_graph=True, outs=(4,))
 AGAIN = Grad((4,), (0,), create_graph=True, outs=(5,))
 #: By mark: a few steps that have it, with the tensor that a breach is seen at, and as many that do not.
+SGD, STEP = Optimizer((0,), 0, 0.5), OptimizerStep((0,), 0)
 MARKED: dict[str, tuple[Var | None, tuple[Step, ...], tuple[Step, ...]]] = {
+    "empty": (None, (Leaf(literal([]), outs=(0,)),), (X,)),
+    "stepped_operand": (None, (X, Y, SGD, STEP, BACK), (X, SGD, STEP, Y, BACK)),
     "create_graph": (None, (X, Backward((0,), create_graph=True)), (X, Backward((0,)))),
     "second_order": (None, (X, Y, FIRST, AGAIN), (X, Y, FIRST)),
     "third_order": (None, (X, Y, FIRST, AGAIN, Grad((5,), (0,), outs=(6,))), (X, Y, FIRST, AGAIN)),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradlaws.conformance.deviations.registry import deviation
+from gradlaws.conformance.reference.broadcasting import broadcasts, summed_to
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.graph_traversal import Seeded
-from gradlaws.conformance.reference.tensor import Tensor
+from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
 @deviation
@@ -19,6 +20,24 @@ class MoreGradientsThanRoots(Engine):
         if gradients is not None and len(gradients) > len(roots):
             gradients = gradients[: len(roots)]
         return super()._seeded(roots, gradients)
+
+
+@deviation
+class LargerGradientsAreSummed(Engine):
+    """A gradient argument of another shape is summed to that of the root, where the root would broadcast to it."""
+
+    def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
+        if gradients is not None and len(gradients) == len(roots):
+            gradients = [self._summed_up(root, given) for root, given in zip(roots, gradients, strict=True)]
+        return super()._seeded(roots, gradients)
+
+    @staticmethod
+    def _summed_up(root: Tensor, given: Tensor | None) -> Tensor | None:
+        shape = root.array.shape
+        if not isinstance(given, Tensor) or given.array.shape == shape:
+            return given
+        larger = broadcasts(shape, given.array.shape)
+        return fresh(summed_to(given.node, shape)) if larger else given
 
 
 @deviation

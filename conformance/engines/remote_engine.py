@@ -27,5 +27,8 @@ class RemoteEngine(Protocol):
         before: called with the number of each program before its trace is waited for.
         """
 
+    def unclaimed(self) -> list[tuple[str, str]]:
+        """What the other side does not claim and could: (capability, what it would have to answer to)."""
+
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the other side: (what it is about, what is wrong), found by programs of a few steps."""

@@ -10,7 +10,18 @@ from collections.abc import Callable
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.derivative_orders import orders
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, Backward, Grad, Hook, InPlace, Step, Var
+from gradlaws.conformance.language.steps import (
+    Apply,
+    Backward,
+    Grad,
+    Hook,
+    InPlace,
+    Leaf,
+    RemoveHook,
+    Step,
+    Var,
+)
+from gradlaws.conformance.language.training import OptimizerStep
 
 Mark = Callable[[Program, Symptom], bool]
 
@@ -82,6 +93,32 @@ def before_root(program: Program, seen: Symptom) -> bool:
 def again(program: Program, _: Symptom) -> bool:
     """Whether two backwards, or calls of `autograd.grad`, run one after the other."""
     return len(calls_of(program)) > 1
+
+
+def empty(program: Program, _: Symptom) -> bool:
+    """Whether a leaf has no elements."""
+    return any(isinstance(step, Leaf) and not step.value.array.size for step in program)
+
+
+def removed_within(program: Program, _: Symptom) -> bool:
+    """Whether a hook is removed while one runs."""
+    return any(
+        isinstance(step, Hook) and any(isinstance(inner, RemoveHook) for inner in step.within)
+        for step in program
+    )
+
+
+def stepped_operand(program: Program, _: Symptom) -> bool:
+    """Whether an optimizer writes to what an op was computed from, and a backward follows."""
+    operands, written = set[Var](), False
+    for step in program:
+        if isinstance(step, Apply):
+            operands |= set(step.inputs)
+        elif isinstance(step, OptimizerStep):
+            written = written or not operands.isdisjoint(step.parameters)
+        elif written and isinstance(step, Backward | Grad):
+            return True
+    return False
 
 
 def differentiated(order: int) -> Mark:

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from subprocess import TimeoutExpired, run
 from typing import Protocol
 
 from packaging.specifiers import SpecifierSet  # what pytest needs, too
@@ -15,6 +16,8 @@ from gradlaws.conformance.known_failures.program_marks import MARKS
 
 #: What stands behind the law of a broad entry, in records.
 BROAD = " (broad)"
+#: How scripts for Node begin, and those in C++, which somebody has to compile; all others are in Python.
+JAVASCRIPT, CPP = '"use strict"', "#include"
 #: Whichever law: what an op breaks, it breaks wherever it is drawn.
 ANY = "*"
 
@@ -38,7 +41,8 @@ class Known:
         of whatever law, what the engine does as the reference with all listed deviations does, and nothing else.
     seen:   what the breach looks like, as in `SEEN`; if given, the entry covers only breaches that look so.
     broad:  why the entry names no relation, and so may excuse a total breach of its law; empty for a narrow entry.
-    script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone.
+    script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone. In
+        Python, or for Node, where it begins with "use strict", or in C++: that is not run.
     inherited: it stands in the list of an engine that this one is built on.
     """
 
@@ -97,12 +101,16 @@ class Known:
             return False
 
     def reproduces(self) -> bool | None:
-        """Whether the script still shows the defect; None without a script."""
+        """Whether the script still shows the defect; None without one, or where it cannot run."""
         return _shows(self.script) if self.script else None
 
 
 @cache  # an entry may be about several laws, and a script may take a process of its own
-def _shows(script: str) -> bool:
+def _shows(script: str) -> bool | None:
+    if script.lstrip().startswith(CPP):
+        return None
+    if script.lstrip().startswith(JAVASCRIPT):
+        return _shows_in_node(script)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # which would look like a refusal where warnings are errors
@@ -112,6 +120,15 @@ def _shows(script: str) -> bool:
     except Exception:
         return False  # what used to be accepted is refused now
     return False
+
+
+def _shows_in_node(script: str) -> bool | None:
+    """Whether a script for Node ends with an AssertionError; None where Node, or a package of it, is not here."""
+    try:
+        done = run(["node", "-"], input=script, capture_output=True, text=True, timeout=100)
+    except (OSError, TimeoutExpired):
+        return None
+    return None if "Cannot find module" in done.stderr else "AssertionError" in done.stderr
 
 
 class Engine(Protocol):

@@ -16,11 +16,14 @@ from gradlaws.conformance.known_failures.call_marks import (
     asks_for_root,
     before_root,
     differentiated,
+    empty,
     given,
     given_root,
     hooked_use,
+    removed_within,
     root_with,
     several_roots,
+    stepped_operand,
 )
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.aliasing import is_view, neighbours, viewed
@@ -37,7 +40,6 @@ from gradlaws.conformance.language.steps import (
     Leaf,
     Mode,
     ReadGrad,
-    RemoveHook,
     RequireGrad,
     RetainGrad,
     SetGrad,
@@ -282,6 +284,7 @@ class Relation(NamedTuple):
 
 #: By name.
 MARKS: dict[str, Relation] = {
+    "empty": Relation("a leaf has no elements", empty),
     "create_graph": Relation("a backward or `autograd.grad` records derivatives", lambda p, _: recording(p)),
     "second_order": Relation("a backward, or `autograd.grad`, of a derivative", differentiated(2)),
     "third_order": Relation("the same, of a second derivative", differentiated(3)),
@@ -310,10 +313,7 @@ MARKS: dict[str, Relation] = {
         "a tensor is hooked, and then detached in place", after(Hook, DetachInPlace)
     ),
     "hooked_use": Relation("a tensor with a hook is used more than once", hooked_use),
-    "hook_removed_within": Relation(
-        "a hook is removed while it runs",
-        lambda p, _: any(isinstance(s, Hook) and any(isinstance(w, RemoveHook) for w in s.within) for s in p),
-    ),
+    "hook_removed_within": Relation("a hook is removed while it runs", removed_within),
     "hooked_root": Relation("a root has a hook", root_with(Hook)),
     "one_of_several": Relation("x, or what has a hook, is one of several results of an op", one_of_several),
     "overlapping_write": Relation("the memory of a detached expansion is written to", overlapping),
@@ -321,6 +321,9 @@ MARKS: dict[str, Relation] = {
         "a tensor that requires grad is written into one that does not", untracked_target
     ),
     "leaf_write": Relation("a leaf that requires grad, or a view of one, is written to", leaf_write),
+    "stepped_operand": Relation(
+        "an optimizer writes to what an op was computed from, and a backward follows", stepped_operand
+    ),
     "unrecorded_write": Relation("an in-place op under no_grad", under_no_grad(InPlace)),
     "locked_write": Relation(
         "an in-place op under no_grad on memory that a recorded op has used or made", locked_write

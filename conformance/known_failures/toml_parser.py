@@ -28,6 +28,8 @@ An engine that is built on another one shows the other's defects, too. Its list 
 
     inherits = "torch"               # optional: the entries that are shipped for this engine excuse here, too
 
+    without = ["..."]                # optional: deviations of that list which this engine does not show
+
 What is inherited excuses where it shows. It need not show, so a law that it is about passes where nothing does.
 """
 
@@ -92,8 +94,8 @@ def shipped(backend: str) -> KnownFailures:
     return parsed(place.read_text("utf-8"), place.name) if place.is_file() else KnownFailures()
 
 
-def _inherited(backend: object, where: str) -> list[Known]:
-    """The entries of the engine that this one is built on."""
+def _inherited(backend: object, without: object, where: str) -> list[Known]:
+    """The entries of the engine that this one is built on, less those about deviations that it does not show."""
     there = files("gradlaws.conformance") / "known_failures"
     names = sorted(
         place.name.removesuffix(".toml") for place in there.iterdir() if place.name.endswith(".toml")
@@ -103,7 +105,18 @@ def _inherited(backend: object, where: str) -> list[Known]:
             f"known failures {where}: inherits {backend!r}: no list of this name is shipped; "
             f"there are {', '.join(names)}"
         )
-    return [replace(entry, inherited=True) for entry in shipped(str(backend)).entries]
+    entries = shipped(str(backend)).entries
+    named = {entry.deviation for entry in entries} - {""}
+    if not isinstance(without, list) or not set(map(str, without)) <= named:
+        raise KnownFailuresError(
+            f"known failures {where}: without {without!r}: must list deviations that entries of {backend} name: "
+            f"{', '.join(sorted(named))}"
+        )
+    return [replace(entry, inherited=True) for entry in entries if entry.deviation not in without]
+
+
+def _inherited_by(data: dict[str, Any], where: str) -> list[Known]:
+    return _inherited(data["inherits"], data.get("without", []), where) if "inherits" in data else []
 
 
 def load(path: Path, laws: Iterable[str], complete: bool = True) -> KnownFailures:
@@ -126,11 +139,11 @@ def parsed(text: str, where: str, complete: bool = True, laws: frozenset[str] | 
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise KnownFailuresError(f"known failures {where}: not TOML: {error}") from error
-    strange = sorted(set(data) - {"known", "inherits"})
+    strange = sorted(set(data) - {"known", "inherits", "without"})
     if strange:
         raise KnownFailuresError(
             f"known failures {where}: unknown key {strange[0]!r}; entries are [[known]], and before them "
-            "may stand `inherits`"
+            "may stand `inherits` and `without`"
         )
     entries = data.get("known", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -138,7 +151,7 @@ def parsed(text: str, where: str, complete: bool = True, laws: frozenset[str] | 
             f"known failures {where}: `known` must be a list of tables, each headed [[known]]"
         )
     own = [_entry(entry, number, where, complete) for number, entry in enumerate(entries, 1)]
-    found = KnownFailures(own + (_inherited(data["inherits"], where) if "inherits" in data else []))
+    found = KnownFailures(own + _inherited_by(data, where))
     if laws is not None and (unknown := sorted(found.laws - laws)):
         raise KnownFailuresError(f"known failures {where}: no such law: {', '.join(unknown)}")
     for entry in own if complete else ():

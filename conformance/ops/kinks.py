@@ -96,7 +96,7 @@ def _sided(row: Op, kink: Kink, element: str) -> Partials:
 
     def partials(_: Any, __: Any, x: Any, **params: Any) -> tuple[Any, ...]:
         # These ops are linear between their kinks, so their derivatives are constants.
-        x = x if isinstance(x, np.ndarray) else x.array
+        x = np.asarray(x) if isinstance(x, np.ndarray | np.generic) else x.array
         left, right = slope(x, -np.inf, params), slope(x, np.inf, params)
         smaller = np.abs(left) <= np.abs(right)
         chosen = {
@@ -117,7 +117,7 @@ def _preferred(row: Op, kink: Kink, element: str) -> Partials:
     first = {"even": 0.5, "first": 1.0, "last": 0.0}[element]
 
     def partials(_: Any, __: Any, *xs: Any, **params: Any) -> tuple[Any, ...]:
-        a, b = (x if isinstance(x, np.ndarray) else x.array for x in xs)
+        a, b = (np.asarray(x) if isinstance(x, np.ndarray | np.generic) else x.array for x in xs)
         p, q = rule.partials(RAW, row(a, b), a, b)
         tie = kink.at(row, a, b)
         return np.where(tie, first, p), np.where(tie, 1 - first, q)

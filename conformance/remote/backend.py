@@ -21,6 +21,7 @@ from gradlaws.conformance.remote.harness import Harness
 from gradlaws.conformance.remote.harness_check import problems
 from gradlaws.conformance.remote.messages import program_out
 from gradlaws.conformance.remote.schema import introduction
+from gradlaws.conformance.remote.unclaimed import unclaimed
 
 #: Seconds for a program, and the variable that allows more; to introduce itself the process has as long as an import.
 SECONDS, VARIABLE = 30.0, "GRADLAWS_ANSWER_SECONDS"
@@ -170,6 +171,10 @@ class RemoteEngine:
         if not isinstance(answer, bool):
             raise Misspoken(f"accepts: {answer!r:.80}, expected true or false")
         return answer
+
+    def unclaimed(self) -> list[tuple[str, str]]:
+        """What the process does not claim and could: (capability, what it would have to answer to)."""
+        return list(unclaimed(self._backend))
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the process: (what was tried, what is wrong with the answer)."""

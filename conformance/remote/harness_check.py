@@ -23,6 +23,7 @@ from gradlaws.conformance.language.steps import (
     Forget,
     Grad,
     Hook,
+    InPlace,
     Leaf,
     Look,
     Mode,
@@ -37,6 +38,7 @@ from gradlaws.conformance.language.steps import (
 )
 from gradlaws.conformance.language.threads import threads
 from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
+from gradlaws.conformance.language.user_functions import ApplyFunction, Function
 from gradlaws.conformance.remote.schema import faults
 
 #: Sends a program with its plan, and gives the answer as it comes.
@@ -44,6 +46,7 @@ Ask = Callable[[Program, Plan], Any]
 #: Reads an answer as the trace of a program.
 Read = Callable[[Any, Program, Plan], Any]
 #: Ops that a result may be made by, of one or two operands.
+IN_PLACE = ("neg_", "exp_", "zero_", "tanh_")
 UNARY, BINARY = ("neg", "exp", "abs", "relu"), ("add", "mul", "sub")
 
 
@@ -57,6 +60,7 @@ def probes(backend: Backend) -> Iterator[tuple[str, tuple[Step, ...]]]:
     yield "Leaf", (x, Leaf(literal([2.0, -1.0], usual), outs=(1,)), Look(), Forget(1))
     if op is None:
         return
+    plain = [name for name in IN_PLACE if name in ops]
     made = Apply(str(op[0]), op[1], outs=(1,))
     back = Backward((1,))
     yield "Apply", (x, made)
@@ -64,6 +68,17 @@ def probes(backend: Backend) -> Iterator[tuple[str, tuple[Step, ...]]]:
     yield "ReadGrad", (x, made, ReadGrad(0, outs=(2,)), back, ReadGrad(0, outs=(3,)))
     for capability, steps in {
         "gradient_argument": (Leaf(literal(2.0, usual), outs=(2,)), Backward((1,), (2,))),
+        "retain_graph": (Backward((1,), retain_graph=True), back),
+        "create_graph": (Backward((1,), create_graph=True),),
+        "inputs": (Backward((1,), inputs=(0,)),),
+        "inplace": (Leaf(literal(2.0, usual), outs=(2,)), *(InPlace(name, 2) for name in plain[:1])),
+        "user_function": (
+            ApplyFunction(_handed_back(str(op[0]), len(op[1])), op[1], outs=(2,)),
+            Backward((2,)),
+        ),
+        "integer": (Leaf(literal([1, 2], "int64"), outs=(2,)), Leaf(literal(True, "bool"), outs=(3,))),
+        "float32": (Leaf(literal([1.0, -0.0], "float32"), outs=(2,)),),
+        "complex": (Leaf(literal([1.0, 2.0], "complex128"), outs=(2,)),),
         "detach": (Detach(1, outs=(2,)),),
         "detach_inplace": (DetachInPlace(1),),
         "set_requires_grad": (RequireGrad(0, outs=(2,)),),
@@ -86,6 +101,12 @@ def probes(backend: Backend) -> Iterator[tuple[str, tuple[Step, ...]]]:
     }.items():
         if capability in backend.capabilities:
             yield capability, (x, made, *steps)
+
+
+def _handed_back(op: str, arity: int) -> Function:
+    """A user-defined function that computes an op, and hands on the gradient that arrives."""
+    operands = tuple(range(arity))
+    return Function(operands, (Apply(op, operands, outs=(9,)),), (9,), (8,), (), (8,) * arity)
 
 
 def problems(backend: Backend, ask: Ask, read: Read) -> list[tuple[str, str]]:

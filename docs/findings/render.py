@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 from gradlaws.commands.environments import shipped
+from gradlaws.conformance.known_failures.entry import CPP, JAVASCRIPT
 from gradlaws.conformance.laws import LAWS
 from gradlaws.reports.record import load
 from gradlaws.reports.terminal import columns, covered, table
@@ -21,6 +22,13 @@ HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE / "scripts"
 KNOWN = HERE.parent.parent / "conformance" / "known_failures"
 VERDICTS = re.compile(r"<!-- verdicts -->\n(.*?)<!-- end -->\n", re.DOTALL)
+
+
+#: Engines in other languages, which `gradlaws engines` does not install: their version, and how they are judged.
+HARNESSES = {
+    "libtorch": ("2.13.0", "libtorch of PyTorch 2.13.0", "exec:build/harness"),
+    "tfjs": ("4.22.0", "@tensorflow/tfjs 4.22.0", "exec:node examples/harness/tfjs/harness.js"),
+}
 
 
 def said(script: Path, key: str) -> str:
@@ -72,6 +80,29 @@ def plain(entry: dict[str, str]) -> str:
     return entry["reason"].partition(" (no upstream issue")[0]
 
 
+def fenced(script: str) -> str:
+    """A script as a block, in its language."""
+    language = (
+        "cpp"
+        if script.lstrip().startswith(CPP)
+        else "javascript"
+        if script.lstrip().startswith(JAVASCRIPT)
+        else "python"
+    )
+    return f"```{language}\n{script.strip()}\n```\n"
+
+
+def heading(engine: str) -> str:
+    """Which release of the engine was judged, and how."""
+    if engine in HARNESSES:
+        _, release, backend = HARNESSES[engine]
+        return (
+            f'`{release}`, judged by `gradlaws run --backend "{backend}"`; see `examples/harness/{engine}/`.'
+        )
+    requirements = " ".join(shipped()[engine].requirements)
+    return f"`{requirements or 'comes with the suite'}`, judged by `gradlaws engines {engine}`."
+
+
 def verdicts(view: View) -> str:
     """What a record says, as a block of text."""
     record = view.record
@@ -86,16 +117,17 @@ def verdicts(view: View) -> str:
     return "\n```text\n" + "\n".join(line.rstrip() for line in lines) + "\n```\n\n"
 
 
-def page(engine: str, requirements: str, shown: str) -> str:
+def page(engine: str, shown: str) -> str:
     """The page of one engine."""
     parts = [
-        f"# {engine}\n\n`{requirements or 'comes with the suite'}`, judged by `gradlaws engines {engine}`.\n\n",
+        f"# {engine}\n\n{heading(engine)}\n\n",
         f"## Verdicts\n\n<!-- verdicts -->\n{shown}<!-- end -->\n",
     ]
     defects = scripts(engine)
     if defects or listed(engine):
         parts.append(
-            "\n## Defects\n\nEach script ends with an AssertionError as long as the defect is there.\n"
+            "\n## Defects\n\nEach script ends with an AssertionError as long as the defect is there"
+            + (" (in C++, with a c10::Error).\n" if engine == "libtorch" else ".\n")
         )
     for script in defects:
         law, link = said(script, "law"), said(script, "link")
@@ -113,9 +145,16 @@ def page(engine: str, requirements: str, shown: str) -> str:
         those = f" Releases: {releases(entry)}." if releases(entry) else ""
         parts.append(
             f"\n### {entry['law']}: {plain(entry)}\n\n{promise(entry['law'])} "
-            f"Link: {entry['link']}{those}\n\n```python\n{entry['script'].strip()}\n```\n"
+            f"Link: {entry['link']}{those}\n\n{fenced(entry['script'])}"
         )
     return "".join(parts)
+
+
+def version_of(engine: str) -> str:
+    """The release that was judged."""
+    if engine in HARNESSES:
+        return HARNESSES[engine][0]
+    return ", ".join(r.partition("==")[2] for r in shipped()[engine].requirements[:1])
 
 
 def index(engines: list[str]) -> str:
@@ -123,7 +162,7 @@ def index(engines: list[str]) -> str:
     rows = ["| engine | version | what is wrong | law |", "| --- | --- | --- | --- |"]
     count = 0
     for engine in engines:
-        version = ", ".join(r.partition("==")[2] for r in shipped()[engine].requirements[:1])
+        version = version_of(engine)
         for script in scripts(engine):
             rows.append(
                 f"| [{engine}]({engine}.md) | {version} | {sentence(script)} | {said(script, 'law')} |"
@@ -136,7 +175,8 @@ def index(engines: list[str]) -> str:
                 count += 1
     return (
         "# Findings\n\nWhat the suite found in released engines: the versions pinned in "
-        "`conformance/adapters/environments.toml`, each judged by `gradlaws engines NAME`. "
+        "`conformance/adapters/environments.toml`, each judged by `gradlaws engines NAME`, and libraries in other "
+        "languages, judged by a harness each. "
         f"{count} defects are shown here, each with a script of a few lines in the engine's own API that ends with an "
         "AssertionError as long as the defect is there. A defect is what contradicts the engine's own documentation, "
         "or no documentation can mean: a wrong value or shape, memory that is shared, an error where there is nothing "
@@ -151,7 +191,9 @@ def main(records: list[Path]) -> None:
     """Write all pages."""
     found = {path.stem: view for path in records for view in views([load(path, partial=True)])}
     there = {place.stem for place in HERE.glob("*.md")} | set(found)
-    engines = [name for name in shipped() if scripts(name) or listed(name) or name in there]
+    engines = [
+        name for name in sorted({*shipped(), *HARNESSES}) if scripts(name) or listed(name) or name in there
+    ]
     for name in engines:
         place = HERE / f"{name}.md"
         kept = VERDICTS.search(place.read_text("utf-8")) if place.exists() else None
@@ -162,7 +204,7 @@ def main(records: list[Path]) -> None:
             if kept
             else "\nThere is no record of a whole run yet.\n\n"
         )
-        place.write_text(page(name, " ".join(shipped()[name].requirements), shown), "utf-8")
+        place.write_text(page(name, shown), "utf-8")
     (HERE / "README.md").write_text(index(engines), "utf-8")
     print("\n".join(columns([[name, f"{len(scripts(name))} scripts"] for name in engines])))
 

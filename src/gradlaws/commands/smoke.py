@@ -151,7 +151,8 @@ def _looked_at(name: str) -> bool:
         )
     print(f"3. ops       {len(set(ops) & set(TABLE.names()))} of {len(list(TABLE.names()))} in the table")
     print(f"4. claims    {len(backend.capabilities)} of {len(CAPABILITIES)} capabilities")
-    for capability in lacking:
-        print(f"   without   {capability}: {CAPABILITIES[capability]}")
+    told = [(name, CAPABILITIES[name]) for name in lacking]
+    for capability, what in told if backend.elsewhere is None else backend.elsewhere.unclaimed():
+        print(f"   without   {capability}: {what}")
     print("5. judging   ten programs a law")
     return True
