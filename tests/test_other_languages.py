@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gradlaws.conformance.engines.adapter_check import check
+from gradlaws.conformance.engines.backend import CAPABILITIES
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
@@ -19,6 +20,7 @@ from gradlaws.conformance.known_failures.toml_parser import shipped
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.ops import INPLACE, TABLE
 from gradlaws.conformance.remote.backend import RemoteBackend, connected
+from gradlaws.conformance.remote.unclaimed import TAKES
 
 ROOT = Path(__file__).resolve().parent.parent
 HARNESSES = ROOT / "examples" / "harness"
@@ -98,3 +100,9 @@ def test_scripts_that_cannot_run_say_nothing() -> None:
     assert script.lstrip().startswith(CPP)
     [entry] = [entry for _, entry in LISTED if entry.law == "SET-03"]
     assert entry.reproduces() is None
+
+
+def test_a_harness_is_told_what_each_capability_takes() -> None:
+    """All but those about single calls, which an engine in another process cannot claim."""
+    calls = {"calls", "device", "evaluated", "lifetime", "memory_strategies", "on_other_device", "parameter"}
+    assert TAKES.keys() | calls == CAPABILITIES.keys()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradlaws.conformance.engines.backend import CAPABILITIES, FEATURES, Backend
+from gradlaws.conformance.engines.backend import CAPABILITIES, Backend
+from gradlaws.conformance.engines.capabilities import FEATURES
 
 #: What the harness has to answer to, by capability. What is not here cannot be claimed: it is about single calls.
 TAKES: dict[str, str] = {
