@@ -72,8 +72,8 @@ def _index() -> str:
         "",
         f"{len(LAWS)} laws: {', '.join(f'{count} of level {level}' for level, count in counts.items())}. A level "
         "includes the ones before it: `core` is what the headline promises need, `full` all that is portable; "
-        "`torch` judges the same, and insists on every refusal that PyTorch documents. [What is covered](coverage.md) "
-        "says of every promise of the catalogue by what it is judged, or why it is not.",
+        "`torch` insists on every refusal that PyTorch documents, and asks what only its own API can say. "
+        "[What is covered](coverage.md) says of every promise of the catalogue by what it is judged, or why it is not.",
         "",
         "| family | what it is about | laws |",
         "|---|---|---|",
@@ -165,8 +165,15 @@ def _law(law: Law, known: list[tuple[str, Known]]) -> Iterator[str]:
     yield from (f"# {law.id}", "", f"**{law.sentence}**", "")
     yield f"- [source]({_url(law.source)}){law.source.removeprefix(_url(law.source)).replace('_', chr(92) + '_')}"
     yield f"- level `{law.level}`, family [{law.family}]({law.family}.md), `{law.name}`"
+    if law.undocumented:
+        yield "- undocumented: it is relied on, but no documentation promises it, and no level counts it"
     for capability in sorted(law.needs):
-        what = CAPABILITIES.get(capability, "an op of the table")
+        own = (
+            "a part of PyTorch's API, or a release"
+            if capability.startswith("torch")
+            else "an op of the table"
+        )
+        what = CAPABILITIES.get(capability, own)
         yield f"- needs `{capability}`: {what}"
     if law.after:
         yield f"- a breach may be explained by {', '.join(f'[{a}]({a}.md)' if a in LAWS else a for a in law.after)}"

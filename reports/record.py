@@ -94,6 +94,7 @@ class LawResult:
     waived: tuple[str, ...]
     finding: Finding | None
     more: tuple[Finding, ...] = ()
+    undocumented: bool = False
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -288,6 +289,7 @@ def law_result(entry: Line) -> LawResult:
         entry.names("waived", []),
         _finding(entry, entry.data.get("finding")),
         tuple(filter(None, (_finding(entry, found) for found in entry.get("more", list, [])))),
+        entry.get("undocumented", bool, False),
     )
     if result.verdict is Verdict.PASS and not result.assertions:
         raise RecordError(f"{entry.where}: {result.law} passes without an assertion, which no run writes")

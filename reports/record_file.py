@@ -16,11 +16,11 @@ waived):
              versions}, laws_of {release, gone [law], reworded [law]} (by which laws of an earlier release; null for
              all that there are, left out by earlier versions), tried [law] (null: all of them), python, platform,
              started
-    result:  law, backend, given (how it was asked for), verdict, family, level, sentence, source, programs,
-             assertions, discarded, worst, seconds, missing, message, known, excused
-             {law: programs}, entries {listed entry: programs} (left out by earlier versions), waived
-             [convention], after, finding, more [finding] (what else breaks the law without the ops that the findings
-             before belong to; left out by earlier versions)
+    result:  law, backend, given (how it was asked for), verdict, family, level, undocumented (no documentation
+             promises it; left out by earlier versions), sentence, source, programs, assertions, discarded, worst,
+             seconds, missing, message, known, excused {law: programs}, entries {listed entry: programs} (left out by
+             earlier versions), waived [convention], after, finding, more [finding] (what else breaks the law without
+             the ops that the findings before belong to; left out by earlier versions)
     example: name, backend, verdict, message, waived
     finding: law (which may be another one), sentence, source, thing, got, expected, step, program (source),
              steps (data), script (source that stands alone), replay, recurrence {seen, tries, fresh_seen,

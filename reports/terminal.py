@@ -10,7 +10,7 @@ from shlex import quote
 from gradlaws.conformance.judgement.verdict import BREAKS, Verdict
 from gradlaws.reports.gate import Decision, regressed
 from gradlaws.reports.record import LawResult
-from gradlaws.reports.view import Family, State, View, worst_of
+from gradlaws.reports.view import KEPT, Family, State, View, worst_of
 from gradlaws.reports.wording import plural, ratio, short, some
 
 #: Verdicts by column of the table, in order; the rest is `other`.
@@ -102,6 +102,9 @@ def standing(view: View) -> Iterator[str]:
             yield claim.sentence
         for verdict, laws in claim.grouped.items():
             yield f"    {verdict}: {some(laws)}"
+    if apart := [result for result in view.undocumented if result.verdict is not Verdict.UNSUPPORTED]:
+        kept = sum(result.verdict in KEPT for result in apart)
+        yield f"beside the levels: {kept} of {plural(len(apart), 'law')} kept that no documentation promises"
     for one in view.declared:
         behind = f"; behind {some(one.laws)}" if one.laws else ""
         yield f"declared: {one.convention} = {one.value}: {one.meaning}{behind}"

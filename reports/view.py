@@ -242,7 +242,8 @@ class View:
         included = LEVELS[: LEVELS.index(level) + 1]
         by_law = {result.law: result for result in self.results}
         levels = self.record.laws or {result.law: result.level for result in self.results}
-        laws = [law for law, its in levels.items() if its in included]
+        apart = {result.law for result in self.undocumented}
+        laws = [law for law, its in levels.items() if its in included and law not in apart]
         obstacles = [
             Obstacle(law, result.verdict, _why(result)) if (result := by_law.get(law)) else _untried(law)
             for law in laws
@@ -263,6 +264,11 @@ class View:
         )
         kept = sum(verdict in KEPT for verdict in verdicts.values()) - len(known) - len(declared)
         return Claim(level, state, len(laws), kept, known, declared, tuple(obstacles))
+
+    @cached_property
+    def undocumented(self) -> tuple[LawResult, ...]:
+        """What no documentation promises: no part of any claim."""
+        return tuple(result for result in self.ordered if result.undocumented)
 
     @cached_property
     def causes(self) -> tuple[Cause, ...]:

@@ -59,9 +59,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         f"conformance.{name}" for name in ("entropy", "ops", "engines", "reference")
     ),
     "conformance.faults": (
-        "conformance.entropy",
-        "conformance.ops",
-        "conformance.reference",
+        *("conformance.entropy", "conformance.ops", "conformance.engines", "conformance.reference"),
         "conformance.adapters.reference",
     ),
     "strategies": (

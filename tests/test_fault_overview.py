@@ -20,7 +20,7 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import LAWS
 
-ROWS = every(20, FAULTS)
+ROWS = every(20, [name for name, fault in FAULTS.items() if fault.engine == "reference"])
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -124,8 +124,8 @@ def test_an_engine_elsewhere_claims_what_it_claims_here(reference: Backend) -> N
 
 def test_the_page_says_how_many_laws_no_program_can_state() -> None:
     page = (TESTS.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
-    assert sum("calls" in law.needs for law in LAWS.values()) == 7
-    assert "with the reason `calls`: seven laws" in page
+    assert sum("calls" in law.needs and "pytorch" not in law.needs for law in LAWS.values()) == 8
+    assert "with the reason `calls`: eight laws" in page
 
 
 def test_exhibits_are_unsupported_not_passed(reference: Backend) -> None:
@@ -135,7 +135,8 @@ def test_exhibits_are_unsupported_not_passed(reference: Backend) -> None:
 
 def test_the_reference_keeps_the_laws_and_examples_there_as_here() -> None:
     there = looped(find("reference"))
-    verdicts = {law.id: judge(law, there, Effort(5, shrink=0.0)).verdict for law in every(4, LAWS.values())}
+    asked = every(4, [law for law in LAWS.values() if "pytorch" not in law.needs])
+    verdicts = {law.id: judge(law, there, Effort(5, shrink=0.0)).verdict for law in asked}
     verdicts |= {one.id: judge_example(one, there, KnownFailures()).verdict for one in EXAMPLES.values()}
     assert set(verdicts.values()) <= {Verdict.PASS, Verdict.UNSUPPORTED}, verdicts
     assert sum(verdict is Verdict.UNSUPPORTED for verdict in verdicts.values()) < 8

@@ -20,7 +20,7 @@ class ReferenceBackend(Backend):
     """The executable specification. Nearly every method is the engine's own."""
 
     name = "reference"
-    features = frozenset(FEATURES)
+    features = frozenset(FEATURES) - {"pytorch"}
 
     def __init__(self, dialect: Dialect = PYTORCH, engine: Engine | None = None) -> None:
         self.engine = self.make_engine() if engine is None else engine

@@ -25,7 +25,7 @@ class TorchBackend(TorchTraining, TorchLike):
 
     name = "torch"
     engine = torch
-    features = TorchLike.features | {"complex", "lifetime", "threads", "order"}
+    features = TorchLike.features | {"complex", "lifetime", "threads", "order", "pytorch"}
     withheld = frozenset(verb for verb, method in LATER.items() if not hasattr(torch.Tensor, method))
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:

@@ -38,7 +38,7 @@ class TorchCompileBackend(TorchBackend):
     name = "torch-compile-eager"
     how = "eager"
     patience = 0.0  # what is new has to be compiled
-    withheld = frozenset({"threads"})
+    withheld = frozenset({"threads", "pytorch"})  # what is asked by PyTorch's own API would run uncompiled
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], Callable[..., Any]] = {}
@@ -64,7 +64,9 @@ class AotEagerBackend(TorchCompileBackend):
 
     name = "torch-compile-aot"
     how = "aot_eager"
-    withheld = frozenset({"threads", "create_graph"})  # AOTAutograd says that it has no double backward
+    withheld = TorchCompileBackend.withheld | {
+        "create_graph"
+    }  # AOTAutograd says that it has no double backward
 
 
 class InductorBackend(AotEagerBackend):

@@ -81,6 +81,10 @@ class Backend:
         """Names of the ops (and in-place ops) of the table that the engine has; by default all of them."""
         return [*TABLE.names(), *INPLACE]
 
+    def has_part(self, name: str) -> bool:
+        """Whether the engine has a part of its own API, or is of a release, that a law needs, as in `torch>=2.9`."""
+        return False
+
     def accepts(self, op: str, **params: Any) -> bool:
         """Whether the engine has `op` with these parameters; programs keep to what it has.
 

@@ -34,6 +34,7 @@ FEATURES: dict[str, str] = {
     "hook_removal": "what registers a hook returns a handle with a method remove (unclaimed where it returns None)",
     "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",
     "calls": "methods can be called one by one, not just as steps of whole programs (claimed unless withheld)",
+    "pytorch": "the engine is PyTorch, and `engine` its module: what only PyTorch's own API can say is asked of it",
     "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
 #: The features that an adapter has unless it withholds them.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from gradlaws.conformance.engines.api_parts import part
 from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
@@ -77,6 +78,9 @@ class TorchLike(Spelled):
     def numpy(self, x: Any) -> Array:
         copy: Array = x.detach().numpy().copy()
         return copy
+
+    def has_part(self, name: str) -> bool:
+        return part(self.engine, name)
 
     def backward(self, root: Any, gradient: Any = None, **options: Any) -> Any:
         return root.backward(gradient, **options)

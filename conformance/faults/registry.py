@@ -1,14 +1,15 @@
 """Planted faults: engines that break a law on purpose, so that each law is shown able to fail.
 
-A fault is the reference engine with one thing wrong. It names the laws that must catch it; `tests/` hold each
-law against each of its faults, and print the whole matrix.
+A fault is the reference engine with one thing wrong, or PyTorch, where a law is about its own API
+(`pytorch/alteration.py`). It names the laws that must catch it; `tests/` hold each law against each of its faults, and
+print the whole matrix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.reference.engine import Engine
@@ -26,13 +27,15 @@ class Fault:
     breaks:   the laws that must catch it.
     strict:   caught only by those who insist on the refusals that PyTorch documents.
     make:     makes the faulty engine.
+    engine:   the backend that it is a variant of.
     """
 
     name: str
     sentence: str
     breaks: tuple[str, ...]
     strict: bool
-    make: Callable[[], ReferenceBackend]
+    make: Callable[[], Any]
+    engine: str = "reference"
 
 
 FAULTS: dict[str, Fault] = {}
@@ -43,13 +46,22 @@ def fault(*breaks: str, strict: bool = False) -> Callable[[T], T]:
 
     def register(made: T) -> T:
         name = variant_name(made)
-        if name in FAULTS:
-            raise ValueError(f"fault {name} is registered twice")
-        sentence = " ".join((made.__doc__ or "").split())
-        FAULTS[name] = Fault(name, sentence, breaks, strict, lambda: _backend(name, made))
+        enlist(Fault(name, sentence(made), breaks, strict, lambda: _backend(name, made)))
         return made
 
     return register
+
+
+def enlist(one: Fault) -> None:
+    """Register a fault; raises ValueError where its name is taken."""
+    if one.name in FAULTS:
+        raise ValueError(f"fault {one.name} is registered twice")
+    FAULTS[one.name] = one
+
+
+def sentence(made: object) -> str:
+    """What is wrong, by the docstring."""
+    return " ".join((made.__doc__ or "").split())
 
 
 def _backend(name: str, made: type[ReferenceBackend] | type[Engine]) -> ReferenceBackend:

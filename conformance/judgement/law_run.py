@@ -95,6 +95,7 @@ class LawRun:
         self.journal: Journal = journal or (lambda law, draw: None)
         self.vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
         self.first = first
+        self.examples = min(effort.examples, max(FEW, effort.examples // law.thrift))
         self.start = start_of(law.id, effort.seed)
         self.count = self._nothing()
         self.failure: Failing | None = None
@@ -109,7 +110,7 @@ class LawRun:
         test = given(st.binary(min_size=BATCHED, max_size=BATCHED))(lambda data: self.batch(data))
         test = seed(self.start)(test)
         test = settings(
-            max_examples=-(-self.effort.examples // BATCH),
+            max_examples=-(-self.examples // BATCH),
             phases=[Phase.generate],
             deadline=None,
             database=None,
@@ -135,7 +136,7 @@ class LawRun:
     def batch(self, data: bytes) -> None:
         """One test case of Hypothesis: several programs."""
         if self.failure is None:
-            count, most = self.count, self.effort.examples + len(self.first)
+            count, most = self.count, self.examples + len(self.first)
             wanted = min(BATCH, most - count.programs)
         else:  # Hypothesis runs a failing case once more, to see if it is stable: that counts for nothing
             count, most, wanted = self._nothing(), 0, BATCH

@@ -40,6 +40,8 @@ class Known:
     deviation: what the engine does instead, by the name of a deviation of the reference engine. The entry excuses,
         of whatever law, what the engine does as the reference with all listed deviations does, and nothing else.
     seen:   what the breach looks like, as in `SEEN`; if given, the entry covers only breaches that look so.
+    things: if given, the entry covers only breaches of an exhibit in which one of these was looked at, in the words of
+        the finding: an exhibit has no program, and looks at few things.
     broad:  why the entry names no relation, and so may excuse a total breach of its law; empty for a narrow entry.
     script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone. In
         Python, or for Node, where it begins with "use strict", or in C++: that is not run.
@@ -62,21 +64,25 @@ class Known:
     deviation: str = ""
     seen: frozenset[str] = frozenset()
     broad: str = ""
+    things: frozenset[str] = frozenset()
 
     @property
     def narrow(self) -> bool:
         """Whether a total breach of the law would be found past the entry.
 
-        By a deviation; or by what is seen together with a relation or ops; or where something is accepted, since
-        what must be refused is what the law says.
+        By a deviation; or by what is seen together with a relation, ops or things; or where something is accepted,
+        since what must be refused is what the law says.
         """
-        related = bool(self.ops) or not MARKS.keys().isdisjoint(self.steps)
+        related = bool(self.ops) or bool(self.things) or not MARKS.keys().isdisjoint(self.steps)
         return bool(self.deviation) or (bool(self.seen) and (related or self.seen <= {"accepted"}))
 
     @property
     def executable(self) -> bool:
-        """Whether it says all that the engine does: by a deviation, or since nothing follows what is accepted."""
-        return bool(self.deviation) or self.seen == {"accepted"}
+        """Whether it says all that the engine does: by a deviation, or since nothing follows.
+
+        Nothing follows what is accepted, and what an exhibit looks at.
+        """
+        return bool(self.deviation) or bool(self.things) or self.seen == {"accepted"}
 
     @property
     def laws(self) -> frozenset[str]:

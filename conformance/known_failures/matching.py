@@ -23,6 +23,8 @@ def covers(entry: Known, program: Program | None, seen: Symptom | None = None) -
     """
     if entry.expired or (entry.seen and seen is not None and not seen.among(entry.seen)):
         return False
+    if entry.things and (program is not None or seen is None or seen.thing not in entry.things):
+        return False
     if program is None:
         return not (entry.ops or entry.modes or entry.dtypes or entry.steps)
     steps = list(flattened(program))

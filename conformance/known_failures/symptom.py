@@ -49,11 +49,13 @@ class Symptom:
     seen:  one of `SEEN`; empty where it is not known.
     var:   the tensor, where it is about one.
     index: the step after which it was seen; None for the end of the program.
+    thing: what was looked at, in the words of the finding.
     """
 
     seen: str = ""
     var: Var | None = None
     index: int | None = None
+    thing: str = ""
 
     def among(self, named: Collection[str]) -> bool:
         """Whether it is one of these, or a case of one."""
@@ -63,7 +65,7 @@ class Symptom:
 def symptom(thing: str, got: str, expected: str, index: int | None = None) -> Symptom:
     """A breach as it was seen, from the words in which it is told: what was looked at, came, and was expected."""
     found = _VARIABLE.search(_QUOTED.sub("", thing))
-    return Symptom(_kind(thing, got, expected), int(found[1]) if found else None, index)
+    return Symptom(_kind(thing, got, expected), int(found[1]) if found else None, index, thing)
 
 
 def _kind(thing: str, got: str, expected: str) -> str:

@@ -7,6 +7,7 @@
     seen = ["shared"]                # what the breach looks like (`symptom.SEEN`)
     ops = ["view", "reshape"]        # where it shows: programs that use one of these ops; or
     steps = ["Grad", "retained"]     # programs with steps of all these kinds, among them a relation (`program_marks`)
+    things = ["x.grad after both"]   # instead of these, of an exhibit: what was looked at, in the finding's words
     deviation = "grad-writes-retained"  # instead of these: what the engine does, executable (`deviations`)
     broad = "no sum is ever right"   # instead of ops and relation: why there is neither
     also = ["ACC-01", "RET-12"]      # optional, with a script: further laws whose programs show the same defect
@@ -69,6 +70,7 @@ FIELDS: dict[str, type] = {
     "script": str,
     "deviation": str,
     "seen": list,
+    "things": list,
     "broad": str,
 }
 
@@ -229,6 +231,7 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         entry.get("versions", ""),
         deviation=entry.get("deviation", ""),
         seen=frozenset(entry.get("seen", ())),
+        things=frozenset(entry.get("things", ())),
         broad=entry.get("broad", "").strip(),
     )
 

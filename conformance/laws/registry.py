@@ -34,6 +34,8 @@ class Law:
     check:    the function itself.
     leaning:  draws the programs; None for an exhibit.
     after:    laws whose breach explains a breach of this one.
+    undocumented: no documentation promises it; it is what the engine does, and what is relied on.
+    thrift:   how many times fewer scenes are enough, where there is little to draw.
     """
 
     id: str
@@ -45,6 +47,8 @@ class Law:
     check: Callable[[Any], None]
     leaning: Leaning | None
     after: tuple[str, ...]
+    undocumented: bool = False
+    thrift: int = 1
 
     @property
     def family(self) -> str:
@@ -58,7 +62,15 @@ LAWS: dict[str, Law] = {}
 def unasked(identity: str, backend: Backend) -> bool:
     """Whether a law needs what the adapter withholds: then nobody says of this engine what the law demands."""
     law = LAWS.get(identity)
-    return law is not None and not law.needs <= backend.capabilities.union(backend.ops())
+    return law is not None and bool(missing(law, backend))
+
+
+def missing(law: Law, backend: Backend) -> frozenset[str]:
+    """What the law needs and the engine has not: capabilities, ops, parts of its own API, releases."""
+    wanted = law.needs - backend.capabilities
+    if wanted:
+        wanted = frozenset(name for name in wanted.difference(backend.ops()) if not backend.has_part(name))
+    return wanted
 
 
 def law(
@@ -70,11 +82,14 @@ def law(
     needs: tuple[str, ...] = (),
     after: tuple[str, ...] = (),
     stored: bool = True,
+    undocumented: bool = False,
+    thrift: int = 1,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register a function as a law; its docstring's first paragraph is the sentence.
 
     stored: whether it is about gradients as the engine stores them in .grad; False for what can as well be
     said of an engine that differentiates functions, whose gradients the adapter stores.
+    undocumented, thrift: as in `Law`.
     """
 
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -87,7 +102,19 @@ def law(
             raise ValueError(f"law {identity} needs a sentence (its docstring) and a source")
         told = ("stored",) * stored + ("calls",) * (leaning is None)
         needed = frozenset((*needs, *told))
-        LAWS[identity] = Law(identity, check.__name__, sentence, source, level, needed, check, leaning, after)
+        LAWS[identity] = Law(
+            identity,
+            check.__name__,
+            sentence,
+            source,
+            level,
+            needed,
+            check,
+            leaning,
+            after,
+            undocumented,
+            thrift,
+        )
         return check
 
     return register

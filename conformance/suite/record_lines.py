@@ -103,6 +103,7 @@ def line_of(result: Result, given: str) -> dict[str, Any]:
         "verdict": str(result.verdict),
         "family": law.family,
         "level": law.level,
+        "undocumented": law.undocumented,
         "sentence": law.sentence,
         "source": law.source,
         "after": list(law.after),

@@ -68,6 +68,7 @@ def execute(options: Namespace) -> int:
             "sentence": law.sentence,
             "source": law.source,
             "needs": sorted(law.needs),
+            "undocumented": law.undocumented,
             "after": list(law.after),
         }
 
@@ -79,7 +80,7 @@ def execute(options: Namespace) -> int:
         print(_shown(found[0]))
     else:
         for law in found:
-            print(f"{law.id:8} {law.level:5}  {law.sentence}")
+            print(f"{law.id:8} {law.level:5}  {law.sentence}{' (undocumented)' * law.undocumented}")
         print(f"\n{len(found)} laws; `gradlaws laws {found[0].id}` shows one with its source")
     return Exit.CONFORMS
 
@@ -90,7 +91,10 @@ def _shown(law: Any) -> str:
     rows = [
         ("sentence", law.sentence),
         ("source", law.source),
-        ("level", law.level),
+        (
+            "level",
+            law.level + ", undocumented: what PyTorch does, and no documentation promises" * law.undocumented,
+        ),
         ("needs", ", ".join(sorted(law.needs)) or "nothing that is not required of every adapter"),
         ("drawn", _explained(law.leaning) if law.leaning else "an exhibit: no program can say this"),
         ("caught", ", ".join(fault.name for fault in FAULTS.values() if law.id in fault.breaks)),
