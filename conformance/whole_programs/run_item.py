@@ -30,6 +30,7 @@ from gradlaws.conformance.laws.trial import Judge
 from gradlaws.conformance.whole_programs.diagnosis import Diagnosis
 from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS, breach, compare
 from gradlaws.conformance.whole_programs.soak import Soak, program_of
+from gradlaws.strategies.draft import DeadEnd
 
 #: Whole programs for one program of a law.
 FACTOR = 10
@@ -114,7 +115,10 @@ def _diagnose(
             withheld |= frozenset() if finding.cause is None else finding.cause.ops
         if withheld == before or withheld & law.needs:
             return
-        again = _judged(law, backend, effort, known, withheld=withheld)
+        try:
+            again = _judged(law, backend, effort, known, withheld=withheld)
+        except DeadEnd:  # what is left of the ops is not enough for whole programs
+            return
         found = [] if again.finding is None else [again.finding, *again.more]
 
 

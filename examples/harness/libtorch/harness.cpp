@@ -454,7 +454,10 @@ struct Run {
 
     json snapshot(const Tensor& x, bool contents) {
         json seen = {{"grad", json()}, {"requires_grad", x.requires_grad()}, {"is_leaf", x.is_leaf()}, {"retains_grad", x.retains_grad()}};
-        (void)x.grad_fn();  // brings a view up to date that was written to through another alias, as a look in Python does
+        try {
+            (void)x.grad_fn();  // brings a view up to date that was written to through another alias, as a look in Python does
+        } catch (const c10::Error&) {  // it is refused for views that were made where nothing was recorded
+        }
         if (x.grad().defined()) {
             seen["grad"] = array_out(x.grad());
             seen["grad_requires_grad"] = x.grad().requires_grad();
@@ -597,7 +600,13 @@ int main() {
         else if (verb == "run")
             for (auto& program : request["programs"]) {
                 Run run;
-                say({{"result", run.trace(program)}});
+                json trace;
+                try {
+                    trace = run.trace(program);
+                } catch (const std::exception& error) {  // a look that raises
+                    trace = {{"error", error_out(error)}};
+                }
+                say({{"result", trace}});
             }
         else say({{"error", {{"class", "UnknownVerb"}, {"text", "this harness has no verb " + verb}}}});
     }
