@@ -25,6 +25,7 @@ from gradlaws.conformance.engines.backend import CAPABILITIES  # noqa: E402
 from gradlaws.conformance.faults import FAULTS  # noqa: E402
 from gradlaws.conformance.judgement.draws import SIZE, drawn  # noqa: E402
 from gradlaws.conformance.known_failures.entry import Known  # noqa: E402
+from gradlaws.conformance.known_failures.op_calls import CALLS  # noqa: E402
 from gradlaws.conformance.known_failures.program_marks import MARKS  # noqa: E402
 from gradlaws.conformance.known_failures.symptom import SEEN  # noqa: E402
 from gradlaws.conformance.known_failures.toml_parser import shipped  # noqa: E402
@@ -242,6 +243,7 @@ def _values() -> dict[str, str]:
         "capabilities": "\n".join(f"| `{name}` | {what} |" for name, what in sorted(CAPABILITIES.items())),
         "seen": "\n".join(f"| `{name}` | {what} |" for name, what in SEEN.items()),
         "relations": "\n".join(f"| `{name}` | {mark.means} |" for name, mark in MARKS.items()),
+        "calls": "\n".join(f"| `{name}` | {calls.means} |" for name, calls in CALLS.items()),
         "adapter": (examples / "minigrad_adapter.py").read_text().strip(),
         "workflow": (examples / "gate.yml").read_text().strip(),
         "script": (examples / "gate.sh").read_text().strip(),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend, choice
 from gradlaws.conformance.engines.capabilities import usual
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
+from gradlaws.conformance.known_failures.op_calls import CALLS
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Cast, Constant, Movement, Pick
 
@@ -35,6 +37,13 @@ class Vocabulary:
         return _vocabulary(
             has if ops is None else has & ops, backend.capabilities, _told(backend.accepts), backend.dialect
         )
+
+    def less(self, ops: frozenset[str], calls: frozenset[tuple[str, str]] = frozenset()) -> Vocabulary:
+        """The same without these ops, and without these calls: an op, and a kind of calls as in `CALLS`."""
+        if self.ops.isdisjoint(ops) and not calls:
+            return self
+        accepts = _sparing(self.accepts, calls) if calls else self.accepts
+        return _vocabulary(self.ops - ops, self.capabilities, accepts, self.dialect)
 
     @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:
@@ -97,6 +106,18 @@ class Vocabulary:
 def _told(accepts: Callable[..., bool]) -> Callable[..., bool]:
     """The adapter's `accepts`, told the shapes of operands only if it names them."""
     return choice(accepts)
+
+
+@lru_cache(maxsize=8)  # so that it is one and the same, too
+def _sparing(accepts: Callable[..., bool], calls: frozenset[tuple[str, str]]) -> Callable[..., bool]:
+    """An adapter's `accepts`, less some calls."""
+
+    def spared(op: str, shapes: tuple[tuple[int, ...], ...], **params: Any) -> bool:
+        return accepts(op, shapes, **params) and not any(
+            op == name and CALLS[kind].holds(shapes, params) for name, kind in calls
+        )
+
+    return spared
 
 
 @lru_cache(maxsize=8)  # each sorts the op table anew

@@ -53,7 +53,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     **{f"conformance.judgement.{name}": OUTCOMES for name in ("finding", "result")},
     "conformance.engines": ("conformance.entropy", "conformance.ops"),
     "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
-    "conformance.deviations": ("conformance.entropy", "conformance.ops", "conformance.reference"),
+    "conformance.deviations": tuple(f"conformance.{x}" for x in ("entropy", "ops", "reference", "faults")),
     "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.conventions"),
     "conformance.adapters": tuple(
         f"conformance.{name}" for name in ("entropy", "ops", "engines", "reference")
@@ -69,6 +69,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "conformance.language",
         "conformance.reach",
         *(f"conformance.engines.{name}" for name in ("backend", "capabilities", "conventions")),
+        "conformance.known_failures.op_calls",
     ),
     "conformance.remote": (
         "conformance.entropy",

@@ -11,10 +11,12 @@ import autograd.numpy
 import autograd.scipy.special
 import numpy as np
 from autograd.builtins import tuple as boxed
-from autograd.core import make_vjp
+from autograd.core import defvjp_argnums, make_vjp
+from autograd.extend import primitive
 
 from gradlaws.conformance.engines.functional import Functional, Traced
 from gradlaws.conformance.engines.numpy_like import numpy_like
+from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 
 
@@ -23,6 +25,7 @@ class AutogradBackend(Functional):
 
     name = "autograd"
     engine, alias, falls_back = autograd, "autograd", False
+    features = Functional.features | {"threads"}
     #: Forward only: autograd has no derivative for these.
     lacks = frozenset({"cumprod", "flip", "select", "index_select", "gather", "sort", "expand"})
     spellings = {
@@ -47,3 +50,32 @@ class AutogradBackend(Functional):
     def vjp(self, function: Callable[..., Any], values: Sequence[Any], seed: Any) -> Sequence[Any]:
         products: Sequence[Any] = make_vjp(lambda xs: function(*xs), boxed(values))[0](seed)
         return products
+
+    def checkpoint(self, part: Callable[..., Sequence[Traced]], inputs: Sequence[Traced]) -> Sequence[Traced]:
+        return self.recomputed(part, inputs, lambda function: autograd.checkpoint(_boxing(function)))
+
+    def user_function(self, function: UserFunction, inputs: Sequence[Traced]) -> Sequence[Traced]:
+        return self.applied(function, inputs)
+
+    def called(self, function: UserFunction, values: Sequence[Any]) -> Sequence[Any]:
+        call = primitive(lambda *xs: self.forward(function, xs)[0])
+
+        def pulled(wanted: Sequence[int], _: Any, operands: Sequence[Any], __: Any) -> Any:
+            saved = self.forward(function, operands)[1]
+
+            def product(gradients: Any) -> Sequence[Any]:
+                found = self.formula(function, saved, list(gradients))
+                return [
+                    autograd.numpy.zeros_like(operands[k]) if found[k] is None else found[k] for k in wanted
+                ]
+
+            return product
+
+        defvjp_argnums(call, pulled)
+        results: Sequence[Any] = call(*values)
+        return results
+
+
+def _boxing(function: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
+    """A function whose results autograd takes for one value."""
+    return lambda *values: boxed(function(*values))

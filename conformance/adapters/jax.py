@@ -22,7 +22,7 @@ class JaxBackend(Functional):
 
     name = "jax"
     engine, alias, falls_back = jax, "jax", False
-    features = Functional.features | {"complex"}
+    features = Functional.features | {"complex", "threads"}
     kinks = {"abs": "right", "leaky_relu": "right", "hardtanh": "largest"}
     dialect = Dialect(complex_gradient="conjugate", kinks=kinks)
     spellings = {
@@ -58,15 +58,19 @@ class JaxBackend(Functional):
         products: Sequence[Any] = jax.vjp(function, *values)[1](seed)
         return products
 
+    def detach(self, x: Traced) -> Traced:
+        return self.recorded(lambda values: [jax.lax.stop_gradient(values[0])], [x])[0]
+
+    def checkpoint(self, part: Callable[..., Sequence[Traced]], inputs: Sequence[Traced]) -> Sequence[Traced]:
+        return self.recomputed(part, inputs, jax.checkpoint)
+
     def user_function(self, function: UserFunction, inputs: Sequence[Traced]) -> Sequence[Traced]:
         return self.applied(function, inputs)
 
     def called(self, function: UserFunction, values: Sequence[Any]) -> Sequence[Any]:
         def pulled(kept: Any, gradients: Any) -> Any:
-            saved, operands = kept
-            found = self.formula(function, saved, gradients)
-            zeros = jax.numpy.zeros_like
-            return tuple(zeros(x) if g is None else g for g, x in zip(found, operands, strict=True))
+            found, zeros = self.formula(function, kept[0], gradients), jax.numpy.zeros_like
+            return tuple(zeros(x) if g is None else g for g, x in zip(found, kept[1], strict=True))
 
         def kept(*xs: Any) -> Any:
             results, saved = self.forward(function, xs)
@@ -74,5 +78,4 @@ class JaxBackend(Functional):
 
         call = jax.custom_vjp(lambda *xs: self.forward(function, xs)[0])
         call.defvjp(kept, pulled)
-        results: Sequence[Any] = call(*values)
-        return results
+        return list(call(*values))

@@ -29,7 +29,7 @@ class PaddleBackend(TorchLike):
 
     name = "paddle"
     engine = paddle
-    dialect = Dialect(bare_root="any", untracked_root="nothing")
+    dialect = Dialect(bare_root="any", untracked_root="nothing", kinks={"leaky_relu": "right"})
     features = (TorchLike.features - {"create_graph", "inputs", "materialize_grads", "same_object"}) | {
         "lifetime"
     }

@@ -23,6 +23,18 @@ def deviation(made: T) -> T:
     return made
 
 
+def variant(name: str) -> type[Engine] | None:
+    """The reference engine that a deviation of this name stands for; None if there is none.
+
+    What somebody has planted as a fault, to show that a law can fail, an engine may be known to do.
+    """
+    if name in DEVIATIONS:
+        return DEVIATIONS[name]
+    from gradlaws.conformance.faults import FAULTS  # many, and few lists name any
+
+    return FAULTS[name].variant if name in FAULTS else None
+
+
 def deviant(names: Iterable[str]) -> Engine:
     """A reference engine with all of these deviations at once."""
     return _composed(tuple(sorted(names)))()
@@ -30,4 +42,4 @@ def deviant(names: Iterable[str]) -> Engine:
 
 @lru_cache(maxsize=64)
 def _composed(names: tuple[str, ...]) -> type[Engine]:
-    return type("Deviant", tuple(DEVIATIONS[name] for name in names) or (Engine,), {})
+    return type("Deviant", tuple(made for name in names if (made := variant(name))) or (Engine,), {})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import ref
 
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.error_bounds import doubt
 from gradlaws.conformance.reference.graph_traversal import ORDER, Seeded, ancestors, backward, between
 from gradlaws.conformance.reference.node import Node
-from gradlaws.conformance.reference.tensor import Tensor
+from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
 def _on_the_way(
@@ -86,3 +88,28 @@ class GradWritesRetained(Engine):
         with self.rehearsal():
             arrived = backward(seeded, path, [place for place, _ in more], self._tried)
         return [(x, value) for (_, x), value in zip(more, arrived, strict=True) if value is not None]
+
+
+@deviation
+class RetainingHooksOverwrite(Engine):
+    """retain_grad() is a hook like others, which stays where the tensor is then, and puts what it is shown into .grad.
+
+    So hooks registered later have not run, what is written later does not count, `autograd.grad` calls it, and
+    another backward overwrites.
+    """
+
+    def retain_grad(self, x: Tensor) -> None:
+        if not x.retains:
+            super().retain_grad(x)
+            if x.retains:
+                self.register_hook(x, self._storing(ref(x)))
+
+    def _receivers(self, nodes: list[Node], inputs: Sequence[Tensor] | None) -> list[tuple[Node, Tensor]]:
+        return [(node, x) for node, x in super()._receivers(nodes, inputs) if x.is_leaf]
+
+    def _storing(self, holder: ref[Tensor]) -> Callable[[Tensor], None]:
+        def store(g: Tensor) -> None:
+            if (x := holder()) is not None and not self.rehearsing:
+                x.grad, x.error = fresh(Node(g.array)), doubt(g.node)
+
+        return store

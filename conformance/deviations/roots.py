@@ -9,6 +9,7 @@ from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.broadcasting import broadcasts, summed_to
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.graph_traversal import Seeded
+from gradlaws.conformance.reference.outcomes import MustRaise
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
@@ -54,3 +55,15 @@ class DeepGraphsMayBeRefused(Engine):
         if max(depth.values(), default=0) > self._MOST:
             self._may_raise("a graph that is too deep")
         return planned
+
+
+@deviation
+class AskedTwiceIsRefused(Engine):
+    """`autograd.grad` refuses to be asked for one tensor twice."""
+
+    def grad(
+        self, roots: Sequence[Tensor], inputs: Sequence[Tensor], *args: Any, **options: Any
+    ) -> tuple[Tensor | None, ...]:
+        if len({id(x) for x in inputs}) < len(inputs):
+            raise MustRaise("HO-01", "a tensor is asked for twice")
+        return super().grad(roots, inputs, *args, **options)

@@ -9,7 +9,7 @@ cleared or kept is the tape's doing, so the capability `stored` is withheld, and
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial, reduce
 from typing import Any
 
@@ -112,10 +112,28 @@ class Functional(Spelled):
 
     def applied(self, function: UserFunction, inputs: Sequence[Traced]) -> Sequence[Traced]:
         """A user-defined function on the tape; an adapter whose engine has such calls it from `user_function`."""
-        made = self.called(function, [x.value for x in inputs])
+        return self.recorded(partial(self.called, function), inputs, function.constant)
+
+    def recomputed(
+        self,
+        part: Callable[..., Sequence[Traced]],
+        inputs: Sequence[Traced],
+        wrapped: Callable[[Callable[..., tuple[Any, ...]]], Callable[..., Sequence[Any]]],
+    ) -> Sequence[Traced]:
+        """A checkpointed part on the tape; `wrapped` is what the engine makes of a function to compute it again."""
+        call = wrapped(lambda *values: tuple(x.value for x in part(*map(Traced, values))))
+        return self.recorded(lambda values: call(*values), inputs)
+
+    @staticmethod
+    def recorded(
+        function: Callable[[Sequence[Any]], Sequence[Any]],
+        inputs: Sequence[Traced],
+        constant: Container[int] = (),
+    ) -> Sequence[Traced]:
+        """The results of a function of several values, on the tape; those numbered in `constant` have no history."""
         return [
-            Traced(part, False, lambda *values, k=k: self.called(function, values)[k], inputs)
-            for k, part in enumerate(made)
+            Traced(part, False, lambda *values, k=k: function(values)[k], () if k in constant else inputs)
+            for k, part in enumerate(function([x.value for x in inputs]))
         ]
 
     @staticmethod

@@ -40,6 +40,14 @@ class NoHooksWhereNothingIsAdded(Asked):
 
 
 @fault("HOOK-10")
+class HooksOfWhatIsAskedAreSilent(Asked):
+    """Hooks on what `autograd.grad` is asked about do not run."""
+
+    def _visit(self, node: Node, g: Node) -> Node:
+        return g if any(x.anchor is node for x in self._inputs or ()) else super()._visit(node, g)
+
+
+@fault("HOOK-10")
 class ReturnedBeforeItsHooks(Asked):
     """What `autograd.grad` returns for a tensor is the gradient as it was before the hooks on it."""
 

@@ -28,6 +28,7 @@ class Fault:
     strict:   caught only by those who insist on the refusals that PyTorch documents.
     make:     makes the faulty engine.
     engine:   the backend that it is a variant of.
+    variant:  the reference engine with the fault; None where that is not what is faulty.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Fault:
     strict: bool
     make: Callable[[], Any]
     engine: str = "reference"
+    variant: type[Engine] | None = None
 
 
 FAULTS: dict[str, Fault] = {}
@@ -46,7 +48,8 @@ def fault(*breaks: str, strict: bool = False) -> Callable[[T], T]:
 
     def register(made: T) -> T:
         name = variant_name(made)
-        enlist(Fault(name, sentence(made), breaks, strict, lambda: _backend(name, made)))
+        variant = made if issubclass(made, Engine) else None
+        enlist(Fault(name, sentence(made), breaks, strict, lambda: _backend(name, made), variant=variant))
         return made
 
     return register

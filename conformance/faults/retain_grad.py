@@ -137,8 +137,9 @@ class RootsDoNotRetain(Engine):
         )
 
 
-class _Fixed(Engine):
-    """Remembers the place in the history where a tensor was when it was told to retain."""
+@fault("RET-13", "RET-14")
+class RetainsTheOldValue(Engine):
+    """After an in-place op a retained gradient is still that of the value before it."""
 
     #: Whether only views are stuck there.
     views = False
@@ -160,22 +161,11 @@ class _Fixed(Engine):
         return found + [(self.places[x], x) for x in stuck if id(self.places[x]) in known]
 
 
-@fault("RET-13", "RET-14")
-class RetainsTheOldValue(ReferenceBackend):
-    """After an in-place op a retained gradient is still that of the value before it."""
-
-    def make_engine(self) -> Engine:
-        return _Fixed()
-
-
 @fault("RET-14")
-class ViewsRetainTheOldValue(ReferenceBackend):
+class ViewsRetainTheOldValue(RetainsTheOldValue):
     """The same for views only: an in-place op moves what retains on its target, and forgets the views."""
 
-    def make_engine(self) -> Engine:
-        engine = _Fixed()
-        engine.views = True
-        return engine
+    views = True
 
 
 @fault("RET-17")

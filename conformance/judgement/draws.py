@@ -8,10 +8,13 @@ import struct
 import zlib
 from collections.abc import Iterable
 
+from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.entropy import Entropy, stretched
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws.registry import Law
+from gradlaws.conformance.ops import INPLACE
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.swarm import keep
 from gradlaws.strategies.vocabulary import Vocabulary
@@ -39,6 +42,12 @@ def draw(data: bytes, start: int, number: int) -> bytes:
     The start is a part of them because Hypothesis tries the same simplest bytes first, whatever the seed.
     """
     return data + _TAIL.pack(start, number)
+
+
+def vocabulary_of(law: Law, backend: Backend, known: KnownFailures) -> Vocabulary:
+    """What programs of a law may use: what the engine has, but for what is listed as apart, unless the law needs it."""
+    needed = law.needs | (frozenset(INPLACE) if "inplace" in law.needs else frozenset())
+    return Vocabulary.of(backend).less(known.apart(law.id) - needed, known.apart_calls(law.id))
 
 
 def drawn(law: Law, vocabulary: Vocabulary, data: bytes) -> Program:

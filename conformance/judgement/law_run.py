@@ -15,7 +15,7 @@ from gradlaws.conformance.execution.garbage_collection import collected_later
 from gradlaws.conformance.execution.interpreter import run
 from gradlaws.conformance.execution.op_coverage import Coverage
 from gradlaws.conformance.execution.trace import Trace
-from gradlaws.conformance.judgement.draws import BATCHED, built, draw, standing_for, start_of
+from gradlaws.conformance.judgement.draws import BATCHED, built, draw, standing_for, start_of, vocabulary_of
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import ask, show, trial_of
 from gradlaws.conformance.judgement.excuses import Excuses
@@ -26,7 +26,6 @@ from gradlaws.conformance.laws.registry import Law
 from gradlaws.conformance.laws.trial import Judge, Trial
 from gradlaws.conformance.reach.reached import Call, Reached
 from gradlaws.strategies.builder import DeadEnd
-from gradlaws.strategies.vocabulary import Vocabulary
 
 #: Programs per test case of Hypothesis: after each change of phase the first few cost several times what others do.
 BATCH = 100
@@ -93,7 +92,7 @@ class LawRun:
         self.effort = effort
         self.known = known
         self.journal: Journal = journal or (lambda law, draw: None)
-        self.vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
+        self.vocabulary = vocabulary_of(law, backend, known).less(withheld)
         self.first = first
         self.examples = min(effort.examples, max(FEW, effort.examples // law.thrift))
         self.start = start_of(law.id, effort.seed)

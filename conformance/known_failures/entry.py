@@ -43,6 +43,9 @@ class Known:
     things: if given, the entry covers only breaches of an exhibit in which one of these was looked at, in the words of
         the finding: an exhibit has no program, and looks at few things.
     broad:  why the entry names no relation, and so may excuse a total breach of its law; empty for a narrow entry.
+    apart:  the ops break whatever is computed with them: programs of laws that the entry is not about, and whole
+        programs, are drawn without these ops, so that nothing else is excused because of them.
+    calls:  with `apart`: only calls that are one of these, as in `CALLS`, are kept out of the others.
     script: raises AssertionError as long as the defect is there; ends otherwise, or is refused, when it is gone. In
         Python, or for Node, where it begins with "use strict", or in C++: that is not run.
     inherited: it stands in the list of an engine that this one is built on.
@@ -65,6 +68,8 @@ class Known:
     seen: frozenset[str] = frozenset()
     broad: str = ""
     things: frozenset[str] = frozenset()
+    apart: bool = False
+    calls: frozenset[str] = frozenset()
 
     @property
     def narrow(self) -> bool:

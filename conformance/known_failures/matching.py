@@ -58,6 +58,17 @@ class KnownFailures:
         """The entries about a law that the engine is said to break itself."""
         return [entry for entry in self.entries if law in entry.laws and not entry.inherited]
 
+    def apart(self, law: str = ANY) -> frozenset[str]:
+        """The ops that programs of a law, or whole programs, do without: listed as breaking all that uses them."""
+        return frozenset[str]().union(*(e.ops for e in self._apart(law) if not e.calls))
+
+    def apart_calls(self, law: str = ANY) -> frozenset[tuple[str, str]]:
+        """The same of calls of ops: an op, and a kind of calls as in `CALLS`."""
+        return frozenset((op, kind) for e in self._apart(law) for op in e.ops for kind in e.calls)
+
+    def _apart(self, law: str) -> list[Known]:
+        return [e for e in self.entries if e.apart and law not in e.laws and not e.expired]
+
     def applying(self, capabilities: frozenset[str], version: str) -> KnownFailures:
         """The entries that are about an adapter with these capabilities, and about this release of the engine."""
         return type(self)(

@@ -314,6 +314,9 @@ MARKS: dict[str, Relation] = {
     ),
     "hooked_use": Relation("a tensor with a hook is used more than once", hooked_use),
     "hook_removed_within": Relation("a hook is removed while it runs", removed_within),
+    "number_from_hook": Relation(
+        "a hook returns a number", lambda p, _: any(isinstance(s, Hook) and s.effect == "number" for s in p)
+    ),
     "hooked_root": Relation("a root has a hook", root_with(Hook)),
     "one_of_several": Relation("x, or what has a hook, is one of several results of an op", one_of_several),
     "overlapping_write": Relation("the memory of a detached expansion is written to", overlapping),

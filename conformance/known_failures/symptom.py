@@ -106,11 +106,19 @@ def _numbers(got: str, expected: str) -> str:
         return "shape"
     if dtypes[0] != dtypes[1]:
         return "dtype"
-    if "nan" in a and "nan" not in b:
+    if "nan" in a and ("nan" not in b or _spread(a, b)):
         return "nan"
     if re.fullmatch(_ZEROS, a):
         return "zeros"
     return "rounding" if _near(a, b, "float32" in dtypes[0]) else "numbers"
+
+
+def _spread(a: str, b: str) -> bool:
+    """Whether NaN is shown where another number is expected."""
+    found, wanted = (re.findall(r"[^\[\],\s]+", text) for text in (a, b))
+    return len(found) == len(wanted) and any(
+        x == "nan" and y != "nan" for x, y in zip(found, wanted, strict=True)
+    )
 
 
 def _near(a: str, b: str, single: bool) -> bool:

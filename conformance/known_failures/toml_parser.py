@@ -11,6 +11,8 @@
     deviation = "grad-writes-retained"  # instead of these: what the engine does, executable (`deviations`)
     broad = "no sum is ever right"   # instead of ops and relation: why there is neither
     also = ["ACC-01", "RET-12"]      # optional, with a script: further laws whose programs show the same defect
+    apart = true                     # optional, with ops: programs of all other laws are drawn without them
+    calls = ["0-d"]                  # optional, with apart: without such calls of them (`op_calls`)
     dtypes = ["float32"]             # optional: only programs with a tensor of one of these
     modes = ["no_grad"]              # optional: only programs that enter one of these grad modes
     capabilities = ["inplace"]       # optional: only for an adapter that claims all of these
@@ -47,9 +49,10 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet  # what pytest needs, too
 
-from gradlaws.conformance.deviations import DEVIATIONS
+from gradlaws.conformance.deviations import DEVIATIONS, variant
 from gradlaws.conformance.known_failures.entry import ANY, Engine, Known, KnownFailuresError
 from gradlaws.conformance.known_failures.matching import KnownFailures
+from gradlaws.conformance.known_failures.op_calls import CALLS
 from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import SEEN
 from gradlaws.conformance.language.serialization import KINDS
@@ -72,6 +75,8 @@ FIELDS: dict[str, type] = {
     "seen": list,
     "things": list,
     "broad": str,
+    "apart": bool,
+    "calls": list,
 }
 
 
@@ -81,6 +86,7 @@ NAMES: dict[str, frozenset[str]] = {
     "modes": frozenset({"no_grad", "enable_grad"}),
     "seen": frozenset(SEEN),
     "steps": frozenset({*KINDS, *MARKS}),
+    "calls": frozenset(CALLS),
 }
 
 
@@ -200,7 +206,20 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
             f"known failures {where}: {name}: `also` names any law only where `ops` are named, "
             f"or among `steps` one of {', '.join(MARKS)}"
         )
-    if (deviation := entry.get("deviation", "")) and deviation not in DEVIATIONS:
+    if entry.get("apart") and (
+        not entry.get("ops")
+        or ANY in entry.get("also", ())
+        or any(entry.get(key) for key in ("steps", "modes", "dtypes"))
+    ):
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: `apart` keeps `ops` out of the programs of other laws: name the ops, and "
+            f"neither steps, modes, dtypes nor any law by `also`"
+        )
+    if entry.get("calls") and not entry.get("apart"):
+        raise KnownFailuresError(
+            f"known failures {where}: {name}: `calls` says which calls of its ops are kept apart: add `apart = true`"
+        )
+    if (deviation := entry.get("deviation", "")) and variant(deviation) is None:
         near = get_close_matches(deviation, DEVIATIONS, 1) or list(DEVIATIONS)
         raise KnownFailuresError(
             f"known failures {where}: {name}: no deviation {deviation!r} is known; there is {', '.join(near)}"
@@ -233,6 +252,8 @@ def _entry(entry: dict[str, Any], number: int, where: str, complete: bool) -> Kn
         seen=frozenset(entry.get("seen", ())),
         things=frozenset(entry.get("things", ())),
         broad=entry.get("broad", "").strip(),
+        apart=entry.get("apart", False),
+        calls=frozenset(entry.get("calls", ())),
     )
 
 

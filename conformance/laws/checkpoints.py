@@ -48,7 +48,7 @@ def once(b: Builder) -> None:
     b.backward(root)
 
 
-@law("CKPT-01", CHECKPOINT, once, needs=("checkpoint",), after=("VAL-01",))
+@law("CKPT-01", CHECKPOINT, once, needs=("checkpoint",), after=("VAL-01",), stored=False)
 def a_checkpointed_part_is_the_part(t: Trial) -> None:
     """A checkpointed part, nested ones too, has the results and the gradients that the part itself has."""
     for at in t.succeeded(Checkpoint):

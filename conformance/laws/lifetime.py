@@ -110,7 +110,7 @@ def kept_alive(b: Builder) -> None:
     b.backward(grown.root, seed)
 
 
-@law("LIFE-02", METHOD, kept_alive, needs=("retain_graph",), after=("ACC-01",))
+@law("LIFE-02", METHOD, kept_alive, needs=("retain_graph",), after=("ACC-01",), stored=False)
 def a_kept_graph_can_be_used_again(t: Trial) -> None:
     """After retain_graph=True any number of backwards are possible, and each adds its gradient in full."""
     for at in again(t, retained=True):

@@ -84,7 +84,7 @@ def detached(b: Builder) -> None:
     b.backward(b.binary(grown.root, part))
 
 
-@law("META-06", DETACH, detached, needs=("detach",), after=("DET-02",))
+@law("META-06", DETACH, detached, needs=("detach",), after=("DET-02",), stored=False)
 def detached_tensors_are_constants(t: Trial) -> None:
     """Replacing a detached tensor by a new constant with the same contents changes no gradient."""
     if backwards(t) and any(isinstance(step, Detach) for step in t.program):

@@ -198,7 +198,7 @@ def frozen(b: Builder) -> None:
     b.backward(result)
 
 
-@law("REQ-09", REQUIRES, frozen, after=("VAL-01",), needs=("constants",))
+@law("REQ-09", REQUIRES, frozen, after=("VAL-01",), needs=("constants",), stored=False)
 def freezing_leaves_the_rest_alone(t: Trial) -> None:
     """A frozen leaf gets no gradient, and the other leaves get the same gradients as ever."""
     for at in t.succeeded(Backward):

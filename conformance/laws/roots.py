@@ -166,6 +166,7 @@ def other_field(b: Builder) -> None:
     f"{SOURCE}; test_gradient_edge_output",
     other_field,
     needs=("complex", "add", "gradient_argument"),
+    stored=False,
 )
 def argument_is_complex_where_the_root_is(t: Trial) -> None:
     """A complex gradient argument for a real root is an error, and so is a real one for a complex root."""

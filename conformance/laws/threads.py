@@ -47,7 +47,7 @@ def apart(b: Builder) -> None:
     in_threads(b, *(lambda x=x: trained(x) for x in made))
 
 
-@law("MT-01", MULTITHREADED, apart, needs=("threads",), after=("VAL-01",))
+@law("MT-01", MULTITHREADED, apart, needs=("threads",), after=("VAL-01",), stored=False)
 def graphs_of_their_own_do_not_meet(t: Trial) -> None:
     """Threads that run forward and backward through graphs of their own get the gradients that each gets alone."""
     gradients(t)
@@ -73,7 +73,7 @@ def asked(b: Builder) -> None:
     in_threads(b, *[lambda: b.grad((computed(b, *shared),), shared) for _ in range(2 + b.entropy.below(2))])
 
 
-@law("MT-03", RACES, asked, needs=("threads", "autograd_grad"), after=("HO-02", "MT-01"))
+@law("MT-03", RACES, asked, needs=("threads", "autograd_grad"), after=("HO-02", "MT-01"), stored=False)
 def gradients_may_be_asked_for_at_once(t: Trial) -> None:
     """`autograd.grad` in several threads over shared leaves gives each what it gets alone, and touches no .grad."""
     gradients(t)

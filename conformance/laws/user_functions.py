@@ -209,6 +209,7 @@ def results_unused(b: Builder) -> None:
     level="torch",
     needs=("user_function",),
     after=("FUN-01",),
+    stored=False,
 )
 def unused_results_count_as_zeros(t: Trial) -> None:
     """The gradient of a result that was not used reaches a user-defined backward as zeros."""
@@ -229,6 +230,7 @@ def some_constant(b: Builder) -> None:
     level="torch",
     needs=("user_function",),
     after=("FUN-01",),
+    stored=False,
 )
 def marked_results_have_no_history(t: Trial) -> None:
     """A result that is marked as not differentiable does not require grad; the others do."""
@@ -273,6 +275,7 @@ def handing_through(b: Builder) -> None:
     level="torch",
     needs=("user_function",),
     after=("FUN-01",),
+    stored=False,
 )
 def an_operand_handed_through_is_a_result(t: Trial) -> None:
     """An operand that a user-defined function returns is a result like others: backward goes through the function."""

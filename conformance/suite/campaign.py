@@ -106,7 +106,10 @@ class Campaign:
                 return judge_any(law, backend, options.effort, known, self.journal.write, self._fresh, first)
         except LawTimeout:
             return timed_out(
-                case, self.journal.running(law, backend, options.effort.seed), options, self._examined
+                case,
+                self.journal.running(law, backend, options.effort.seed, options.known[backend.name]),
+                options,
+                self._examined,
             )
         except Exception as error:
             if not isinstance(error, EngineBroke) and not place_of(error, backend) and not starved(error):
@@ -189,7 +192,12 @@ class Campaign:
             case = self.cases.at(report.nodeid)
             if case is not None:
                 assert isinstance(case.subject, Law)
-                last = self.journal.last_of(case.subject, case.backend, self.options.effort.seed)
+                last = self.journal.last_of(
+                    case.subject,
+                    case.backend,
+                    self.options.effort.seed,
+                    self.options.known[case.backend.name],
+                )
                 self._take(
                     self.line_of(
                         crashed(

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.judgement.draws import SIZE, drawn, given
+from gradlaws.conformance.judgement.draws import SIZE, drawn, given, vocabulary_of
+from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.whole_programs.run_item import WHOLE, program_from
-from gradlaws.strategies.vocabulary import Vocabulary
 
 _NAME = 64
 _TIME = struct.Struct("d")
@@ -74,28 +74,28 @@ class Journal:
         if self._map is not None:
             self._map[_WHOLE - _WHY : _WHOLE] = why.encode()[:_WHY].ljust(_WHY, b"\0")
 
-    def running(self, law: Law, backend: Backend, seed: int) -> Last | None:
-        """What this process was about to run for this law on this backend, in a run under this seed."""
-        return self._last(self._latest, law, backend, seed)
+    def running(self, law: Law, backend: Backend, seed: int, known: KnownFailures) -> Last | None:
+        """What this process was about to run for this law on this backend, in a run under this seed and list."""
+        return self._last(self._latest, law, backend, seed, known)
 
-    def last_of(self, law: Law, backend: Backend, seed: int) -> Last | None:
-        """What a dead worker was about to run for this law on this backend, in a run under this seed."""
+    def last_of(self, law: Law, backend: Backend, seed: int, known: KnownFailures) -> Last | None:
+        """What a dead worker was about to run for this law on this backend, in a run under this seed and list."""
         places = [] if self._folder is None else self._folder.glob("journal-*")
         for place in sorted(places, key=lambda p: p.stat().st_mtime):
-            if (last := self._last(place.read_bytes(), law, backend, seed)) is not None:
+            if (last := self._last(place.read_bytes(), law, backend, seed, known)) is not None:
                 return last
         return None
 
-    def _last(self, data: bytes, law: Law, backend: Backend, seed: int) -> Last | None:
+    def _last(self, data: bytes, law: Law, backend: Backend, seed: int, known: KnownFailures) -> Last | None:
         key = law.id.encode().ljust(_NAME, b"\0") + backend.name.encode()[:_NAME].ljust(_NAME, b"\0")
         if not data.startswith(key):
             return None
         draw = data[_HEAD : _HEAD + SIZE]
         program = given(draw, self.given(backend, law.id))
         if program is None and law.id == WHOLE.id:
-            program = program_from(backend, seed, draw)
+            program = program_from(backend, seed, draw, known)
         elif program is None and law.leaning is not None:
-            program = drawn(law, Vocabulary.of(backend), draw)
+            program = drawn(law, vocabulary_of(law, backend, known), draw)
         why = data[_WHOLE - _WHY : _WHOLE].rstrip(b"\0").decode("utf-8", "replace")
         return Last(program, time.time() - _TIME.unpack_from(data, 2 * _NAME)[0], why)
 

@@ -27,7 +27,7 @@ def keep_death(
     """
     soak.tally.passed.append(death.number)
     soak.tally.crashes += 1
-    program = program_of(soak.backend, soak.seed, death.number, *soak.lengths)
+    program = program_of(soak.backend, soak.seed, death.number, *soak.lengths, soak.known)
     error = ProcessEnded(death.said, kind=(ProcessEnded.LATE,) if death.late else ("signal",))
     listed = soak.known.excuse(EngineBroke.law, program, symptom_of(error))
     if listed is not None:

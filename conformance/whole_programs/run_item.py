@@ -192,7 +192,7 @@ def examine_any(law: Law, program: Program, backend: Backend, tally: Judge, stan
         examine(law, program, backend, tally, standard)
 
 
-def program_from(backend: Backend, seed: int, data: bytes) -> Program:
-    """The program that a journal's entry of a run under this seed is about."""
+def program_from(backend: Backend, seed: int, data: bytes, known: KnownFailures) -> Program:
+    """The program that a journal's entry of a run under this seed, with this list, is about."""
     (number,) = _NUMBER.unpack_from(data)
-    return program_of(backend, seed, number)
+    return program_of(backend, seed, number, known=known)

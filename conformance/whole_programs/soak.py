@@ -49,9 +49,18 @@ BATCH = 50
 FULL = 5000
 
 
-def program_of(backend: Backend, seed: int, number: int, least: int = LEAST, most: int = MOST) -> Program:
-    """Program number `number` under a seed."""
-    return _steered(seed, Vocabulary.of(backend), least, most).draft(number).program()
+def program_of(
+    backend: Backend,
+    seed: int,
+    number: int,
+    least: int = LEAST,
+    most: int = MOST,
+    known: KnownFailures | None = None,
+) -> Program:
+    """Program number `number` under a seed, of those that do without what a list keeps apart."""
+    known = known or KnownFailures()
+    vocabulary = Vocabulary.of(backend).less(known.apart(), known.apart_calls())
+    return _steered(seed, vocabulary, least, most).draft(number).program()
 
 
 #: Asked for one after the other, programs need not be drawn again and again.
@@ -98,7 +107,9 @@ class Soak:
         self.reached = Reached()
         #: Called before each program runs, with its number: what a crash leaves behind.
         self.journal: Callable[[int], None] = lambda number: None
-        self._vocabulary = Vocabulary.of(backend, frozenset(backend.ops()) - withheld if withheld else None)
+        self._vocabulary = Vocabulary.of(backend).less(
+            withheld | self.known.apart(), self.known.apart_calls()
+        )
         self._steering = steered(seed, self._vocabulary, *lengths)
 
     @property
