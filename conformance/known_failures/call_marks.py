@@ -131,3 +131,14 @@ def differentiated(order: int) -> Mark:
         return any(reached[root] + 1 >= order for step in steps for root in step.roots)
 
     return mark
+
+
+def write_after_backward(program: Program, _: Symptom) -> bool:
+    """Whether an in-place op runs after a backward, or `autograd.grad`."""
+    first = next((k for k, step in enumerate(program) if isinstance(step, Backward | Grad)), len(program))
+    return any(isinstance(step, InPlace) for step in program.steps[first:])
+
+
+def number_returned(program: Program, _: Symptom) -> bool:
+    """Whether a hook returns a number."""
+    return any(isinstance(step, Hook) and step.effect == "number" for step in program)

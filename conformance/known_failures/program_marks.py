@@ -20,10 +20,12 @@ from gradlaws.conformance.known_failures.call_marks import (
     given,
     given_root,
     hooked_use,
+    number_returned,
     removed_within,
     root_with,
     several_roots,
     stepped_operand,
+    write_after_backward,
 )
 from gradlaws.conformance.known_failures.symptom import Symptom
 from gradlaws.conformance.language.aliasing import is_view, neighbours, viewed
@@ -243,12 +245,6 @@ def about(kind: type[Step]) -> Mark:
     )
 
 
-def write_after_backward(program: Program, _: Symptom) -> bool:
-    """Whether an in-place op runs after a backward, or `autograd.grad`."""
-    first = next((k for k, step in enumerate(program) if isinstance(step, Backward | Grad)), len(program))
-    return any(isinstance(step, InPlace) for step in program.steps[first:])
-
-
 def own_operand(program: Program, _: Symptom) -> bool:
     """Whether an in-place op has its target for an operand, too."""
     return any(isinstance(step, InPlace) and step.target in step.inputs for step in program)
@@ -314,9 +310,7 @@ MARKS: dict[str, Relation] = {
     ),
     "hooked_use": Relation("a tensor with a hook is used more than once", hooked_use),
     "hook_removed_within": Relation("a hook is removed while it runs", removed_within),
-    "number_from_hook": Relation(
-        "a hook returns a number", lambda p, _: any(isinstance(s, Hook) and s.effect == "number" for s in p)
-    ),
+    "number_from_hook": Relation("a hook returns a number", number_returned),
     "hooked_root": Relation("a root has a hook", root_with(Hook)),
     "one_of_several": Relation("x, or what has a hook, is one of several results of an op", one_of_several),
     "overlapping_write": Relation("the memory of a detached expansion is written to", overlapping),
