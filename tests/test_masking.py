@@ -197,7 +197,14 @@ SHOWN: dict[str, tuple[Step, ...]] = {
     "leftovers-go-on": (X, Y, op(2, "square", 1), Backward((2,), retain_graph=True), Backward((2,))),
     "roots-are-set-to-one": (X, Y, Backward((1,)), Backward((0,))),
     "asked-twice-is-refused": (X, Y, Grad((1,), (0, 0), outs=(2, 3))),
-    "retaining-hooks-overwrite": (X, Y, RetainGrad(1), Backward((1,), retain_graph=True), Backward((1,))),
+    "retaining-hooks-overwrite": (
+        X,
+        Y,
+        RetainGrad(1),
+        op(2, "square", 1),
+        Backward((2,), retain_graph=True),
+        Backward((2,)),
+    ),
     "writes-to-doubles-are-lost": (leaf(0, tracked=False), InPlace("neg_", 0)),
     "more-gradients-than-roots": (
         X,
