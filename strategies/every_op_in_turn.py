@@ -153,7 +153,7 @@ def weighted(b: Builder, parts: tuple[Var, ...], also: tuple[Var, ...] = ()) -> 
 def site(b: Builder, row: Op, change: Change | None = None) -> Site | None:
     """The row applied to new leaves that require grad; None where the engine does not take it."""
     entropy = b.entropy
-    for xs, params in _calls(row, entropy):
+    for xs, params in calls(row, entropy):
         if not b.vocabulary.accepts(row.name, tuple(np.shape(x) for x in xs), **params):
             continue
         mark, known = len(b.steps), len(b.info)
@@ -170,7 +170,7 @@ def site(b: Builder, row: Op, change: Change | None = None) -> Site | None:
     return None
 
 
-def _calls(row: Op, entropy: Entropy) -> Iterator[tuple[list[Array], dict[str, Any]]]:
+def calls(row: Op, entropy: Entropy) -> Iterator[tuple[list[Array], dict[str, Any]]]:
     """Operands and parameters for a row, those with a curvature first."""
     forms, curved = _forms(row.name)
     straight = []

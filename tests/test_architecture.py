@@ -30,6 +30,7 @@ WINGS: tuple[str, ...] = (
     "conformance.reference",
     "conformance.adapters",
     "conformance.faults",
+    "conformance.zoo",
     "conformance.deviations",
     "conformance.known_failures",
     "strategies",
@@ -38,6 +39,7 @@ WINGS: tuple[str, ...] = (
     "conformance.laws",
     "conformance.judgement",
     "conformance.whole_programs",
+    "conformance.detection",
     "conformance.documented",
     "reports",
     "conformance.suite",
@@ -55,9 +57,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "conformance.known_failures": ("conformance.ops", "conformance.language", "conformance.deviations"),
     "conformance.deviations": tuple(f"conformance.{x}" for x in ("entropy", "ops", "reference", "faults")),
     "conformance.reference": ("conformance.entropy", "conformance.ops", "conformance.engines.conventions"),
-    "conformance.adapters": tuple(
-        f"conformance.{name}" for name in ("entropy", "ops", "engines", "reference")
-    ),
+    "conformance.adapters": tuple(f"conformance.{it}" for it in ("entropy", "ops", "engines", "reference")),
     "conformance.faults": (
         *("conformance.entropy", "conformance.ops", "conformance.engines", "conformance.reference"),
         "conformance.adapters.reference",

@@ -82,7 +82,7 @@ class WrittenLeavesGetNothing(Engine):
 # -- needed values -------------------------------------------------------------------------------------------
 
 
-class _Rereading(Engine):
+class Rereading(Engine):
     """Computes derivatives from what is in memory now, where `careless(kept)` holds."""
 
     def careless(self, kept: Kept) -> bool:
@@ -99,7 +99,7 @@ class _Rereading(Engine):
         Engine._check_alive(self, path)
 
 
-class _RereadingSome(_Rereading):
+class _RereadingSome(Rereading):
     def __init__(self, *needs: str) -> None:
         super().__init__()
         self.needs = needs
@@ -108,7 +108,7 @@ class _RereadingSome(_Rereading):
         return kept.law in self.needs
 
 
-class _Unseeing(_Rereading):
+class Unseeing(Rereading):
     """Does not notice some of the writes: those for which `blind(target, recorded)` holds."""
 
     def __init__(self, blind: Blind) -> None:
@@ -135,7 +135,7 @@ class UnrecordedWritesDoNotCount(ReferenceBackend):
     """A write under no_grad does not raise the version counter, so backward reads what is there now."""
 
     def make_engine(self) -> Engine:
-        return _Unseeing(lambda target, recorded: not recorded)
+        return Unseeing(lambda target, recorded: not recorded)
 
 
 @fault("INP-11")
@@ -143,7 +143,7 @@ class ViewsCountForThemselves(ReferenceBackend):
     """Views have version counters of their own: a write through one goes unnoticed by the others."""
 
     def make_engine(self) -> Engine:
-        return _Unseeing(lambda target, recorded: not target.is_root)
+        return Unseeing(lambda target, recorded: not target.is_root)
 
 
 @fault("INP-05")

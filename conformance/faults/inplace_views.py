@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakSet
 
-from gradlaws.conformance.faults.inplace import _Unseeing
+from gradlaws.conformance.faults.inplace import Unseeing
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.node import untracked
@@ -77,7 +77,7 @@ class WritingTracksOnlyTheTarget(Engine):
 
 
 @fault("INP-17")
-class DetachedTensorsCountForThemselves(_Unseeing):
+class DetachedTensorsCountForThemselves(Unseeing):
     """detach() shares the memory but not the version counter."""
 
     def __init__(self) -> None:

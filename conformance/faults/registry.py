@@ -49,7 +49,7 @@ def fault(*breaks: str, strict: bool = False) -> Callable[[T], T]:
     def register(made: T) -> T:
         name = variant_name(made)
         variant = made if issubclass(made, Engine) else None
-        enlist(Fault(name, sentence(made), breaks, strict, lambda: _backend(name, made), variant=variant))
+        enlist(Fault(name, sentence(made), breaks, strict, lambda: speaking(name, made), variant=variant))
         return made
 
     return register
@@ -67,7 +67,8 @@ def sentence(made: object) -> str:
     return " ".join((made.__doc__ or "").split())
 
 
-def _backend(name: str, made: type[ReferenceBackend] | type[Engine]) -> ReferenceBackend:
+def speaking(name: str, made: type[ReferenceBackend] | type[Engine]) -> ReferenceBackend:
+    """An adapter of that name to a new engine of the given class; a class of adapters is its own."""
     backend = made() if issubclass(made, ReferenceBackend) else _Speaking(made)
     backend.name = name
     return backend

@@ -19,6 +19,7 @@ from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import Graph, bystanders, graph
+from gradlaws.strategies.ops_in_context import in_context
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 GRAD = DOC + "generated/torch.Tensor.grad.html"
@@ -28,11 +29,16 @@ LAYOUTS = DOC + "autograd.html#manual-gradient-layouts"
 
 
 def repeated(b: Builder) -> None:
-    """Two or three backwards through one graph."""
+    """Two or three backwards through one graph; and rows in their turn, twice through each."""
     grown = graph(b)
     for _ in range(1 + b.entropy.below(2)):
         b.backward(grown.root, retain_graph=True)
     b.backward(grown.root)
+    for here in in_context(b):
+        end = here.results[0]
+        seed = None if b[end].value.size == 1 else b.seed(end)
+        b.backward(end, seed, retain_graph=True)
+        b.backward(end, seed)
 
 
 @law("ACC-01", GRAD, repeated, level="core", needs=("retain_graph",), after=("VAL-01",))

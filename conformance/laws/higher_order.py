@@ -50,7 +50,10 @@ def by_backward(b: Builder) -> None:
     """Rows differentiated by backward; .grad computed with, cleared or left to be added to, and a second backward."""
     for here in sites(b):
         xs = here.operands
-        b.backward(weighted(b, here.results), create_graph=True)
+        root = weighted(b, here.results)
+        b.backward(root, create_graph=True)
+        if b.entropy.chance(25):
+            b.backward(root, create_graph=True)
         found = tuple(b.read_grad(x) for x in xs)
         if b.has("set_grad") and b.entropy.chance(60):
             for x in xs:

@@ -53,7 +53,10 @@ def part_overwritten(b: Builder) -> None:
     b.turn()
     if b.entropy.chance(50):
         # The product needs the view, and what it is a view of is written to.
-        product, part = int(b.must("mul", part, part)), x
+        made = None
+        if b.has("matmul") and b.shape(part) and b.entropy.chance(40):
+            made = b.apply("matmul", part, b.leaf(b.shape(part)[-1:]))
+        product, part = int(b.must("mul", part, part) if made is None else made), x
     overwrite(b, part if b.writable(part) else x)
     b.turn()
     b.backward(harmless(b, product) if b.entropy.chance(40) else product)

@@ -308,7 +308,7 @@ def composites_follow_their_pieces(s: Stage) -> None:
 
 def zeros_multiplied(b: Builder) -> None:
     """A product over elements of which one, two or all are zero, differentiated once or twice."""
-    shape = b.entropy.pick(((3,), (2,), (2, 2), (4,), (2, 3)))
+    shape = b.entropy.pick(((3,), (2,), (2, 2), (4,), (2, 3), (1,), (3,), (2, 2)))
     values = drawn_from(b, shape, 0.0, 2.0, 3.0, -1.0)
     values[b.entropy.below(values.size)] = 0.0
     twice = b.has("autograd_grad", "create_graph", "mul", "add", "sum") and b.entropy.chance(45)

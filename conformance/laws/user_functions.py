@@ -87,8 +87,10 @@ def twice(b: Builder) -> None:
     b.turn()
     end = b.total(onward(b, made))
     leaves = tuple(dict.fromkeys(v for v in range(len(b.info)) if b[v].leaf and b[v].tracked))
-    first = b.grad((end,), leaves[:1], create_graph=True)
-    b.grad((b.total(first[0]),), leaves[: 1 + b.entropy.below(2)], **_unused(b))
+    keep = {"retain_graph": True} if b.has("retain_graph") else {}
+    for _ in range(2 if keep and b.entropy.chance(40) else 1):
+        first = b.grad((end,), leaves[:1], create_graph=True)
+        b.grad((b.total(first[0]),), leaves[: 1 + b.entropy.below(2)], **keep, **_unused(b))
 
 
 def _unused(b: Builder) -> dict[str, bool]:
@@ -169,6 +171,8 @@ def a_gradient_must_fit(t: Trial) -> None:
 def saved_and_written(b: Builder) -> None:
     """What a user-defined function has saved is written to before backward needs it."""
     source = b.unary(b.leaf(), ("exact",))
+    if b.has("views") and b.entropy.chance(30):
+        source = b.view(source)  # does not own the memory that is saved
     other = b.leaf(b.shape(source)) if b.entropy.chance(50) else source
     made = applied(
         b, (source, other) if other != source else (source,), outs=b.entropy.pick(((), ("result",)))

@@ -16,6 +16,7 @@ from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.graphs import bystanders, diamond, graph, scalar_graph, twice
+from gradlaws.strategies.ops_in_context import in_context, on_one_tensor
 
 DOC = "https://docs.pytorch.org/docs/2.13/"
 BACKWARD = DOC + "generated/torch.autograd.backward.html"
@@ -75,10 +76,12 @@ def backward_differentiates(t: Trial) -> None:
 
 
 def seeded_root(b: Builder) -> None:
-    """A backward with a gradient argument, from a root of any shape."""
+    """A backward with a gradient argument, from a root of any shape; and rows in their turn, between other ops."""
     grown = graph(b)
     bystanders(b, grown)
     b.backward(grown.root, b.seed(grown.root))
+    for here in in_context(b, 2):
+        b.backward(here.results[0], b.seed(here.results[0]))
 
 
 @law("VAL-02", BACKWARD, seeded_root, level="core", after=("VAL-01",), stored=False)
@@ -91,10 +94,12 @@ def gradient_argument_weighs_the_rows(t: Trial) -> None:
 
 
 def fan_out(b: Builder) -> None:
-    """A graph in which tensors are used several times."""
+    """A graph in which tensors are used several times; and rows in their turn, with one tensor for all operands."""
     grown = graph(b, diamond, twice)
     bystanders(b, grown)
     b.backward(grown.root)
+    for here in on_one_tensor(b):
+        b.backward(here.results[0])
 
 
 @law(

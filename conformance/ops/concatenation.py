@@ -57,7 +57,7 @@ TABLE.add(
     movement(
         "unbind",
         "torch.unbind({0}, dim={dim})",
-        lambda x, dim: tuple(x[(slice(None),) * dim + (k, ...)] for k in range(x.shape[dim])),
+        lambda x, dim: tuple(x[(slice(None),) * (dim % x.ndim) + (k, ...)] for k in range(x.shape[dim])),
         filled_dim,
         many=True,
         **VIEW,

@@ -27,6 +27,7 @@ def slices(F: Any, x: Any, dim: int) -> list[Any]:
 
 
 def _cumprod(F: Any, x: Any, dim: int) -> Any:
+    dim %= len(x.shape)
     first, *rest = slices(F, x, dim)
     out = F.unsqueeze(first, dim=dim)
     for part in rest:
@@ -52,6 +53,7 @@ def _leaders(reach: Any) -> Any:
     """For each element the position of the highest (lowest) so far, in ascending order of positions."""
 
     def positions(x: Array, dim: int) -> Array:
+        dim %= x.ndim
         best = reach.accumulate(x, axis=dim)
         along = np.arange(x.shape[dim]).reshape([-1 if d == dim else 1 for d in range(x.ndim)])
         index = np.maximum.accumulate(np.where(x == best, along, 0), axis=dim)

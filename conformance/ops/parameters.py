@@ -9,13 +9,13 @@ from gradlaws.conformance.ops.table import Params
 
 
 def one_dim(entropy: Entropy, x: Array) -> Params | None:
-    """A parameter dim; None for 0-d operands."""
-    return {"dim": entropy.below(x.ndim)} if x.ndim else None
+    """A parameter dim, counted from the end now and then; None for 0-d operands."""
+    return {"dim": entropy.below(x.ndim) - (x.ndim if entropy.chance(30) else 0)} if x.ndim else None
 
 
 def filled_dim(entropy: Entropy, x: Array) -> Params | None:
-    """A parameter dim; None for 0-d and for empty operands."""
-    return {"dim": entropy.below(x.ndim)} if x.ndim and x.size else None
+    """The same; None for empty operands, too."""
+    return one_dim(entropy, x) if x.size else None
 
 
 def reduced_dims(entropy: Entropy, x: Array) -> Params:

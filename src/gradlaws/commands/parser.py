@@ -33,6 +33,7 @@ COMMANDS = {
     "soak": "run random whole programs until the time is up, and tell each finding once",
     "engines": "judge a set of engines, each in its own virtual environment, and show a table of all",
     "serve": "serve an adapter to a runner in another process (--backend exec:...)",
+    "zoo": "hunt bugs modelled on those of real engines, and write a page of what is detected",
     "laws": "list the laws, or show one with its source",
 }
 
