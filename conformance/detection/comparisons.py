@@ -162,7 +162,7 @@ def compared(seed: int) -> tuple[Case, ...]:
 
 
 def _builder(name: str, seed: int, vocabulary: Vocabulary) -> Builder:
-    return Builder(Entropy(stretched(f"{seed} {name}".encode(), 1024), 1024), vocabulary)
+    return Builder(Entropy(stretched(f"{seed} {name}".encode(), 1024)), vocabulary)
 
 
 def _looked_at(builder: Builder) -> Program:
