@@ -52,7 +52,13 @@ class Cell:
 class Reach:
     """What was reached on one engine, beside what there is to reach."""
 
-    def __init__(self, data: Mapping[str, Any], ops: Iterable[str], capabilities: Iterable[str]) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, Any],
+        ops: Iterable[str],
+        capabilities: Iterable[str],
+        own: Mapping[str, int] | None = None,
+    ) -> None:
         """Read what a record says; raises ValueError where it cannot be read, or counts other things."""
         self.reached = Reached()
         try:
@@ -61,7 +67,7 @@ class Reach:
             raise ValueError("what was reached cannot be read") from error
         has = tuple(capabilities)
         claimed = dtypes(has)
-        self.possible = {op: of_engine(op, claimed) for op in rows(ops)}
+        self.possible = {op: of_engine(op, claimed) for op in rows(ops)} | dict(own or {})
         self.kinds = [k for k, kind in enumerate(KINDS) if kind in kinds(has)]
 
     @classmethod
@@ -69,7 +75,8 @@ class Reach:
         """Of an engine in a record; None where the record says nothing, or says it as another version did."""
         data = view.record.reach.get(view.engine.name)
         try:
-            return cls(data, view.engine.ops, view.engine.capabilities) if data else None
+            engine = view.engine
+            return cls(data, engine.ops, engine.capabilities, engine.own) if data else None
         except ValueError:
             return None
 

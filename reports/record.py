@@ -24,6 +24,7 @@ class Engine:
     """One engine of a record.
 
     conventions: what the adapter declares that the engine does otherwise than PyTorch, with the declared value.
+    own:         rows that the adapter has added, with the cells that they can reach, as bits.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Engine:
     capabilities: tuple[str, ...]
     ops: tuple[str, ...]
     conventions: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -251,13 +253,11 @@ def _engine(data: Any, head: Line) -> Engine:
     declared = entry.get("conventions", dict, {})
     if not all(isinstance(value, str) for value in declared.values()):
         entry.refuse("conventions")
-    return Engine(
-        name,
-        entry.get("version", str),
-        entry.names("capabilities"),
-        entry.names("ops"),
-        declared,
-    )
+    own = entry.get("own", dict, {})
+    if not all(type(value) is int and value >= 0 for value in own.values()):
+        entry.refuse("own")
+    has = entry.names("capabilities"), entry.names("ops")
+    return Engine(name, entry.get("version", str), *has, declared, own)
 
 
 def result_of(data: dict[str, Any]) -> LawResult:

@@ -10,7 +10,8 @@ lost is refused. Records of schema 1 and 2 have none; they are read, and said no
 Schema 3, by line type and key (2 had no seal; 1 had no ops in its footer either, and no conventions, judged and
 waived):
 
-    header:  schema, gradlaws, backends [{name, version, capabilities, ops, conventions {convention: value}}],
+    header:  schema, gradlaws, backends [{name, version, capabilities, ops, conventions {convention: value},
+             own {row that the adapter added: cells that it can reach, as bits} (left out where there are none)}],
              seed, profile, examples, level, judged (by the dialect `declared`, or as `torch`),
              laws {law: level} (all that the level has), wordings {law: which wording it has; left out by earlier
              versions}, laws_of {release, gone [law], reworded [law]} (by which laws of an earlier release; null for

@@ -34,6 +34,8 @@ IN_ORDER = frozenset({"view", "reshape", "squeeze", "unsqueeze", "narrow", "sele
 ROWS = TABLE.rows
 #: Tensors have at most this many elements, where a program does not keep to larger ones.
 MOST = 24
+#: Of a hundred choices of an op, how many fall on what the adapter has added, if it fits there.
+OWN = 25
 #: So many elements are drawn one by one; more are these again and again.
 DRAWN = 97
 
@@ -184,6 +186,8 @@ class Draft:
 
     def some(self, rows: tuple[Op, ...]) -> tuple[Op, ...]:
         """Those of some rows that the program keeps to."""
+        if self.vocabulary.own and self.entropy.chance(OWN):
+            rows = tuple(row for row in rows if "own" in row.tags) or rows
         if not self.few or len(rows) <= self.few:
             return rows
         start = self._first % len(rows)

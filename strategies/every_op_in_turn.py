@@ -71,9 +71,8 @@ def differentiable(vocabulary: Vocabulary) -> tuple[Op, ...]:
     """The rows of the engine that have a derivative, in the order of the table."""
     return tuple(
         row
-        for row in TABLE
-        if row.name in vocabulary.ops
-        and not isinstance(row.rule, Constant)
+        for row in vocabulary.rows
+        if not isinstance(row.rule, Constant)
         and not {"internal", "integer result", "complex"} & row.tags
         and row.name != "cast"
     )

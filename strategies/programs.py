@@ -109,7 +109,7 @@ def op_chains(
             "raise max_length or lower min_length",
         )
     vocabulary = _vocabulary(ops, backend, ())
-    rows = tuple(row for row in TABLE if row.name in vocabulary.ops and row.arity <= 2 and not _ends(row))
+    rows = tuple(row for row in vocabulary.rows if row.arity <= 2 and not _ends(row))
     unfit = sorted(set(ops or ()) - {row.name for row in rows})
     if unfit or not rows:
         raise invalid(
@@ -229,7 +229,7 @@ def _forms(graphs: Any) -> st.SearchStrategy[tuple[Callable[[Builder], Var], ...
 
 def _vocabulary(ops: Iterable[str] | None, backend: Backend | None, needed: tuple[str, ...]) -> Vocabulary:
     """What programs may use; `ops` must be known, and include what joins branches and makes scalars."""
-    known = TABLE.names() | frozenset(INPLACE)
+    known = TABLE.names() | frozenset(INPLACE).union(() if backend is None else backend.own)
     if isinstance(ops, str):
         raise invalid("ops", ops, "is a string", f"pass a collection of names, such as [{ops!r}]")
     wanted = known if ops is None else frozenset(ops)
@@ -238,12 +238,12 @@ def _vocabulary(ops: Iterable[str] | None, backend: Backend | None, needed: tupl
     if not wanted:
         raise invalid("ops", set(), "is empty", "pass None for all ops")
     if backend is not None:
-        lacking = sorted(wanted - frozenset(backend.ops())) if ops is not None else []
+        lacking = sorted(wanted - backend.repertoire) if ops is not None else []
         if lacking:
             raise invalid(
                 "ops", lacking, f"is not among the ops of {backend!r}", "leave it out, or pass ops=None"
             )
-        wanted &= frozenset(backend.ops())
+        wanted &= backend.repertoire
     for name in needed:
         if name not in wanted:
             raise invalid(

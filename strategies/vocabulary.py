@@ -33,7 +33,7 @@ class Vocabulary:
     @classmethod
     def of(cls, backend: Backend, ops: frozenset[str] | None = None) -> Vocabulary:
         """What programs for this backend may use; of its ops only those named, if any are."""
-        has = frozenset(backend.ops())
+        has = backend.repertoire
         return _vocabulary(
             has if ops is None else has & ops, backend.capabilities, _told(backend.accepts), backend.dialect
         )
@@ -46,13 +46,22 @@ class Vocabulary:
         return _vocabulary(self.ops - ops, self.capabilities, accepts, self.dialect)
 
     @cached_property
+    def rows(self) -> tuple[Op, ...]:
+        """The rows of the op table that programs may use, and those that the adapter has added, in their order."""
+        return tuple(TABLE.of(self.ops))
+
+    @cached_property
+    def own(self) -> bool:
+        """Whether the adapter has added rows."""
+        return any("own" in row.tags for row in self.rows)
+
+    @cached_property
     def unary(self) -> dict[str, tuple[Op, ...]]:
         """Differentiable ops of one operand by kind: `move`, `view`, `exact`, `smooth`; first what goes anywhere."""
         rows = [
             r
-            for r in TABLE
-            if r.name in self.ops
-            and r.arity == 1
+            for r in self.rows
+            if r.arity == 1
             and not isinstance(r.rule, Constant)
             and not {"integer result", "internal", "complex"} & r.tags
             and not (isinstance(r.rule, Cast) and not self._precisions)
@@ -69,11 +78,8 @@ class Vocabulary:
         """Differentiable ops of two operands by kind: `exact` elementwise, `other`."""
         rows = [
             r
-            for r in TABLE
-            if r.name in self.ops
-            and r.arity == 2
-            and not isinstance(r.rule, Constant)
-            and not {"internal", "complex"} & r.tags
+            for r in self.rows
+            if r.arity == 2 and not isinstance(r.rule, Constant) and not {"internal", "complex"} & r.tags
         ]
         plain = tuple(r for r in rows if r.name in ("add", "sub", "mul"))
         return {"exact": plain, "other": tuple(r for r in rows if r not in plain)}
@@ -84,9 +90,8 @@ class Vocabulary:
         plain = self.binary["exact"]
         return tuple(
             r
-            for r in TABLE
-            if r.name in self.ops
-            and (r.arity > 1 or r.shapes is not None or r.domain is not None)
+            for r in self.rows
+            if (r.arity > 1 or r.shapes is not None or r.domain is not None)
             and r not in plain
             and not isinstance(r.rule, Constant)
             and not {"internal", "complex"} & r.tags

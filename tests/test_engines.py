@@ -20,7 +20,8 @@ from gradlaws.conformance.engines.exceptions import Unavailable
 from gradlaws.conformance.engines.functional import Functional, Traced
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.engines.op_check import troubles
-from gradlaws.conformance.engines.op_spelling import Spelled, compiled, there
+from gradlaws.conformance.engines.op_spelling import Spelled
+from gradlaws.conformance.engines.spelled_calls import compiled, there
 from gradlaws.conformance.engines.torch_like import as_method
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge

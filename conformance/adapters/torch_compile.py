@@ -14,7 +14,7 @@ import torch._dynamo
 import torch._functorch.config
 
 from gradlaws.conformance.adapters.torch import TorchBackend
-from gradlaws.conformance.engines.op_spelling import compiled
+from gradlaws.conformance.engines.spelled_calls import compiled
 from gradlaws.conformance.ops import INPLACE, TABLE
 
 

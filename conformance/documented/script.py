@@ -108,7 +108,7 @@ class Example:
     def missing(self, backend: Backend) -> list[str]:
         """Capabilities and ops that the example needs and the engine does not have."""
         used = {step.op for step in self.script.steps if isinstance(step, Apply | InPlace)}
-        return sorted((self.needs | used) - backend.capabilities - frozenset(backend.ops()))
+        return sorted((self.needs | used) - backend.capabilities - backend.repertoire)
 
     @property
     def assertions(self) -> int:

@@ -20,6 +20,7 @@ from gradlaws.conformance.engines.exception_containment import contained, listen
 from gradlaws.conformance.engines.exceptions import EngineBroke, described, place_of, plain
 from gradlaws.conformance.engines.method_probes import PROBES, Wrong, leaf, same, total, values
 from gradlaws.conformance.engines.preparation import preparing
+from gradlaws.conformance.engines.row_check import row_faults
 from gradlaws.conformance.engines.time_limit import Endless
 from gradlaws.conformance.ops import INPLACE, TABLE
 
@@ -64,6 +65,7 @@ def _checked(backend: Backend, problems: list[Problem]) -> None:
     """Collect what is wrong with the adapter."""
     for about in _ABOUT:
         problems += _probed(backend, about.__name__.strip("_"), about)
+    problems += [Problem("rows", said) for said in row_faults(backend, called=not problems)]
     if not problems:
         try:
             with contained(), backend.session():
@@ -141,7 +143,7 @@ def _capabilities(backend: Backend) -> None:
 
 def _ops(backend: Backend) -> None:
     ops = set(backend.ops())
-    unknown = sorted(map(str, ops - set(TABLE.names()) - set(INPLACE)))
+    unknown = sorted(map(str, ops - set(TABLE.names()) - set(INPLACE) - backend.own.keys()))
     if unknown:
         raise Wrong(f"{', '.join(unknown)}: not in the op table; `gradlaws.TABLE.names()` lists it")
     needed = sorted({"add", "mul", "sum"} - ops)

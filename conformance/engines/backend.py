@@ -27,13 +27,14 @@ from gradlaws.conformance.engines.capabilities import (
     usual,
 )
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
+from gradlaws.conformance.engines.own_rows import WithRows
 from gradlaws.conformance.engines.remote_engine import RemoteEngine
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE
 
 
-class Backend:
+class Backend(WithRows):
     """An engine under test. Required: `tensor`, `numpy`, `apply`, `backward`, `grad`."""
 
     #: The name that reports show and `--backend` finds.

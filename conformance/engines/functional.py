@@ -19,8 +19,8 @@ from gradlaws.conformance.engines.capabilities import NotClaimed
 from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
-from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.ops.table import Constant
+from gradlaws.conformance.ops import TABLE, Op
+from gradlaws.conformance.ops.table import Constant, Params
 
 
 class Traced:
@@ -91,10 +91,18 @@ class Functional(Spelled):
         return Traced(self.array(array), requires_grad)
 
     def apply(self, op: str, *inputs: Any, **params: Any) -> Any:
-        def make(*values: Any) -> Any:
-            return Spelled.apply(self, op, *values, **params)
+        return self._traced(TABLE[op], partial(Spelled.apply, self, op), inputs, params)
 
-        made, row = make(*(x.value for x in inputs)), TABLE[op]
+    def run_row(self, op: str, inputs: Sequence[Any], params: Params) -> Any:
+        """A row of its own, whose call takes the engine's values."""
+        return self._traced(TABLE[op], self.own[op].run, inputs, params)
+
+    @staticmethod
+    def _traced(row: Op, call: Callable[..., Any], inputs: Sequence[Any], params: Params) -> Any:
+        def make(*values: Any) -> Any:
+            return call(*values, **params)
+
+        made = make(*(x.value for x in inputs))
         # What an op has no derivative by is no way for a gradient to come.
         inputs = tuple(
             Traced(x.value) if k in row.passive or isinstance(row.rule, Constant) else x

@@ -63,10 +63,10 @@ def troubles(backend: Backend, tracked: bool = True) -> list[Trouble]:
 
     Ops of an engine in another process are tried by laws alone.
     """
-    claimed = set(backend.ops()) if "calls" in backend.capabilities else set()
+    claimed = backend.repertoire if "calls" in backend.capabilities else frozenset()
     found = []
     with backend.session():
-        for name in [*(row.name for row in TABLE), *INPLACE]:
+        for name in [*(row.name for row in TABLE.of(claimed)), *INPLACE]:
             if name in TABLE and "complex" in TABLE[name].tags - backend.capabilities:
                 continue
             if name in claimed and (name in TABLE or "inplace" in backend.capabilities):

@@ -14,7 +14,7 @@ from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import definitions, name, nested, statement
-from gradlaws.conformance.language.steps import Forget, Grad, Hook, Look, Mode, ReadGrad, Step, Var
+from gradlaws.conformance.language.steps import Apply, Forget, Grad, Hook, Look, Mode, ReadGrad, Step, Var
 from gradlaws.conformance.laws.breach import Broken
 
 #: What is wrong where looking at a tensor raised.
@@ -61,6 +61,10 @@ class _Page:
         self.add("import torch" if module == "torch" else f"import {module} as torch")
         if any(isinstance(step, Checkpoint) for step in program):
             self.add(f"import {module}.utils.checkpoint")  # PyTorch up to 2.4 does not import it itself
+        own = {step.op for step in program if isinstance(step, Apply) and step.op in backend.own}
+        self.add(
+            *sorted({f"import {module}" for op in own for module in backend.own[op].modules} - {*self.lines})
+        )
         self.add(*[backend.preamble] * bool(backend.preamble), "")
         if calls is not None:
             self.add("calls, note = [], lambda g: calls.append(None if g is None else g.tolist())")

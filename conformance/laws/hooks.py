@@ -8,7 +8,6 @@ from gradlaws.conformance.language.source import name
 from gradlaws.conformance.language.steps import CHANGING, Apply, Backward, Grad, Hook, Var
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import At, Trial
-from gradlaws.conformance.ops import TABLE
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.graphs import Graph, diamond, graph, over, twice
 from gradlaws.strategies.mistakes import wrong_effect
@@ -64,7 +63,7 @@ def anywhere(grown: Graph) -> tuple[Var, ...]:
 
 def several_results(b: Builder, spared: int = 0) -> Graph:
     """A graph over the results of an op that has several, all of them used; or, in some of a hundred, all but one."""
-    rows = [row for row in TABLE if row.many and b.has(row.name)]
+    rows = [row for row in b.vocabulary.rows if row.many]
     x = b.leaf(b.entropy.pick(((2,), (4,), (2, 2), (3,), (3, 2))))
     source = b.unary(x, ("exact",)) if b.entropy.chance(50) else x
     made = b.drawn(b.entropy.pick(rows), source) if rows else None

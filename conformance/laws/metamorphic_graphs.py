@@ -36,7 +36,7 @@ DETACH = DOC + "generated/torch.Tensor.detach.html"
 def identities_change_no_gradient(t: Trial) -> None:
     """Passing tensors through a clone, adding 0 or multiplying by 1 on the way changes no gradient."""
     if backwards(t):
-        other = padded(t.program, t.backend.ops(), values_of(t.got))
+        other = padded(t.program, t.backend.repertoire, values_of(t.got))
         if len(other) > len(t.program):
             Other(t, other).agrees(leaves_of(t), "the same program with identities between its ops")
 
@@ -145,7 +145,7 @@ def written_to(b: Builder) -> None:
 def in_place_is_out_of_place(t: Trial) -> None:
     """Where in-place ops raise no error, new values in their place give the same gradients."""
     if backwards(t) and any(isinstance(step, InPlace) for step in t.program):
-        other, ops = out_of_place(t.program), frozenset(t.backend.ops())
+        other, ops = out_of_place(t.program), t.backend.repertoire
         if other is not None and all(step.op in ops for step in other if isinstance(step, Apply)):
             Other(t, other).agrees(leaves_of(t), "the same program out of place")
 

@@ -69,7 +69,9 @@ def missing(law: Law, backend: Backend) -> frozenset[str]:
     """What the law needs and the engine has not: capabilities, ops, parts of its own API, releases."""
     wanted = law.needs - backend.capabilities
     if wanted:
-        wanted = frozenset(name for name in wanted.difference(backend.ops()) if not backend.has_part(name))
+        wanted = frozenset(
+            name for name in wanted.difference(backend.repertoire) if not backend.has_part(name)
+        )
     return wanted
 
 

@@ -11,8 +11,9 @@ one text serves plain arrays (`RAW`) and recorded nodes of the reference engine,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from typing import Any, Literal
 
 import numpy as np
@@ -142,7 +143,7 @@ class Op:
              place, and what a write does to it is an engine's own affair), `entangled` (what is not finite may be
              refused, or spread to all elements), `arithmetic` (the derivative is defined at infinities and NaN, too, as
              IEEE 754 defines products and quotients), `complex` (of complex numbers, or makes some: only laws about
-             these use it).
+             these use it), `own` (an adapter's own: programs for other engines never use it).
     passive: operands that never get a gradient (masks), by position: a leaf used only so is not reached.
     """
 
@@ -176,7 +177,10 @@ class Op:
 
 
 class Table:
-    """All rows by name, in the order in which they were added; `rows` is the dictionary itself, faster to look in."""
+    """All rows by name, in the order in which they were added; `rows` is the dictionary itself, faster to look in.
+
+    Rows that adapters have added are found by their names alone: whatever goes through the table passes them by.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, Op] = {}
@@ -195,10 +199,22 @@ class Table:
         return name in self.rows
 
     def __iter__(self) -> Iterator[Op]:
-        return iter(self.rows.values())
+        return (row for row in self.rows.values() if "own" not in row.tags)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return sum(1 for _ in self)
+
+    def of(self, names: Set[str]) -> Iterator[Op]:
+        """The rows of these names, an adapter's own among them."""
+        return (row for row in self.rows.values() if row.name in names)
+
+    def own(self, row: Op) -> Op:
+        """Add an adapter's own row; the same again is the same row, and another of its name gets another name."""
+        for name in chain((row.name,), (f"{row.name}#{n}" for n in count(2))):
+            made = replace(row, name=name)
+            if self.rows.setdefault(name, made) == made:
+                return self.rows[name]
+        raise AssertionError("there is always another number")
 
     def names(self) -> frozenset[str]:
         """The names of all rows that a program may use (internal rows left out)."""
@@ -220,6 +236,11 @@ class _Raw:
     def stop(x: Any) -> Any:
         """X as a constant."""
         return x
+
+    @staticmethod
+    def row(row: Op) -> Op:
+        """A row that need not stand in the table."""
+        return row
 
     @staticmethod
     def const(array: Array, like: Any, rough: float = 0.0) -> Any:

@@ -103,6 +103,11 @@ def rows(ops: Iterable[str]) -> list[str]:
     return sorted(set(ops) & TABLE.names())
 
 
+def own(ops: Iterable[str], capabilities: Iterable[str]) -> dict[str, int]:
+    """The cells in which rows of an adapter's own can be: only where the adapter is are these known."""
+    return {op: of_engine(op, dtypes(capabilities)) for op in ops}
+
+
 def dtypes(capabilities: Iterable[str]) -> frozenset[str]:
     """The dtypes that an engine claims."""
     has = set(capabilities)

@@ -23,6 +23,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import RAW
+from gradlaws.conformance.ops.differences import Jacobians, Slopes
 from gradlaws.conformance.ops.table import (
     Cast,
     Conjugate,
@@ -35,7 +36,15 @@ from gradlaws.conformance.ops.table import (
     Total,
     Weighted,
 )
-from gradlaws.conformance.reference.jacobian_products import Formula, origins, partials, rule_of, spec
+from gradlaws.conformance.reference.jacobian_products import (
+    Formula,
+    arrays,
+    jacobian,
+    origins,
+    partials,
+    rule_of,
+    spec,
+)
 from gradlaws.conformance.reference.node import Node
 
 #: An op may be off by this many times its row's allowance: the reference's own error, and another formula.
@@ -85,6 +94,10 @@ class Bounds:
         errors = [self._error[id(x)] for x in node.inputs]
         grids = [self._grid[id(x)] for x in node.inputs]
         carried, size, products = self._carried(node, errors)
+        if isinstance(node.row.rule, Slopes | Jacobians):
+            rule, xs = node.row.rule, arrays(node)
+            carried = carried + rule.doubt(*xs, **node.params)
+            size = rule.size(node.array, *xs, **node.params)
         if not np.isfinite(carried).all():
             carried = np.nan_to_num(carried, nan=np.inf, posinf=np.inf)
         if node.noise is not None:
@@ -137,6 +150,13 @@ class Bounds:
                 return carried, np.einsum(text, left, right) * terms, True
             case Weighted():
                 return np.broadcast_to(errors[0].max(initial=0.0), node.shape), value * 0, False
+            case Jacobians():
+                by = [
+                    np.tensordot(np.abs(jacobian(node, k)), error, error.ndim)
+                    for k, error in enumerate(errors)
+                    if error.any()
+                ]
+                return np.asarray(sum(by, np.zeros(node.shape))), value, False
             case Conjugate():
                 return errors[0], value, False
             case RealLinear():

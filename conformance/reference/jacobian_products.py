@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import RAW, TABLE, Op
+from gradlaws.conformance.ops.differences import Jacobians
 from gradlaws.conformance.ops.movement import positions
 from gradlaws.conformance.ops.table import (
     Cast,
@@ -142,6 +144,17 @@ def push(node: Node, tangents: tuple[Array | None, ...]) -> Array | None:
             assert node.row is not None
             zero = np.zeros((directions, *node.inputs[0].shape))
             return np.asarray(node.row(*(zero if t is None else t for t in tangents)))
+        case Jacobians():
+            made = [
+                np.tensordot(
+                    t,
+                    jacobian(node, k),
+                    (range(1, t.ndim), range(node.array.ndim, node.array.ndim + t.ndim - 1)),
+                )
+                for k, t in enumerate(tangents)
+                if t is not None
+            ]
+            return np.asarray(sum(made))
         case Cast():
             return live[0] if node.array.dtype.kind == "c" else live[0].real
         case rule:
@@ -208,6 +221,11 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
             return (record(TABLE["take"], (g,), {"index": _reachable(node)}),)
         case Contraction():
             return _pull_contraction(node, g)
+        case Jacobians() as rule:
+            return tuple(
+                _pulled_by(one(rule.derivative(k), node.inputs, node.params), g) if x.tracked else None
+                for k, x in enumerate(node.inputs)
+            )
         case Conjugate():
             return (one(TABLE["conj"], (g,)),)
         case RealLinear(adjoint=adjoint):
@@ -218,6 +236,19 @@ def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
             return (record(TABLE["cast"], (g,), {"dtype": str(node.inputs[0].array.dtype)}),)
         case rule:
             raise TypeError(f"{node.row and node.row.name}: no cotangent is known for {type(rule).__name__}")
+
+
+def jacobian(node: Node, k: int) -> Array:
+    """The derivative of a node by its k-th operand, shaped like the result and then like the operand."""
+    rule = rule_of(node)
+    assert isinstance(rule, Jacobians)
+    return np.asarray(rule.derivative(k)(*arrays(node), **node.params))
+
+
+def _pulled_by(derivative: Node, g: Node) -> Node:
+    """The product of a cotangent with a Jacobian."""
+    out, own = ascii_letters[: g.array.ndim], ascii_letters[g.array.ndim : derivative.array.ndim]
+    return one(TABLE["einsum"], (g, derivative), {"spec": f"{out},{out}{own}->{own}"})
 
 
 def _reachable(node: Node) -> Array:

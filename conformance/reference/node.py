@@ -215,12 +215,17 @@ class _Recorded:
     """The namespace F over nodes: every row of the table as a function that records."""
 
     def __getattr__(self, name: str) -> Any:
-        row = TABLE[name]
+        apply = self.row(TABLE[name])
+        setattr(self, name, apply)
+        return apply
+
+    @staticmethod
+    def row(row: Op) -> Any:
+        """A row that need not stand in the table."""
 
         def apply(*inputs: Node, **params: Any) -> Any:
             return record(row, inputs, params)
 
-        setattr(self, name, apply)
         return apply
 
     @staticmethod

@@ -51,7 +51,7 @@ class ProgramStore:
 
     def programs(self, backend: Backend, law: str) -> list[Program]:
         """What failed before a law on an engine of this name, as far as this release of it has the ops."""
-        has = frozenset(backend.ops())
+        has = backend.repertoire
         found: list[Program] = []
         for value in sorted(self.database.fetch(_key(backend.name, law))):
             try:

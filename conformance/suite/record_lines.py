@@ -21,6 +21,7 @@ from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.language.serialization import dumped
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.laws.whole_program_laws import promise
+from gradlaws.conformance.reach.possible import own
 from gradlaws.conformance.suite.earlier_laws import frozen
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import law_of
@@ -44,8 +45,9 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
                 "name": b.name,
                 "version": b.version(),
                 "capabilities": sorted(b.capabilities),
-                "ops": sorted(b.ops()),
+                "ops": sorted(b.repertoire),
                 "conventions": b.dialect.deviations,
+                **({"own": own(b.own, b.capabilities)} if b.own else {}),
             }
             for b in backends
         ],

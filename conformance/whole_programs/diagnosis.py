@@ -113,7 +113,7 @@ class Diagnosis:
             if isinstance(step, Apply | InPlace) and step.op not in found:
                 plain = all(isinstance(s, PLAIN) or s is step for s in program)
                 lenient = isinstance(error, Broken) and error.expected == "an error"
-                others = replacements(program, index, held, frozenset(self.backend.ops()))
+                others = replacements(program, index, held, self.backend.repertoire)
                 if self._alone(others, plain and not lenient):
                     found.append(step.op)
         return found

@@ -28,6 +28,7 @@ from gradlaws.conformance.known_failures.toml_parser import about
 from gradlaws.conformance.language.derivative_orders import differentiated
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws.breach import Broken, symptom_of
+from gradlaws.conformance.reach.possible import own
 from gradlaws.conformance.reach.reached import Call, Reached
 from gradlaws.conformance.whole_programs.judge import unlooked, verdict
 from gradlaws.conformance.whole_programs.ledger import Found, Ledger, Settled, Tally
@@ -130,9 +131,11 @@ class Soak:
         }  # fmt: skip
         return head if self.first is None else {**head, "first": self.first}
 
-    def has(self) -> dict[str, list[str]]:
+    def has(self) -> dict[str, Any]:
         """What the engine has, of which programs may have reached some."""
-        return {"ops": sorted(self.backend.ops()), "capabilities": sorted(self.backend.capabilities)}
+        engine = self.backend
+        has = {"ops": sorted(engine.repertoire), "capabilities": sorted(engine.capabilities)}
+        return {**has, "own": own(engine.own, engine.capabilities)} if engine.own else has
 
     def run(
         self,

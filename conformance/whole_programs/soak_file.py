@@ -3,7 +3,7 @@
 Line 1 is the header: type `soak`, schema, gradlaws, backend, given, version, seed, strict, least, most, and of a part
 first. Then lines of type `finding` (see `as_line`), `again` (id and how often it came again), `death` (a program that
 ended the process: number, said, late), `progress` (the tally), `reach` (what the programs have reached by the end, and
-what the engine has: reach, ops, capabilities), and of a part `settled` (whatever came of each program that showed
+what the engine has: reach, ops, capabilities, own), and of a part `settled` (whatever came of each program that showed
 something). A soak that is resumed goes on after the last line of progress.
 """
 
@@ -39,7 +39,7 @@ class Course(Protocol):
     def heading(self) -> dict[str, Any]:
         """What it is about, as data."""
 
-    def has(self) -> dict[str, list[str]]:
+    def has(self) -> dict[str, Any]:
         """The ops and capabilities of its engine."""
 
 

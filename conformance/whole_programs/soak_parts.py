@@ -65,13 +65,13 @@ class Joined:
         self.ledger = Ledger()
         self.reached = Reached()
         self.head: dict[str, Any] = {}
-        self._has: dict[str, list[str]] = {"ops": [], "capabilities": []}
+        self._has: dict[str, Any] = {"ops": [], "capabilities": []}
 
     def heading(self) -> dict[str, Any]:
         """What it is about, as data; empty before the first part."""
         return self.head
 
-    def has(self) -> dict[str, list[str]]:
+    def has(self) -> dict[str, Any]:
         """The ops and capabilities of the engine."""
         return self._has
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.engines.discovery import find as find
     from gradlaws.conformance.engines.functional import Functional as Functional
     from gradlaws.conformance.engines.op_spelling import Spelled as Spelled
+    from gradlaws.conformance.engines.own_rows import Row as Row
     from gradlaws.conformance.engines.torch_like import TorchLike as TorchLike
     from gradlaws.conformance.execution.interpreter import run as run
     from gradlaws.conformance.judgement.effort import Effort as Effort
@@ -41,6 +42,7 @@ _HOMES = {
     "Functional": "conformance.engines.functional",
     "Spelled": "conformance.engines.op_spelling",
     "Effort": "conformance.judgement.effort",
+    "Row": "conformance.engines.own_rows",
     "LAWS": "conformance.laws",
     "Program": "conformance.language.program",
     "Result": "conformance.judgement.result",
@@ -62,6 +64,7 @@ __all__ = [
     "Functional",
     "Program",
     "Result",
+    "Row",
     "Spelled",
     "TorchLike",
     "Verdict",

@@ -68,7 +68,7 @@ def _of_soak(path: Path) -> dict[str, Reach]:
         last = next((line for line in reversed(lines) if line["type"] == "reach"), None)
         if last is None:
             return {}
-        return {head["backend"]: Reach(last["reach"], last["ops"], last["capabilities"])}
+        return {head["backend"]: Reach(last["reach"], last["ops"], last["capabilities"], last.get("own"))}
     except (SoakFileError, ValueError, KeyError, TypeError) as error:
         raise CommandError(f"{path}: {error}") from error
 

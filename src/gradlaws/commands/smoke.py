@@ -150,6 +150,8 @@ def _looked_at(name: str) -> bool:
             "             these ops are right elsewhere: leave them in, the laws say what else there is to them"
         )
     print(f"3. ops       {len(set(ops) & set(TABLE.names()))} of {len(list(TABLE.names()))} in the table")
+    if backend.own:
+        print(f"   beside    {len(backend.own)} of its own: {', '.join(backend.own)}")
     print(f"4. claims    {len(backend.capabilities)} of {len(CAPABILITIES)} capabilities")
     told = [(name, CAPABILITIES[name]) for name in lacking]
     for capability, what in told if backend.elsewhere is None else backend.elsewhere.unclaimed():
