@@ -31,6 +31,11 @@ class Watched(Trace):
     together: frozenset[tuple[Var, Var]] | None = None
 
 
+#: With so many tensors before it each tensor is asked for shared memory: with all, in programs of a usual length, and
+#: in long ones with few enough for their cost to grow with their length.
+NEAR = 128
+
+
 def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Var, Var]]]:
     """(views and detached tensors with what they were made from, pairs of tensors with memory of their own)."""
     views, own = memory_owners(program)
@@ -38,7 +43,7 @@ def memory_pairs(program: Program) -> tuple[list[tuple[Var, Var]], list[tuple[Va
 
 
 def _pairs(own: Sequence[Var]) -> list[tuple[Var, Var]]:
-    return [(a, b) for k, a in enumerate(own) for b in own[:k]]
+    return [(a, b) for k, a in enumerate(own) for b in own[max(0, k - NEAR) : k]]
 
 
 def memory_owners(program: Program) -> tuple[list[tuple[Var, Var]], list[Var]]:

@@ -27,6 +27,7 @@ from gradlaws.conformance.judgement.verdict import BREAKS
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
+from gradlaws.conformance.suite.corpus import shipped
 from gradlaws.conformance.suite.crash_journal import Journal
 from gradlaws.conformance.suite.crash_reduction import FORK_SERVER, PostMortem
 from gradlaws.conformance.suite.crash_verdict import broke, crashed, timed_out
@@ -117,7 +118,9 @@ class Campaign:
             return broke(case, error, options)
 
     def _failed_before(self, backend: Backend, law: str) -> list[Program]:
-        return [] if self.options.store is None else self.options.store.programs(backend, law)
+        """What failed before a law: on an engine of this name, as far as it was kept; and on whatever engine."""
+        kept = [] if self.options.store is None else self.options.store.programs(backend, law)
+        return [*kept, *shipped().programs(backend, law)]
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -27,6 +27,7 @@ COMMANDS = {
     "report": "render a record, or several side by side, and decide on a release",
     "diff": "compare two records law by law",
     "history": "tell what changed over the records of many releases, as text and as a static site",
+    "bisect": "say between which releases of an engine a law, or a failing program, changed its verdict",
     "reach": "say how far the programs of a record or a soak have reached, and what they have not",
     "merge": "join the records of a run that was split over several machines",
     "known-failures": "write a list of known failures from a record, or check one",
