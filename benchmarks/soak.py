@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from gradlaws.conformance.engines.backend import Backend  # noqa: E402 - the checkout's src goes first
 from gradlaws.conformance.engines.discovery import find  # noqa: E402
-from gradlaws.conformance.execution.standard import Standard  # noqa: E402
+from gradlaws.conformance.execution.judging_standard import Standard  # noqa: E402
 from gradlaws.conformance.faults import FAULTS  # noqa: E402
 from gradlaws.conformance.language.program import Program  # noqa: E402
 from gradlaws.conformance.language.steps import Look  # noqa: E402

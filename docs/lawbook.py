@@ -96,8 +96,8 @@ def _index() -> str:
 
 
 def coverage() -> dict[str, Any]:
-    """What is known of the catalogue of promises beside the laws: `docs/coverage.toml`."""
-    return tomllib.loads((ROOT / "docs" / "coverage.toml").read_text("utf-8"))
+    """What is known of the catalogue of promises beside the laws: `docs/uncovered.toml`."""
+    return tomllib.loads((ROOT / "docs" / "uncovered.toml").read_text("utf-8"))
 
 
 def _coverage() -> Iterator[str]:

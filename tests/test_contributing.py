@@ -9,12 +9,12 @@ from textwrap import dedent
 import pytest
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.faults import accumulation as faults
+from gradlaws.conformance.faults import grad_accumulation as faults
 from gradlaws.conformance.faults import registry as fault_registry
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.laws import accumulation as laws
+from gradlaws.conformance.laws import grad_accumulation as laws
 from gradlaws.conformance.laws import registry as law_registry
 
 TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text()

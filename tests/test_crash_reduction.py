@@ -14,7 +14,7 @@ import pytest
 from gradlaws.commands.parser import main
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.discovery import find
-from gradlaws.conformance.execution.standard import LENIENT
+from gradlaws.conformance.execution.judging_standard import LENIENT
 from gradlaws.conformance.judgement.draws import drawn
 from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.standalone_script import fatal

@@ -14,7 +14,7 @@ import pytest
 from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.language.steps import Var
-from gradlaws.conformance.laws.breach import excess
+from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.error_bounds import Bounds
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary

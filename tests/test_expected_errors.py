@@ -16,7 +16,7 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.deviations import DEVIATIONS
 from gradlaws.conformance.execution.hook_effects import Interruption
 from gradlaws.conformance.execution.interpreter import VERBS, run
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.judgement.examination import trial_of
 from gradlaws.conformance.language.program import Program

@@ -13,7 +13,7 @@ from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.known_failures.toml_parser import shipped
-from gradlaws.conformance.laws.breach import excess
+from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.table import Constant
 from gradlaws.conformance.reference.engine import Engine

@@ -14,7 +14,7 @@ import pytest
 from gradlaws import LAWS, Effort, Row, Verdict, check, judge
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.known_failures.toml_parser import shipped
-from gradlaws.conformance.laws.breach import excess
+from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.reach.possible import own
 from gradlaws.conformance.reference.engine import Engine

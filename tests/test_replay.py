@@ -9,7 +9,7 @@ import pytest
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.conventions import Dialect
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.replay_id import replay_id
 from gradlaws.conformance.judgement.verdict import Verdict

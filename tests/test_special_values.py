@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradlaws.conformance.entropy import Array, Entropy
-from gradlaws.conformance.laws.breach import excess
+from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.strategies.special_values import edges, outside, strewn
 

@@ -15,7 +15,7 @@ from overwriting_engine import Overwriting
 from thinning import every
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.standalone_script import script

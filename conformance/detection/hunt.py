@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.finding import Finding
 from gradlaws.conformance.judgement.judge import judge

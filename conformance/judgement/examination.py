@@ -11,8 +11,8 @@ from gradlaws.conformance.engines.time_limit import EndlessProgram, EndlessScene
 from gradlaws.conformance.entropy import Entropy, stretched
 from gradlaws.conformance.execution.bounded_reference import BoundedReference
 from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.execution.oracle import believe
-from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Step

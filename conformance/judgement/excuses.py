@@ -7,7 +7,7 @@ from functools import partial
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.judgement.examination import exhibited, explained
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import Explained, KnownFailures

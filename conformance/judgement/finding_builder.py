@@ -9,7 +9,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, ReferenceBroke, described
 from gradlaws.conformance.engines.time_limit import EndlessProgram
 from gradlaws.conformance.engines.torch_like import TorchLike
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.judgement.finding import Finding
 from gradlaws.conformance.judgement.recurrence import Recurrence
 from gradlaws.conformance.judgement.standalone_script import fatal, script

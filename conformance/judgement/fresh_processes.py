@@ -18,8 +18,8 @@ from typing import Any
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ProcessEnded, ReferenceBroke
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.execution.oracle import by_itself
-from gradlaws.conformance.execution.standard import Standard
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped

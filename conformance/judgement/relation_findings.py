@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.judgement.examination import first_wrong
 from gradlaws.conformance.judgement.finding_builder import Failure, failure_of, scripted
 from gradlaws.conformance.language.program import Program

@@ -7,8 +7,8 @@ import re
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.execution.oracle import Expected, believe, by_itself
-from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.checkpoints import Checkpoint

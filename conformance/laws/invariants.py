@@ -30,9 +30,10 @@ from gradlaws.conformance.language.steps import (
     labelled,
 )
 from gradlaws.conformance.language.user_functions import passes_on
-from gradlaws.conformance.laws.breach import Broken, excess
+from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.registry import unasked
 from gradlaws.conformance.laws.trial import At, Trial
+from gradlaws.conformance.laws.value_comparison import excess
 
 #: The laws that `stand` can find broken.
 STANDING = ("VAL-03", "VAL-04", "VAL-11", "VAL-12", "NONE-03", "MODE-06", "META-16")

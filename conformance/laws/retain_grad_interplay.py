@@ -12,11 +12,11 @@ from gradlaws.conformance.language.aliasing import neighbours
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name
 from gradlaws.conformance.language.steps import Backward, Hook, InPlace, RetainGrad, Step, Var
-from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.laws.inplace import written
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.retain_grad import METHOD, TESTS, once_or_twice, onwards, retaining
 from gradlaws.conformance.laws.trial import Stage, Trial
+from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.strategies.builder import Builder, Vocabulary
 from gradlaws.strategies.graphs import bystanders, graph
 from gradlaws.strategies.in_place_writes import harmless

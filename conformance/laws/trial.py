@@ -18,14 +18,15 @@ from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.execution.bounded_reference import BoundedReference
 from gradlaws.conformance.execution.interpreter import run
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.execution.oracle import Expected
-from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, statement
 from gradlaws.conformance.language.steps import Hook, Step, Var
-from gradlaws.conformance.laws.breach import Broken, Thing, called, excess, shown, vanishes
+from gradlaws.conformance.laws.breach import Broken, Thing
 from gradlaws.conformance.laws.registry import unasked
+from gradlaws.conformance.laws.value_comparison import called, excess, shown, vanishes
 from gradlaws.conformance.reference.engine import MustRaise
 
 

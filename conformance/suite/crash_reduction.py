@@ -7,7 +7,7 @@ from time import monotonic
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ProcessEnded
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.fresh_processes import LONGEST, FreshProcesses, FreshSubject
 from gradlaws.conformance.judgement.recurrence import Recurrence

@@ -8,7 +8,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.judgement.examination import follow
 from gradlaws.conformance.judgement.finding_builder import failure_of
 from gradlaws.conformance.judgement.result import Result

@@ -22,7 +22,7 @@ from gradlaws.conformance.engines.discovery import find
 from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke, described
 from gradlaws.conformance.engines.memory_limit import MemoryLimit
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.serialization import loaded
 from gradlaws.conformance.language.training import Optimizer

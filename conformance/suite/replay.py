@@ -16,7 +16,7 @@ import pytest
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import ProcessEnded, plain
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.judgement.finding import Finding
 from gradlaws.conformance.judgement.finding_builder import (
     PROCESS,

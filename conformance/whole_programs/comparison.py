@@ -15,9 +15,9 @@ from gradlaws.conformance.execution.whole_program_run import Watched, memory_pai
 from gradlaws.conformance.language.source import name, statement
 from gradlaws.conformance.language.steps import Forget, Var
 from gradlaws.conformance.language.user_functions import gives_none
-from gradlaws.conformance.laws.breach import called, excess, shown
 from gradlaws.conformance.laws.invariants import apart
 from gradlaws.conformance.laws.registry import unasked
+from gradlaws.conformance.laws.value_comparison import called, excess, shown
 from gradlaws.conformance.whole_programs.difference import FLAGS, Aspect, Difference
 from gradlaws.conformance.whole_programs.trial import WholeTrial
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.finding import RootCause
 from gradlaws.conformance.judgement.finding_builder import blamed, failure_of, scripted

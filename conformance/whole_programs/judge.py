@@ -12,7 +12,7 @@ from functools import partial
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import EngineBroke, described
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.known_failures.matching import Explained
 from gradlaws.conformance.language.program import Program

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import EngineBroke
-from gradlaws.conformance.execution.standard import Standard
+from gradlaws.conformance.execution.judging_standard import Standard
 from gradlaws.conformance.judgement.draws import standing_for
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.examination import examine

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gradlaws.conformance.engines.backend import Backend
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.definedness import Contents, contents, sound
 from gradlaws.conformance.judgement.finding_builder import blamed

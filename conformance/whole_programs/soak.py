@@ -15,7 +15,7 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exception_containment import contained
 from gradlaws.conformance.engines.exceptions import ReferenceBroke, described
 from gradlaws.conformance.execution.garbage_collection import collected_later
-from gradlaws.conformance.execution.standard import LENIENT, Standard
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.execution.whole_program_run import watch, watchful
 from gradlaws.conformance.judgement.finding import Finding

@@ -9,15 +9,15 @@ from gradlaws.conformance.deviations import deviant
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.execution.bounded_reference import BoundedReference
+from gradlaws.conformance.execution.judging_standard import LENIENT, Standard
 from gradlaws.conformance.execution.oracle import believe
-from gradlaws.conformance.execution.standard import LENIENT, Standard
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.derivative_orders import higher
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Hook, Var
-from gradlaws.conformance.laws.breach import excess
 from gradlaws.conformance.laws.invariants import held
 from gradlaws.conformance.laws.trial import Trial
+from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.whole_programs.difference import Difference
 from gradlaws.conformance.whole_programs.listed_breaches import Containment

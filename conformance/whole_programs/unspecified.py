@@ -22,7 +22,7 @@ from gradlaws.conformance.language.steps import (
 )
 from gradlaws.conformance.language.training import ON_GRADIENTS
 from gradlaws.conformance.language.user_functions import ApplyFunction, gives_none, passes_on
-from gradlaws.conformance.laws.breach import vanishes
+from gradlaws.conformance.laws.value_comparison import vanishes
 from gradlaws.conformance.whole_programs.culprit_step import Culprit
 from gradlaws.conformance.whole_programs.difference import Aspect, Difference
 from gradlaws.conformance.whole_programs.trial import WholeTrial

@@ -15,9 +15,10 @@ from math import prod
 from typing import Any, TypeVar
 
 from gradlaws.conformance.engines.exceptions import described
-from gradlaws.conformance.laws.breach import Broken, shown
+from gradlaws.conformance.laws.breach import Broken
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Stage
+from gradlaws.conformance.laws.value_comparison import shown
 
 T = TypeVar("T")
 

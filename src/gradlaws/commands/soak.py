@@ -119,7 +119,7 @@ def execute(options: Namespace) -> int:
 def _made(options: Namespace) -> Any:
     from gradlaws.conformance.engines.adapter_check import complaint
     from gradlaws.conformance.engines.discovery import BackendError, find
-    from gradlaws.conformance.execution.standard import Standard
+    from gradlaws.conformance.execution.judging_standard import Standard
     from gradlaws.conformance.known_failures.entry import KnownFailuresError
     from gradlaws.conformance.known_failures.toml_parser import load
     from gradlaws.conformance.laws.whole_program_laws import LISTABLE
