@@ -20,7 +20,7 @@ class DetachCopies(ReferenceBackend):
         return fresh(untracked(x.node))
 
 
-@fault("DET-01", "DET-02", "META-06")
+@fault("DET-01", "DET-02", "META-06", "OPT-16")
 class DetachKeepsTheHistory(ReferenceBackend):
     """detach() of a result is just another view of it."""
 

@@ -15,7 +15,7 @@ from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 
 
-@fault("ACC-01", "META-09")
+@fault("ACC-01", "META-09", "OPT-15")
 class Overwrites(Engine):
     """What a backward computes replaces .grad instead of being added to it."""
 

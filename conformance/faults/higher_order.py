@@ -61,7 +61,7 @@ def second_derivative(row: str, factor: float) -> ReferenceBackend:
     return ReferenceBackend(engine=made())
 
 
-@fault("HO-11", "HO-14")
+@fault("HO-11", "HO-14", "OPT-17")
 class LosesTheSecondOfTanh(SecondDerivative):
     """The derivative of tanh is taken for a constant when it is differentiated."""
 

@@ -36,7 +36,7 @@ class IgnoresTheArgument(Engine):
         return [(node, Node(np.ones_like(seed.array))) for node, seed in super()._seeded(roots, gradients)]
 
 
-@fault("VAL-06")
+@fault("VAL-06", "OPT-14")
 class LastUseWins(TapeEngine):
     """What arrives over a second path replaces what arrived over the first."""
 

@@ -53,6 +53,8 @@ def options(parser: ArgumentParser) -> None:
     add("--home", type=Path, metavar="DIR", help="where environments are kept, as of `gradlaws engines`")
 
 
+#: Verdicts of a law that is broken, listed or not; what is STALE holds.
+BROKEN = BREAKS - {Verdict.STALE} | {Verdict.KNOWN}
 #: Judges a release: whether it breaks the law, and how that is told. None where it cannot be judged.
 Judge = Callable[[str], tuple[bool, str] | None]
 
@@ -144,10 +146,12 @@ def bisected(releases: Sequence[str], judge: Judge) -> tuple[str, str, list[str]
 
 
 def _verdict(env: Environment, python: Path, home: Path, options: Namespace) -> tuple[bool, str]:
-    """Whether a release breaks the law, without a list; raises CommandError where that cannot be told."""
+    """Whether a release breaks the law; raises CommandError where that cannot be told.
+
+    The list of known failures is there to keep breaches of other laws apart: what it excuses of this one is broken.
+    """
     with TemporaryDirectory(prefix="gradlaws-") as folder:
-        record, none = Path(folder, "record.jsonl"), Path(folder, "none.toml")
-        none.write_text("")
+        record = Path(folder, "record.jsonl")
         command = [str(python), "-m", "gradlaws"]
         replayed = options.what.count("-") > 1
         if replayed:
@@ -155,7 +159,7 @@ def _verdict(env: Environment, python: Path, home: Path, options: Namespace) -> 
             command += ["replay", options.what, *given]
         else:
             command += ["run", "--backend", env.backend, "--laws", options.what, "--level", "torch"]
-            command += ["--known-failures", str(none), "--record", str(record), "--workers", "1"]
+            command += ["--record", str(record), "--workers", "1"]
             command += ["--max-examples", str(options.max_examples), "--seed", str(options.seed)]
         done = subprocess.run(command, env=variables(env, home), capture_output=True, text=True)
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or [""]
@@ -167,5 +171,5 @@ def _verdict(env: Environment, python: Path, home: Path, options: Namespace) -> 
         verdicts = {result.verdict for result in found}
         if not verdicts or verdicts & {Verdict.UNKNOWN, Verdict.UNSUPPORTED}:
             raise CommandError(f"{options.what} is {', '.join(verdicts) or 'not judged'}")
-        first = next((r for r in found if r.verdict in BREAKS), found[0])
-        return first.verdict in BREAKS, f"{first.verdict} {first.message}".strip()
+        first = next((r for r in found if r.verdict in BROKEN), found[0])
+        return first.verdict in BROKEN, f"{first.verdict} {first.message}".strip()
