@@ -236,8 +236,8 @@ class KeepsEverything(ReferenceBackend):
 for option in ("retain_graph", "create_graph", "inputs", "materialize_grads"):
     lacking(option)(without_option(option))
 #: Those that another test is about: an engine that stores nothing differentiates functions; one whose methods cannot be
-#: called is in another process.
-ELSEWHERE = frozenset({"stored", "threads", "calls"})
+#: called is in another process; and what only PyTorch has the reference has not.
+ELSEWHERE = frozenset({"stored", "threads", "calls", "pytorch"})
 
 
 def engine_without(capability: str) -> type[ReferenceBackend]:

@@ -17,7 +17,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import PORTABLE
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.suite.example_verdict import judge_example
 
@@ -55,7 +55,7 @@ class Smallest(Backend):
 
 def verdicts(backend: Backend, examples: int) -> dict[str, Verdict]:
     assert check(backend) == []
-    return {law.id: judge(law, backend, Effort(examples, shrink=0.0)).verdict for law in LAWS.values()}
+    return {law.id: judge(law, backend, Effort(examples, shrink=0.0)).verdict for law in PORTABLE.values()}
 
 
 def withholding(capability: str, start: int) -> dict[str, str]:
@@ -67,11 +67,11 @@ def withholding(capability: str, start: int) -> dict[str, str]:
     for example in EXAMPLES.values():
         result = judge_example(example, backend, nothing)
         wrong |= {} if result.verdict in GOOD else {example.id: f"{result.verdict} {result.message}"}
-    for law in LAWS.values():
+    for law in PORTABLE.values():
         if capability in law.needs:
             assert judge(law, backend, Effort(1)).verdict is Verdict.UNSUPPORTED
-    for identity in every(12, LAWS, start):
-        result = judge(LAWS[identity], backend, Effort(12, shrink=0.0))
+    for identity in every(12, PORTABLE, start):
+        result = judge(PORTABLE[identity], backend, Effort(12, shrink=0.0))
         wrong |= {} if result.verdict in GOOD else {identity: f"{result.verdict} {result.message}"}
     return wrong
 
@@ -84,7 +84,7 @@ def test_what_is_withheld_is_asked_of_nobody(capability: str) -> None:
 
 @pytest.mark.parametrize("law", ["LIFE-09", "ROOT-05", "ROOT-09", "CPLX-03", "HO-11", "HOOK-01"])
 def test_where_the_root_is_weighted_no_argument_is_refused(law: str) -> None:
-    result = judge(LAWS[law], engine_without("gradient_argument")(), Effort(60, shrink=0.0))
+    result = judge(PORTABLE[law], engine_without("gradient_argument")(), Effort(60, shrink=0.0))
     assert result.verdict in GOOD, result.message
 
 
@@ -113,7 +113,7 @@ def test_every_capability_is_asked_for(capability: str) -> None:
     }  # used where they are there
     if capability in extra:
         return
-    assert any(capability in law.needs for law in LAWS.values())
+    assert any(capability in law.needs for law in PORTABLE.values())
 
 
 class FewOps(ReferenceBackend):
@@ -134,7 +134,7 @@ class FewOps(ReferenceBackend):
 
 
 def test_an_engine_with_few_ops() -> None:
-    found = {law.id: judge(law, FewOps(), Effort(40, shrink=0.0)) for law in LAWS.values()}
+    found = {law.id: judge(law, FewOps(), Effort(40, shrink=0.0)) for law in PORTABLE.values()}
     wrong = {law: f"{r.verdict} {r.message}" for law, r in found.items() if r.verdict not in GOOD}
     assert wrong == {}
     assert sum(r.verdict is Verdict.PASS for r in found.values()) >= 90

@@ -24,7 +24,7 @@ from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import LAWS, PORTABLE
 from gradlaws.conformance.suite.example_verdict import judge_example
 
 DEVIATIONS = [
@@ -95,7 +95,7 @@ def test_who_does_as_declared(name: str, value: str) -> None:
         shown = judge_example(example, backend, KnownFailures())
         if shown.verdict not in (Verdict.PASS, Verdict.DECLARED) or shown.waived not in ((), (name,)):
             wrong[example.id] = f"{shown.verdict} {shown.message}"
-    for law in dict.fromkeys((*touched, *every(10, LAWS, start))):
+    for law in dict.fromkeys((*touched, *every(10, PORTABLE, start))):
         examples = 50 if law in touched else 25
         result = judged(backend, law, examples)
         if dialect.presupposing(law):

@@ -13,11 +13,11 @@ from gradlaws.conformance.judgement.draws import SIZE, drawn
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.language.steps import Hook, InPlace, RemoveHook
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import LAWS, PORTABLE
 from gradlaws.strategies.builder import DeadEnd
 from gradlaws.strategies.vocabulary import Vocabulary
 
-FAMILY = [law for law in LAWS.values() if law.family == "HOOK"]
+FAMILY = [law for law in PORTABLE.values() if law.family == "HOOK"]
 REFERENCE = ReferenceBackend()
 
 

@@ -7,11 +7,9 @@ from gradlaws.conformance.faults import FAULTS
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import LAWS, PORTABLE
 
 PAIRS = [(fault.name, law) for fault in FAULTS.values() for law in fault.breaks]
-#: What the reference can be asked for: the others are about PyTorch's own API, and in test_pytorch_laws.py.
-PORTABLE = [law for law in LAWS if "pytorch" not in LAWS[law].needs]
 
 
 def test_every_law_has_a_fault() -> None:

@@ -152,6 +152,7 @@ NOTHING = Function((0,), (op(1, "square", 0),), (1,), (2,), (), (None,))
 #: By deviation: a few steps that show it.
 SHOWN: dict[str, tuple[Step, ...]] = {
     "listed-input-retains": (X, Y, Backward((1,), inputs=(1,))),
+    "larger-gradients-are-summed": (X, Y, leaf(2, [1.0, 2.0]), Backward((1,), (2,))),
     "inputs-leave-retained": (X, Y, RetainGrad(1), Backward((1,), inputs=(0,))),
     "grad-writes-retained": (X, Y, RetainGrad(1), Grad((1,), (0,), outs=(2,))),
     "asked-before-its-hooks": (X, Y, Hook(1, 0, effect="double"), Grad((1,), (0, 1), outs=(2, 3))),

@@ -104,5 +104,14 @@ def test_scripts_that_cannot_run_say_nothing() -> None:
 
 def test_a_harness_is_told_what_each_capability_takes() -> None:
     """All but those about single calls, which an engine in another process cannot claim."""
-    calls = {"calls", "device", "evaluated", "lifetime", "memory_strategies", "on_other_device", "parameter"}
+    calls = {
+        "calls",
+        "device",
+        "evaluated",
+        "lifetime",
+        "memory_strategies",
+        "on_other_device",
+        "parameter",
+        "pytorch",
+    }
     assert TAKES.keys() | calls == CAPABILITIES.keys()

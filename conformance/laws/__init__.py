@@ -21,5 +21,7 @@ for _module in iter_modules(__path__):
     if _module.name not in _INFRASTRUCTURE:
         import_module(f"{__name__}.{_module.name}")
 LAWS = dict(sorted(LAWS.items()))
+#: What any engine that has the capabilities can be asked for; the others are about PyTorch's own API.
+PORTABLE = {identity: law for identity, law in LAWS.items() if "pytorch" not in law.needs}
 
-__all__ = ["LAWS", "LEVELS", "Broken", "EngineBroke", "Law", "Stage", "Trial", "law"]
+__all__ = ["LAWS", "LEVELS", "PORTABLE", "Broken", "EngineBroke", "Law", "Stage", "Trial", "law"]
