@@ -71,6 +71,7 @@ MARKED: dict[str, tuple[Var | None, tuple[Step, ...], tuple[Step, ...]]] = {
     ),
     "hooked_then_detached": (1, (X, Y, Hook(1, 0), DetachInPlace(1)), (X, Y, DetachInPlace(1))),
     "hooked_root": (1, (X, Y, Hook(1, 0), BACK), (X, Y, Hook(0, 0), BACK)),
+    "number_from_hook": (None, (X, Hook(0, 0, effect="number")), (X, Hook(0, 0, effect="double"))),
     "hooked_use": (None, (X, Hook(0, 0), Apply("mul", (0, 0), outs=(1,))), (X, Hook(0, 0), Y)),
     "hook_removed_within": (None, (X, Hook(0, 0, within=(RemoveHook(0),))), (X, Hook(0, 0), RemoveHook(0))),
     "one_of_several": (4, (X, Apply("chunk", (0,), (("chunks", 2),), outs=(4, 5))), (X, Y)),

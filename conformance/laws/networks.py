@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradlaws.conformance.language.steps import Apply, Backward, Grad
 from gradlaws.conformance.language.training import ClipGrad, OptimizerStep
+from gradlaws.conformance.laws.metamorphic import leaves_of
 from gradlaws.conformance.laws.registry import law
 from gradlaws.conformance.laws.trial import Trial
 from gradlaws.strategies.networks import adversarial, in_micro_batches, penalized, trained
@@ -16,12 +17,13 @@ PENALTY = DOC + "notes/amp_examples.html (gradient penalty)"
 
 
 def followed(t: Trial) -> None:
-    """Assert all values, gradients and updates of a network."""
+    """Assert all values, gradients of leaves and updates of a network."""
+    leaves = set(leaves_of(t))
     for at in t.succeeded(Apply):
         for var in at.step.outs:
             t.value(at, var)
     for at in t.succeeded(Backward, ClipGrad, Grad):
-        for var in at.got.seen:
+        for var in leaves.intersection(at.got.seen):
             t.grad(at, var)
     for at in t.succeeded(OptimizerStep):
         for var in at.step.parameters:
