@@ -161,8 +161,8 @@ def test_overwriting_is_blamed_on_accumulation() -> None:
 
 
 def shown_by_programs(law: str) -> bool:
-    """Whether whole programs may show it: they state no exhibits, draw no complex numbers, and keep away from kinks."""
-    return LAWS[law].leaning is not None and LAWS[law].family not in ("CPLX", "KINK")
+    """Whether whole programs may show it: what needs single calls they cannot say, and keep away from some numbers."""
+    return "calls" not in LAWS[law].needs and LAWS[law].family not in ("CPLX", "KINK")
 
 
 def test_minimal_programs_are_short_and_quick_to_find() -> None:
