@@ -17,7 +17,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
-from gradlaws.conformance.laws import PORTABLE
+from gradlaws.conformance.laws import LAWS, PORTABLE
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.suite.example_verdict import judge_example
 
@@ -113,7 +113,7 @@ def test_every_capability_is_asked_for(capability: str) -> None:
     }  # used where they are there
     if capability in extra:
         return
-    assert any(capability in law.needs for law in PORTABLE.values())
+    assert any(capability in law.needs for law in LAWS.values())
 
 
 class FewOps(ReferenceBackend):

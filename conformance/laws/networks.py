@@ -14,6 +14,8 @@ LOOP = DOC + "optim.html (taking an optimization step)"
 ACCUMULATION = DOC + "notes/amp_examples.html (gradient accumulation)"
 DETACH = DOC + "generated/torch.Tensor.detach.html"
 PENALTY = DOC + "notes/amp_examples.html (gradient penalty)"
+#: The ops without which none of them can be said.
+LAYERS = ("linear", "mse_loss")
 
 
 def followed(t: Trial) -> None:
@@ -30,25 +32,46 @@ def followed(t: Trial) -> None:
             t.value(at, var)
 
 
-@law("OPT-14", LOOP, trained, needs=("optimizer",), after=("VAL-01", "OPT-06"), thrift=4)
+@law("OPT-14", LOOP, trained, needs=("optimizer", *LAYERS, "tanh"), after=("VAL-01", "OPT-06"), thrift=4)
 def networks_are_trained_as_their_layers_say(t: Trial) -> None:
     """A step of training a perceptron, a convolutional, recurrent, tied, residual or attending network is right."""
     followed(t)
 
 
-@law("OPT-15", ACCUMULATION, in_micro_batches, needs=("optimizer",), after=("ACC-01", "OPT-06"), thrift=4)
+@law(
+    "OPT-15",
+    ACCUMULATION,
+    in_micro_batches,
+    needs=("optimizer", *LAYERS, "mul_scalar"),
+    after=("ACC-01", "OPT-06"),
+    thrift=4,
+)
 def losses_of_micro_batches_accumulate(t: Trial) -> None:
     """Losses of several batches, divided by their number, add up in .grad until the optimizer steps and resets."""
     followed(t)
 
 
-@law("OPT-16", DETACH, adversarial, needs=("optimizer", "detach"), after=("DET-02", "OPT-06"), thrift=4)
+@law(
+    "OPT-16",
+    DETACH,
+    adversarial,
+    needs=("optimizer", "detach", *LAYERS, "tanh"),
+    after=("DET-02", "OPT-06"),
+    thrift=4,
+)
 def two_networks_learn_from_each_other(t: Trial) -> None:
     """Of two networks with an optimizer each, one that learns from detached results leaves the other one alone."""
     followed(t)
 
 
-@law("OPT-17", PENALTY, penalized, needs=("autograd_grad", "create_graph"), after=("HO-14",), thrift=4)
+@law(
+    "OPT-17",
+    PENALTY,
+    penalized,
+    needs=("autograd_grad", "create_graph", "mm", "tanh", "mul", "sum", "add"),
+    after=("HO-14",),
+    thrift=4,
+)
 def gradients_can_be_penalized(t: Trial) -> None:
     """A loss to which the size of its gradient by the data is added has the gradient of both."""
     followed(t)

@@ -154,7 +154,7 @@ def frozen(b: Builder) -> None:
     f"{NOTES}#setting-requires-grad",
     frozen,
     needs=("optimizer", "set_requires_grad", "requires_grad"),
-    after=("REQ-13", "OPT-01", "OPT-06"),
+    after=("REQ-13", "OPT-01", "OPT-06", "LIFE-01"),
 )
 def frozen_parameters_stay_as_they_are(t: Trial) -> None:
     """Frozen parameters make untracked results, receive nothing and are not moved; thawed, they are trained again."""
