@@ -21,6 +21,7 @@ from gradlaws.conformance.judgement.draws import given, standing_for
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
+from gradlaws.conformance.language.checkpoints import Checkpoint
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Look, literal
@@ -58,6 +59,10 @@ def test_a_folder_gives_back_what_the_engine_has(tmp_path: Path) -> None:
             return frozenset(super().ops()) - {"expm1"}
 
     assert [p.steps for p in again.programs(Lacking(), "VAL-01")] == [OTHER.steps]
+    part = Checkpoint((Apply("expm1", (0,), outs=(1,)),), outs=(1,))
+    store.remember("reference", "CKPT-01", Program((Leaf(literal([0.5]), True, outs=(0,)), part)))
+    assert len(again.programs(engine, "CKPT-01")) == 1
+    assert again.programs(Lacking(), "CKPT-01") == [], "an op within a checkpointed part counts, too"
 
 
 @pytest.mark.parametrize("law", [LAWS["VAL-01"], WHOLE], ids=lambda law: law.id)

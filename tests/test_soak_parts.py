@@ -149,3 +149,15 @@ def test_so_many_of_a_law_are_enough() -> None:
         ledger.take(Settled(number, law="ACC-01", found=found))
     assert len(ledger.found) == MOST_PER_LAW
     assert ledger.tally.unreduced["ACC-01"] == 3
+
+
+def test_what_rows_of_an_adapters_own_can_reach_is_there_when_parts_are_joined() -> None:
+    has = {"ops": ["fused.swish"], "capabilities": [], "own": {"fused.swish": 7}}
+    lines: list[dict[str, Any]] = [
+        {"type": "soak", "schema": 1, "first": 0},
+        {"type": "progress", "number": 5, "excused": {}, "unreduced": {}},
+        {"type": "reach", **has, "reach": {}},
+    ]
+    whole = Joined()
+    whole.take(part_of(lines, "a part"), "a part")
+    assert whole.has() == has

@@ -11,9 +11,10 @@ import numpy as np
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import described
 from gradlaws.conformance.execution.planned_run import Plan, Wanted, followed
+from gradlaws.conformance.language.nested_steps import used_ops
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.source import name, source
-from gradlaws.conformance.language.steps import Apply, Backward, InPlace, Leaf, Step, Var, literal, recast
+from gradlaws.conformance.language.steps import Apply, Backward, Leaf, Step, Var, literal, recast
 
 
 @dataclass
@@ -107,8 +108,7 @@ class Example:
 
     def missing(self, backend: Backend) -> list[str]:
         """Capabilities and ops that the example needs and the engine does not have."""
-        used = {step.op for step in self.script.steps if isinstance(step, Apply | InPlace)}
-        return sorted((self.needs | used) - backend.capabilities - backend.repertoire)
+        return sorted((self.needs | used_ops(self.script.steps)) - backend.capabilities - backend.repertoire)
 
     @property
     def assertions(self) -> int:

@@ -8,9 +8,9 @@ from functools import cached_property
 from gradlaws.conformance.known_failures.entry import ANY, Known
 from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import Symptom
-from gradlaws.conformance.language.nested_steps import flattened
+from gradlaws.conformance.language.nested_steps import flattened, used_ops
 from gradlaws.conformance.language.program import Program
-from gradlaws.conformance.language.steps import Apply, InPlace, Leaf, Mode
+from gradlaws.conformance.language.steps import Apply, Leaf, Mode
 
 #: Whether an engine did what the reference with these deviations does.
 Explained = Callable[[frozenset[str]], bool]
@@ -28,7 +28,7 @@ def covers(entry: Known, program: Program | None, seen: Symptom | None = None) -
     if program is None:
         return not (entry.ops or entry.modes or entry.dtypes or entry.steps)
     steps = list(flattened(program))
-    used = {step.op for step in steps if isinstance(step, Apply | InPlace)}
+    used = used_ops(program)
     entered = {step.kind for step in steps if isinstance(step, Mode)}
     held = {str(step.value.array.dtype) for step in steps if isinstance(step, Leaf)}
     held |= {

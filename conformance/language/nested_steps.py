@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gradlaws.conformance.language.checkpoints import Checkpoint
-from gradlaws.conformance.language.steps import Hook, Step
+from gradlaws.conformance.language.steps import Apply, Hook, InPlace, Step
 from gradlaws.conformance.language.threads import Threads
 from gradlaws.conformance.language.user_functions import ApplyFunction
+
+
+def used_ops(steps: Iterable[Step]) -> frozenset[str]:
+    """The ops, in-place ones among them, that steps and those within them use."""
+    return frozenset(step.op for step in flattened(steps) if isinstance(step, Apply | InPlace))
 
 
 def flattened(steps: Iterable[Step]) -> Iterator[Step]:

@@ -20,9 +20,9 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.language.nested_steps import used_ops
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import loaded
-from gradlaws.conformance.language.steps import Apply, InPlace
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.whole_programs.likeness import skeleton
 from gradlaws.conformance.whole_programs.run_item import judge_any, law_of
@@ -44,11 +44,7 @@ class Entry(NamedTuple):
     @property
     def key(self) -> tuple[Any, ...]:
         """What two entries have in common if they are one."""
-        return self.law, self.engine, _ops(self.program), skeleton(self.program)
-
-
-def _ops(program: Program) -> frozenset[str]:
-    return frozenset(step.op for step in program if isinstance(step, Apply | InPlace))
+        return self.law, self.engine, used_ops(self.program), skeleton(self.program)
 
 
 class Corpus:
@@ -76,7 +72,7 @@ class Corpus:
         return [
             entry.program
             for entry in self.entries
-            if entry.law == law and _ops(entry.program) <= has and self._fits(entry, backend)
+            if entry.law == law and used_ops(entry.program) <= has and self._fits(entry, backend)
         ]
 
     def _fits(self, entry: Entry, backend: Backend) -> bool:

@@ -14,9 +14,9 @@ from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.verdict import Verdict
+from gradlaws.conformance.language.nested_steps import used_ops
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
-from gradlaws.conformance.language.steps import Apply, InPlace
 from gradlaws.conformance.whole_programs.judge import WHOLE_PROGRAMS
 from gradlaws.conformance.whole_programs.ledger import Found
 from gradlaws.conformance.whole_programs.soak import Soak
@@ -58,7 +58,7 @@ class ProgramStore:
                 program = loaded(json.loads(value))
             except ValueError:
                 continue  # of a version of the suite that wrote otherwise
-            if all(step.op in has for step in program if isinstance(step, Apply | InPlace)):
+            if used_ops(program) <= has:
                 found.append(program)
         return found[:MOST]
 

@@ -30,7 +30,7 @@ class Part(NamedTuple):
     tally: Tally
     settled: list[Settled]
     reach: dict[str, Any]
-    has: dict[str, list[str]]
+    has: dict[str, Any]
 
 
 def part_of(lines: Sequence[dict[str, Any]], name: str) -> Part:
@@ -39,7 +39,7 @@ def part_of(lines: Sequence[dict[str, Any]], name: str) -> Part:
     if (first := lines[0].get("first")) is None:
         raise SoakFileError(f"{name}: is a whole soak and no part of one; parts are made by --first")
     tally, reach = Tally(number=first), {}
-    has: dict[str, list[str]] = {"ops": [], "capabilities": []}
+    has: dict[str, Any] = {}
     # What a process did not come to note the progress of is done again by the next one, and comes to the same.
     settled: dict[tuple[int, str], Settled] = {}
     try:
@@ -50,7 +50,9 @@ def part_of(lines: Sequence[dict[str, Any]], name: str) -> Part:
             elif line["type"] == "progress":
                 tally = tally_of(line)
             elif line["type"] == "reach":
-                reach, has = line["reach"], {key: list(line[key]) for key in has}
+                has = {key: line[key] for key in ("ops", "capabilities")}
+                has |= {"own": line["own"]} if "own" in line else {}
+                reach = line["reach"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SoakFileError(f"{name}: is damaged: {error!r}") from error
     complete = sorted((one for one in settled.values() if one.number < tally.number), key=lambda s: s.number)
@@ -92,7 +94,7 @@ class Joined:
         self.ledger.tally.count(part.tally)
         self.ledger.tally.number = part.end
         self.reached.take(part.reach)
-        self._has = part.has if part.has["ops"] else self._has
+        self._has = part.has or self._has
 
     def belongs(self, head: dict[str, Any], name: str) -> None:
         """Raises SoakFileError where a part is of another soak, or another engine, than those before it."""
