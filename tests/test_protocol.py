@@ -31,7 +31,7 @@ from gradlaws.conformance.language.exact_arrays import DTYPES, read, written
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import dumped, loaded
 from gradlaws.conformance.language.threads import Threads
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import LAWS, PORTABLE
 from gradlaws.conformance.remote.schema import faults
 from gradlaws.conformance.suite.example_verdict import judge_example
 from gradlaws.strategies.builder import DeadEnd
@@ -124,7 +124,7 @@ def test_an_engine_elsewhere_claims_what_it_claims_here(reference: Backend) -> N
 
 def test_the_page_says_how_many_laws_no_program_can_state() -> None:
     page = (TESTS.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
-    assert sum("calls" in law.needs and "pytorch" not in law.needs for law in LAWS.values()) == 8
+    assert sum("calls" in law.needs for law in PORTABLE.values()) == 8
     assert "with the reason `calls`: eight laws" in page
 
 
@@ -135,7 +135,7 @@ def test_exhibits_are_unsupported_not_passed(reference: Backend) -> None:
 
 def test_the_reference_keeps_the_laws_and_examples_there_as_here() -> None:
     there = looped(find("reference"))
-    asked = every(4, [law for law in LAWS.values() if "pytorch" not in law.needs])
+    asked = every(4, PORTABLE.values())
     verdicts = {law.id: judge(law, there, Effort(5, shrink=0.0)).verdict for law in asked}
     verdicts |= {one.id: judge_example(one, there, KnownFailures()).verdict for one in EXAMPLES.values()}
     assert set(verdicts.values()) <= {Verdict.PASS, Verdict.UNSUPPORTED}, verdicts

@@ -14,13 +14,13 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
-from gradlaws.conformance.laws import LAWS
+from gradlaws.conformance.laws import LAWS, PORTABLE
 
 torch = pytest.importorskip("torch")
 
 from gradlaws.conformance.adapters.torch import TorchBackend  # noqa: E402 - imports torch
 
-OWN = [law for law in LAWS if "pytorch" in LAWS[law].needs]
+OWN = [law for law in LAWS if law not in PORTABLE]
 
 
 @pytest.mark.parametrize("law", [law for law in OWN if law not in MENDED])

@@ -61,8 +61,7 @@ def _apart(got: Array | None, want: Array | None) -> bool:
     if got.shape != want.shape or got.dtype != want.dtype:
         return True
     scale = float(np.abs(want[np.isfinite(want)]).max(initial=1.0))
-    rough = APART if want.dtype != np.float16 else 0.05
-    return not np.allclose(got, want, rtol=0, atol=rough * scale, equal_nan=True)
+    return not np.allclose(got, want, rtol=0, atol=APART * scale, equal_nan=True)
 
 
 def _gradients(program: Program, engine: Backend) -> Gradients | None:

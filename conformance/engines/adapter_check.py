@@ -203,7 +203,7 @@ def _apply(backend: Backend) -> None:
     same(backend.numpy(backend.apply("mul", x, x)), values(backend) * values(backend), "apply('mul', x, x)")
     same(
         backend.numpy(total(backend, x)),
-        values(backend).sum(keepdims=False).reshape(()),
+        np.asarray(values(backend).sum()),
         "apply('sum', x, dim=None, keepdim=False)",
     )
 

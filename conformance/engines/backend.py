@@ -23,7 +23,7 @@ from gradlaws.conformance.engines.capabilities import (
     NotClaimed,
     capability,
     claimed,
-    described,
+    summary,
     usual,
 )
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
@@ -314,4 +314,4 @@ def choice(accepts: Callable[..., bool]) -> Callable[..., bool]:
 
 
 #: Every capability there is, with one line on what it asks of the engine.
-CAPABILITIES: dict[str, str] = {**{name: described(method) for name, method in METHODS.items()}, **FEATURES}
+CAPABILITIES: dict[str, str] = {**{name: summary(method) for name, method in METHODS.items()}, **FEATURES}

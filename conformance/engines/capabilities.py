@@ -65,6 +65,6 @@ def claimed(made: type[Any], features: frozenset[str], withheld: frozenset[str])
     return (features | methods | IMPLIED) - withheld
 
 
-def described(method: Callable[..., Any]) -> str:
+def summary(method: Callable[..., Any]) -> str:
     """What a capability asks of the engine, in a line."""
     return (method.__doc__ or "").strip().splitlines()[0]

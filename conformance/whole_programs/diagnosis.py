@@ -97,10 +97,8 @@ class Diagnosis:
         if (text := source(renamed(small).steps)) not in found:
             found[text] = self._ops(small, error)
         ops = found[text]
-        dtypes = sorted(
-            {str(s.value.array.dtype) for s in small if isinstance(s, Leaf)}
-            & (set(DOUBLE) if double else set())
-        )
+        held = {str(s.value.array.dtype) for s in small if isinstance(s, Leaf)}
+        dtypes = sorted(held & set(DOUBLE)) if double else []
         return self._named(small, error, ops, dtypes)
 
     # -- whose fault ------------------------------------------------------------------------------------------

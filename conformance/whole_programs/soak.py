@@ -59,9 +59,12 @@ def program_of(
     known: KnownFailures | None = None,
 ) -> Program:
     """Program number `number` under a seed, of those that do without what a list keeps apart."""
-    known = known or KnownFailures()
-    vocabulary = Vocabulary.of(backend).less(known.apart(), known.apart_calls())
-    return _steered(seed, vocabulary, least, most).draft(number).program()
+    return _steered(seed, _vocabulary(backend, known or KnownFailures()), least, most).draft(number).program()
+
+
+def _vocabulary(backend: Backend, known: KnownFailures, withheld: frozenset[str] = frozenset()) -> Vocabulary:
+    """What whole programs may use: what the engine has, but for what a list keeps apart and what is withheld."""
+    return Vocabulary.of(backend).less(known.apart() | withheld, known.apart_calls())
 
 
 #: Asked for one after the other, programs need not be drawn again and again.
@@ -108,9 +111,7 @@ class Soak:
         self.reached = Reached()
         #: Called before each program runs, with its number: what a crash leaves behind.
         self.journal: Callable[[int], None] = lambda number: None
-        self._vocabulary = Vocabulary.of(backend).less(
-            withheld | self.known.apart(), self.known.apart_calls()
-        )
+        self._vocabulary = _vocabulary(backend, self.known, withheld)
         self._steering = steered(seed, self._vocabulary, *lengths)
 
     @property
