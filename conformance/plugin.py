@@ -1,4 +1,4 @@
-"""The pytest plugin: options, header, verdicts to outcomes, the record and the summary.
+"""The pytest plugin: options, header, the record and the summary.
 
 An installed plugin is imported by every pytest run in its environment, so nothing heavy is imported before
 the suite is really asked for.

@@ -10,7 +10,7 @@ from gradlaws.conformance.language.source import source
 from gradlaws.conformance.suite.campaign import LINE, Campaign
 from gradlaws.conformance.suite.cases import Case
 from gradlaws.conformance.suite.example_verdict import judge_example
-from gradlaws.conformance.suite.parametrization import end
+from gradlaws.conformance.suite.pytest_outcome import end
 from gradlaws.conformance.suite.record_lines import example_line
 
 

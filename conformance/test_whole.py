@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gradlaws.conformance.suite.campaign import LINE, Campaign
 from gradlaws.conformance.suite.cases import Case
-from gradlaws.conformance.suite.parametrization import end
+from gradlaws.conformance.suite.pytest_outcome import end
 
 
 def test_whole(whole_case: Case, campaign: Campaign, record_property: Callable[[str, object], None]) -> None:

@@ -24,7 +24,7 @@ from gradlaws.strategies.in_place_writes import (
 )
 from gradlaws.strategies.mistakes import mistake
 from gradlaws.strategies.whole_program_cast import Action, Cast
-from gradlaws.strategies.whole_program_conduct import act, written
+from gradlaws.strategies.whole_program_rules import act, written
 from gradlaws.strategies.whole_program_training import checkpoint, optimized
 
 

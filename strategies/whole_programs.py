@@ -29,7 +29,7 @@ from gradlaws.strategies.steering import Steering
 from gradlaws.strategies.swarm import keep
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_program_cast import Action, Cast
-from gradlaws.strategies.whole_program_conduct import act, viewed, written
+from gradlaws.strategies.whole_program_rules import act, viewed, written
 from gradlaws.strategies.whole_program_training import checkpoint, train
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def interplay(
     act(b, cast, b.entropy.pick(OPENINGS))
     if not cast:  # a tree wants ops that an engine need not have
         actions.open_with_leaves(b, cast)
-    mix = swarm(b)
+    mix = some_actions(b)
     taken = 0
     at = b.entropy.below(6) if aim is not None else -1
     while len(b.steps) < wanted and taken < 3 * wanted:
@@ -128,7 +128,7 @@ def interplay(
     return cast
 
 
-def swarm(b: Builder) -> tuple[Action, ...]:
+def some_actions(b: Builder) -> tuple[Action, ...]:
     """What a program does: all there is, or some of it, each as often as the others."""
     b.turn()
     if not b.entropy.chance(SWARMING):

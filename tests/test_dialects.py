@@ -153,7 +153,7 @@ def test_every_deviation_is_explained() -> None:
     every = {(name, value) for name, values in conventions().items() for value in values[1:]}
     assert set(MEANING) == set(TOUCHED) == every
     assert all(laws and laws <= set(LAWS) for laws in TOUCHED.values())
-    assert PYTORCH.deviations == {}
+    assert PYTORCH.departures == {}
 
 
 def test_a_wrong_value_is_refused() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from gradlaws.conformance.engines.torch_functions import function_class
 from gradlaws.conformance.engines.torch_like import TorchLike
 from gradlaws.conformance.engines.torch_training import TorchTraining
+from gradlaws.conformance.engines.torch_user_functions import function_class
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 

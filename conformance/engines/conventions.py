@@ -93,12 +93,12 @@ class Dialect:
         """What the law presupposes and the engine does not promise, as `convention=value`."""
         return tuple(
             f"{name}={conventions()[name][0]}"
-            for name, value in self.deviations.items()
+            for name, value in self.departures.items()
             if law in PRESUPPOSED.get((name, value), ())
         )
 
     @property
-    def deviations(self) -> dict[str, str]:
+    def departures(self) -> dict[str, str]:
         """The conventions that differ from PyTorch's, with their values."""
         values = {name: getattr(self, name) for name in conventions()}
         chosen = {name: value for name, value in values.items() if value != conventions()[name][0]}
@@ -106,15 +106,15 @@ class Dialect:
         return chosen | kinks
 
     def only(self, name: str) -> Dialect:
-        """PyTorch's dialect, but for one of the deviations."""
+        """PyTorch's dialect, but for one of the departures."""
         op = name.removeprefix("kinks of ")
         return replace(
             PYTORCH, **({"kinks": {op: dict(self.kinks)[op]}} if op != name else {name: getattr(self, name)})
         )
 
     def touching(self, law: str) -> tuple[str, ...]:
-        """The conventions whose declared deviations change what this law asserts."""
-        return tuple(name for name, value in self.deviations.items() if law in touched(name, value))
+        """The conventions whose declared departures change what this law asserts."""
+        return tuple(name for name, value in self.departures.items() if law in touched(name, value))
 
 
 def touched(name: str, value: str) -> frozenset[str]:

@@ -61,7 +61,7 @@ def judge(
             promised = concluded(law.id, backend, evidence(law, backend, as_torch, known, journal))
             if promised.verdict is not Verdict.PASS:
                 result.verdict, result.waived = Verdict.DECLARED, touching
-                declared = ", ".join(f"{name}={backend.dialect.deviations[name]}" for name in touching)
+                declared = ", ".join(f"{name}={backend.dialect.departures[name]}" for name in touching)
                 result.message = f"as declared ({declared}), not as in PyTorch: {promised.message}"
     result.seconds = perf_counter() - start
     return result

@@ -242,7 +242,7 @@ class Other:
         self.got = t.rerun(program)
         self._want: Expected | None = None
         #: Where gradients are declared not to accumulate, several backwards are not one: each program stands by itself.
-        self._own_way = not {"accumulation", "use"}.isdisjoint(t.backend.dialect.deviations)
+        self._own_way = not {"accumulation", "use"}.isdisjoint(t.backend.dialect.departures)
 
     @property
     def want(self) -> Expected:

@@ -1,4 +1,4 @@
-"""Rows of convolutions and linear layers: windows of the input, contracted with a kernel."""
+"""Rows of convolutions: windows of the input, contracted with a kernel."""
 
 from __future__ import annotations
 
@@ -60,16 +60,6 @@ def _transposed(F: Any, x: Any, weight: Any, stride: int) -> Any:
     return F.put(spread, index=windows(whole, (size,), stride), shape=whole)
 
 
-def _layer(F: Any, x: Any, weight: Any, bias: Any) -> Any:
-    rows = "xyz"[: len(x.shape) - 1]
-    return F.einsum(x, weight, spec=f"{rows}i,oi->{rows}o") + bias
-
-
-def _features(_: Entropy, x: Array, weight: Array, bias: Array) -> Params | None:
-    fits = x.ndim and weight.ndim == 2 and x.shape[-1] == weight.shape[1] and bias.shape == weight.shape[:1]
-    return {} if fits and x.ndim <= 4 and x.size and weight.size else None
-
-
 def _if(condition: Callable[..., bool], params: Callable[[Entropy], Params]) -> Any:
     return lambda e, *xs: params(e) if all(x.size for x in xs) and condition(*xs) else None
 
@@ -104,17 +94,5 @@ TABLE.add(
         ),
         shapes=lambda e: e.pick((((1, 2, 3), (2, 1, 2)), ((2, 1, 2), (1, 2, 3)), ((1, 1, 3), (1, 1, 3)))),
         exact=True,
-    ),
-    Op(
-        "linear",
-        "torch.nn.functional.linear({0}, {1}, {2})",
-        Composite(_layer),
-        arity=3,
-        params=_features,
-        shapes=lambda e: e.pick(
-            (((2, 3), (2, 3), (2,)), ((3,), (2, 3), (2,)), ((2, 1, 2), (3, 2), (3,)), ((1, 3), (1, 3), (1,)))
-        ),
-        exact=True,
-        tags=frozenset({"view inside"}),
     ),
 )

@@ -1,4 +1,4 @@
-"""Rows of what else networks are built of: embedding, attention, dropout by a given mask."""
+"""Rows of what else networks are built of: linear layers, embedding, attention, dropout by a given mask."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ import numpy as np
 from gradlaws.conformance.entropy import Array, Entropy
 from gradlaws.conformance.ops.movement import movement
 from gradlaws.conformance.ops.table import TABLE, Composite, Elementwise, Op, Params
+
+
+def _layer(F: Any, x: Any, weight: Any, bias: Any) -> Any:
+    rows = "xyz"[: len(x.shape) - 1]
+    return F.einsum(x, weight, spec=f"{rows}i,oi->{rows}o") + bias
+
+
+def _features(_: Entropy, x: Array, weight: Array, bias: Array) -> Params | None:
+    fits = x.ndim and weight.ndim == 2 and x.shape[-1] == weight.shape[1] and bias.shape == weight.shape[:1]
+    return {} if fits and x.ndim <= 4 and x.size and weight.size else None
 
 
 def _attention(F: Any, query: Any, key: Any, value: Any, is_causal: bool) -> Any:
@@ -35,6 +45,18 @@ def _modest(query: Array, key: Array, value: Array, **_: Any) -> bool:
 
 
 TABLE.add(
+    Op(
+        "linear",
+        "torch.nn.functional.linear({0}, {1}, {2})",
+        Composite(_layer),
+        arity=3,
+        params=_features,
+        shapes=lambda e: e.pick(
+            (((2, 3), (2, 3), (2,)), ((3,), (2, 3), (2,)), ((2, 1, 2), (3, 2), (3,)), ((1, 3), (1, 3), (1,)))
+        ),
+        exact=True,
+        tags=frozenset({"view inside"}),
+    ),
     movement(
         "embedding",
         "torch.nn.functional.embedding(torch.tensor({index}), {0})",

@@ -1,4 +1,4 @@
-"""Rows that put one tensor into another, and that pick elements by masks and places."""
+"""Rows that put one tensor into another (scatter, index_add, their like), or pick by masks and places."""
 
 from __future__ import annotations
 
@@ -86,9 +86,51 @@ def _same_shape(entropy: Entropy, x: Array, src: Array) -> Params | None:
     return {"dim": dim, "index": np.reshape(index, x.shape).tolist()}
 
 
+def _scattered(entropy: Entropy, x: Array, src: Array) -> Params | None:
+    """Parameters dim and index, each position written once: what wins among several is not promised."""
+    if not x.ndim or not x.size or x.shape != src.shape:
+        return None
+    dim = entropy.below(x.ndim)
+    order = list(range(x.shape[dim]))
+    shuffled = [order.pop(entropy.below(len(order))) for _ in range(len(order))]
+    line = np.reshape(shuffled, [-1 if d == dim else 1 for d in range(x.ndim)])
+    return {"dim": dim, "index": np.broadcast_to(line, x.shape).tolist()}
+
+
+def _added(entropy: Entropy, x: Array, src: Array) -> Params | None:
+    """Parameters dim and index, repeats likely: they sum."""
+    if not x.ndim or not x.size or x.shape != src.shape:
+        return None
+    dim = entropy.below(x.ndim)
+    return {
+        "dim": dim,
+        "index": np.reshape([entropy.below(x.shape[dim]) for _ in range(x.size)], x.shape).tolist(),
+    }
+
+
+def _as_many_rows(entropy: Entropy, x: Array, src: Array) -> Params | None:
+    if not x.ndim or not x.size or x.shape != src.shape:
+        return None
+    return {"index": [entropy.below(x.shape[0]) for _ in range(x.shape[0])]}
+
+
 def _targets(x: Any, dim: int, index: Any) -> Array:
     """For each element of the second operand the place in the first that it goes to, 1-based."""
     return np.take_along_axis(numbered(x.shape), np.asarray(index, np.int64), dim)
+
+
+def _put_along(x: Array, src: Array, dim: int, index: Any) -> Array:
+    out = np.array(x)
+    np.put_along_axis(out, np.asarray(index, dtype=np.int64), src, dim)
+    return out
+
+
+def _scatter_add(F: Any, x: Any, src: Any, dim: int, index: Any) -> Any:
+    return x + F.put(src, index=_targets(x, dim, index), shape=x.shape)
+
+
+def _rows_added(F: Any, x: Any, src: Any, index: list[int]) -> Any:
+    return x + F.put(src, index=numbered(x.shape)[np.asarray(index)], shape=x.shape)
 
 
 def _scatter_mean(F: Any, x: Any, src: Any, dim: int, index: Any) -> Any:
@@ -140,10 +182,6 @@ def _pairs(*shapes: Shape) -> Any:
     return lambda e: (e.pick(shapes),) * 2
 
 
-def _index_put(F: Any, x: Any, src: Any, index: list[int]) -> Any:
-    return x + F.put(src, index=numbered(x.shape)[np.asarray(index)], shape=x.shape)
-
-
 def _rows(entropy: Entropy, x: Array, src: Array) -> Params | None:
     if not x.ndim or not x.size or not src.size or src.shape[1:] != x.shape[1:] or src.ndim != x.ndim:
         return None
@@ -151,6 +189,31 @@ def _rows(entropy: Entropy, x: Array, src: Array) -> Params | None:
 
 
 TABLE.add(
+    Op(
+        "scatter",
+        "torch.scatter({0}, {dim}, torch.tensor({index}), {1})",
+        Movement(),
+        _put_along,
+        2,
+        params=_scattered,
+        **MOVE,
+    ),
+    Op(
+        "scatter_add",
+        "torch.scatter_add({0}, {dim}, torch.tensor({index}), {1})",
+        Composite(_scatter_add),
+        arity=2,
+        params=_added,
+        exact=True,
+    ),
+    Op(
+        "index_add",
+        "torch.index_add({0}, 0, torch.tensor({index}), {1})",
+        Composite(_rows_added),
+        arity=2,
+        params=_as_many_rows,
+        exact=True,
+    ),
     _into(
         "slice_scatter",
         "torch.slice_scatter({0}, {1}, dim={dim}, start={start}, end={end}, step={step})",
@@ -184,7 +247,7 @@ TABLE.add(
     Op(
         "index_put",
         "torch.index_put({0}, (torch.tensor({index}),), {1}, accumulate=True)",
-        Composite(_index_put),
+        Composite(_rows_added),
         arity=2,
         params=_rows,
         shapes=lambda e: e.pick((((3,), (4,)), ((2, 2), (3, 2)), ((2, 3), (1, 3)), ((3, 1), (2, 1)))),

@@ -16,11 +16,11 @@ from gradlaws.conformance.execution.planned_run import Plan, plan_of_law, plan_o
 from gradlaws.conformance.execution.trace import Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.ops import INPLACE, TABLE
-from gradlaws.conformance.remote.answers import Misspoken, Reader
 from gradlaws.conformance.remote.harness import Harness
 from gradlaws.conformance.remote.harness_check import problems
 from gradlaws.conformance.remote.messages import program_out
 from gradlaws.conformance.remote.schema import introduction
+from gradlaws.conformance.remote.trace_reader import Misspoken, Reader
 from gradlaws.conformance.remote.unclaimed import unclaimed
 
 #: Seconds for a program, and the variable that allows more; to introduce itself the process has as long as an import.

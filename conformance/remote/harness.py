@@ -16,8 +16,8 @@ from typing import Any
 
 from gradlaws.conformance.engines import process_state
 from gradlaws.conformance.engines.exceptions import ProcessEnded, plain
-from gradlaws.conformance.remote.answers import Misspoken
 from gradlaws.conformance.remote.messages import VERSION
+from gradlaws.conformance.remote.trace_reader import Misspoken
 
 #: Bytes that one answer may have, and bytes of standard error that are kept.
 LONGEST, KEPT = 256 << 20, 8 << 10

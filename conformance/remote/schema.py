@@ -1,7 +1,7 @@
 """The JSON schema of the protocol, and messages held against it.
 
 What an engine's process says of itself is held against it once. Traces are read more strictly than a schema can say
-(`answers`), and too often; against the schema they are held where a process is looked at (`gradlaws smoke`).
+(`trace_reader`), and too often; against the schema they are held where a process is looked at (`gradlaws smoke`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gradlaws.conformance.engines.exceptions import Unavailable
-from gradlaws.conformance.remote.answers import Misspoken
 from gradlaws.conformance.remote.messages import VERSION
+from gradlaws.conformance.remote.trace_reader import Misspoken
 
 #: The schema; each kind of message is one of its definitions.
 PATH = Path(__file__).with_name("protocol.schema.json")

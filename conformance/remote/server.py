@@ -25,7 +25,7 @@ def introduced(backend: Backend) -> dict[str, Any]:
     dtypes += [*["int64", "bool"] * ("integer" in has), *["complex128"] * ("complex" in has)]
     kinks = dict(backend.dialect.kinks)
     dialect = {
-        name: value for name, value in backend.dialect.deviations.items() if not name.startswith("kinks of ")
+        name: value for name, value in backend.dialect.departures.items() if not name.startswith("kinks of ")
     }
     return {
         "protocol": VERSION,

@@ -78,7 +78,7 @@ class Corpus:
     def _fits(self, entry: Entry, backend: Backend) -> bool:
         if entry.engine == backend.name:
             return True
-        alike = not backend.dialect.deviations and type(backend).accepts is Backend.accepts
+        alike = not backend.dialect.departures and type(backend).accepts is Backend.accepts
         return alike and self.engines[entry.engine] <= backend.capabilities
 
 

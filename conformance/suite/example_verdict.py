@@ -66,7 +66,7 @@ def _as_declared(example: Example, backend: Backend) -> bool:
 
 def _explaining(example: Example, dialect: Dialect) -> tuple[str, ...]:
     """The declared deviations that alone have the reference do otherwise than the example; all, where none does."""
-    declared = tuple(dialect.deviations)
+    declared = tuple(dialect.departures)
     alone = {name: dialect.only(name) for name in declared}
     found = tuple(name for name in declared if list(example.breaches(ReferenceBackend(alone[name]))))
     return found or (declared if list(example.breaches(ReferenceBackend(dialect))) else ())

@@ -12,25 +12,15 @@ from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.profiles import CI
 from gradlaws.conformance.judgement.result import Result
-from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import Law
+from gradlaws.conformance.suite.pytest_outcome import end
 from gradlaws.conformance.suite.python_api import prepared
 from gradlaws.conformance.suite.record_lines import result_line
 from gradlaws.conformance.suite.selection import Selection
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.record import result_of
 from gradlaws.reports.terminal import failure
-
-
-def end(result: Result, told: str) -> None:
-    """End a test as its verdict asks: skipped, expected to fail, failed with what is told of it, or passed."""
-    if result.verdict is Verdict.UNSUPPORTED:
-        pytest.skip(f"UNSUPPORTED: needs {', '.join(result.missing)}")
-    if result.verdict is Verdict.KNOWN:
-        pytest.xfail(f"KNOWN: {result.known}")
-    if result.verdict not in (Verdict.PASS, Verdict.DECLARED):
-        pytest.fail(told, pytrace=False)
 
 
 class _Subject:

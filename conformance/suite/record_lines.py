@@ -46,7 +46,7 @@ def header(backends: Sequence[Backend], selection: Selection, effort: Effort, pr
                 "version": b.version(),
                 "capabilities": sorted(b.capabilities),
                 "ops": sorted(b.repertoire),
-                "conventions": b.dialect.deviations,
+                "conventions": b.dialect.departures,
                 **({"own": own(b.own, b.capabilities)} if b.own else {}),
             }
             for b in backends

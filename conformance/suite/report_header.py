@@ -46,7 +46,7 @@ def _engine(backend: Backend, options: Settings) -> Iterator[str]:
         + (f" (without {', '.join(lacking)})" if lacking else "")
         + (f", {listed} known failures" if listed else "")
     )
-    if backend.dialect.deviations:
-        declared = ", ".join(f"{name}={value}" for name, value in backend.dialect.deviations.items())
+    if backend.dialect.departures:
+        declared = ", ".join(f"{name}={value}" for name, value in backend.dialect.departures.items())
         asked = " (judged as PyTorch all the same)" if options.effort.dialect == "torch" else ""
         yield f"gradlaws: {backend.name} declares {declared}{asked}"

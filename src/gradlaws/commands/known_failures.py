@@ -132,7 +132,7 @@ def _deviation(finding: Finding) -> str:
 
 
 def _mask(options: Namespace) -> int:
-    from gradlaws.conformance.judgement.masking import Tried, tried
+    from gradlaws.conformance.judgement.masked_faults import Tried, tried
     from gradlaws.conformance.known_failures.toml_parser import shipped
 
     lists = {name: shipped(name) or _listed(Path(name), complete=True) for name in options.files}

@@ -61,9 +61,9 @@ def execute(options: Namespace) -> int:
 def _propose(name: str, shown: list[View], seed: int) -> None:
     """Say what would have to be declared, if what failed is so on purpose."""
     from gradlaws.conformance.engines.discovery import find
+    from gradlaws.conformance.judgement.convention_proposals import declaration, proposals
     from gradlaws.conformance.judgement.effort import Effort
     from gradlaws.conformance.judgement.profiles import SMOKE
-    from gradlaws.conformance.judgement.proposals import declaration, proposals
 
     backend = find(name)
     results = [result for view in shown if view.engine.name == backend.name for result in view.results]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.faults import FAULTS
+from gradlaws.conformance.judgement.convention_proposals import declaration, proposals
 from gradlaws.conformance.judgement.effort import Effort
-from gradlaws.conformance.judgement.proposals import declaration, proposals
 
 
 class Silent(ReferenceBackend):

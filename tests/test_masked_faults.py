@@ -14,7 +14,7 @@ from gradlaws.conformance.deviations import DEVIATIONS, deviant
 from gradlaws.conformance.execution.whole_program_run import watchful
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
-from gradlaws.conformance.judgement.masking import tried
+from gradlaws.conformance.judgement.masked_faults import tried
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known, KnownFailuresError
 from gradlaws.conformance.known_failures.matching import KnownFailures

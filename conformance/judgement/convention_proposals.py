@@ -61,7 +61,7 @@ def declaration(dialect: Dialect, found: Iterable[Proposal] = ()) -> str:
     """The dialect with what is proposed, as the adapter has to write it."""
     for proposal in found:
         dialect = declaring(dialect, proposal.name, proposal.value)
-    said = {name: value for name, value in dialect.deviations.items() if not name.startswith(KINKS_OF)}
+    said = {name: value for name, value in dialect.departures.items() if not name.startswith(KINKS_OF)}
     parts = [f'{name}="{value}"' for name, value in said.items()]
     kinks = ", ".join(f'"{op}": "{element}"' for op, element in dict(dialect.kinks).items())
     return f"Dialect({', '.join([*parts, *([f'kinks={{{kinks}}}'] if kinks else [])])})"
