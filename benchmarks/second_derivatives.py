@@ -18,7 +18,7 @@ from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.laws import LAWS
-from gradlaws.strategies.every_op_in_turn import curved, differentiable
+from gradlaws.strategies.every_op_in_turn import curved
 from gradlaws.strategies.vocabulary import Vocabulary
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     options = parser.parse_args()
     wrong = tried = 0
     with np.errstate(all="ignore"):
-        for row in options.rows or [row.name for row in differentiable(Vocabulary())]:
+        for row in options.rows or [row.name for row in Vocabulary().differentiable]:
             for factor in (0.0, 2.0):
                 for law in options.laws.split(","):
                     for seed in range(options.seeds):

@@ -78,7 +78,7 @@ ACTIONS: dict[str, Action] = {
     "optimizer zero": optimized("zero"), "clip": optimized("clip"), "forget": _forget, "refused": mistake,
 }  # fmt: skip
 #: So many steps more, of any kinds, may come after those that were asked for, and one less.
-MORE = 14
+MORE = 9
 #: Kinds of steps that are about leaves.
 OF_LEAVES = frozenset(
     ("requires_grad_", "post hook", "assign grad", "optimizer", "optimizer step", "optimizer zero", "clip")

@@ -132,6 +132,16 @@ class Draft:
         """Append a step."""
         self.steps.append(step)
 
+    def mark(self) -> tuple[int, int]:
+        """How far the program has come, for `undo`."""
+        return len(self.steps), len(self.info)
+
+    def undo(self, mark: tuple[int, int]) -> None:
+        """Take back what was done since a mark: leaves and ops only, of which nobody knows yet."""
+        del self.steps[mark[0] :]
+        for var in range(mark[1], len(self.info)):
+            del self.info[var]
+
     def __getitem__(self, var: Var) -> Info:
         return self.info[var]
 

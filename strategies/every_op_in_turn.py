@@ -17,9 +17,7 @@ import numpy as np
 from gradlaws.conformance.entropy import Array, Entropy, stretched
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import TABLE, Op
-from gradlaws.conformance.ops.table import Constant
 from gradlaws.strategies.builder import Builder
-from gradlaws.strategies.vocabulary import Vocabulary
 
 #: So many programs take each row once, at least.
 ROUND = 60
@@ -67,17 +65,6 @@ class Site:
     results: tuple[Var, ...]
 
 
-def differentiable(vocabulary: Vocabulary) -> tuple[Op, ...]:
-    """The rows of the engine that have a derivative, in the order of the table."""
-    return tuple(
-        row
-        for row in vocabulary.rows
-        if not isinstance(row.rule, Constant)
-        and not {"internal", "integer result", "complex"} & row.tags
-        and row.name != "cast"
-    )
-
-
 #: Which rows take their turn.
 Wanted = Callable[[Op], bool]
 #: What becomes of the contents drawn for an operand.
@@ -86,7 +73,7 @@ Change = Callable[[Array], Array]
 
 def rows_in_turn(b: Builder, wanted: Wanted | None = None) -> tuple[Op, ...]:
     """The rows whose turn it is in this program of its batch: of all, or of those that are wanted, once in a batch."""
-    rows = differentiable(b.vocabulary)
+    rows = b.vocabulary.differentiable
     if wanted is not None:
         rows = tuple(filter(wanted, rows))
         first, end = (len(rows) * (b.number % BATCH + k) // BATCH for k in (0, 1))
@@ -155,7 +142,7 @@ def site(b: Builder, row: Op, change: Change | None = None) -> Site | None:
     for xs, params in calls(row, entropy):
         if not b.vocabulary.accepts(row.name, tuple(np.shape(x) for x in xs), **params):
             continue
-        mark, known = len(b.steps), len(b.info)
+        mark = b.mark()
         if change is not None:
             xs = [x if k in row.passive else change(x) for k, x in enumerate(xs)]
         operands = tuple(b.leaf(values=x, tracked=k not in row.passive) for k, x in enumerate(xs))
@@ -163,9 +150,7 @@ def site(b: Builder, row: Op, change: Change | None = None) -> Site | None:
         if made is not None:
             live = tuple(v for k, v in enumerate(operands) if k not in row.passive)
             return Site(row.name, live, made if isinstance(made, tuple) else (made,))
-        del b.steps[mark:]
-        for var in range(known, len(b.info)):
-            del b.info[var]
+        b.undo(mark)
     return None
 
 
@@ -183,10 +168,23 @@ def calls(row: Op, entropy: Entropy) -> Iterator[tuple[list[Array], dict[str, An
     yield from straight
 
 
+def operands(row: Op, entropy: Entropy) -> list[Array] | None:
+    """Contents of operands whose shapes go together in a row, in its domain mostly; None where none are known."""
+    forms, _ = _forms(row.name)
+    if not forms:
+        return None
+    form, table = entropy.pick(forms)
+    return _contents(entropy, form, TABLES[table])
+
+
+def _contents(entropy: Entropy, form: tuple[tuple[int, ...], ...], table: Array) -> list[Array]:
+    return [table[[entropy.below(len(table)) for _ in range(prod(s))]].reshape(s) for s in form]
+
+
 def _call(
     row: Op, entropy: Entropy, form: tuple[tuple[int, ...], ...], table: Array
 ) -> tuple[list[Array], dict[str, Any]] | None:
-    xs = [table[[entropy.below(len(table)) for _ in range(prod(s))]].reshape(s) for s in form]
+    xs = _contents(entropy, form, table)
     params = row.params(entropy, *xs)
     if params is None or (row.domain is not None and not row.domain(*xs, **params)):
         return None

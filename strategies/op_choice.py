@@ -27,15 +27,13 @@ class OpDraft(Draft):
     def kernel(self) -> Var:
         """Some op of several operands, or of operands with shapes of their own, on leaves made for it."""
         rows = self.some(self.vocabulary.kernels)
-        steps, variables = len(self.steps), len(self.info)
+        mark = self.mark()
         for _ in range(4 if rows else 0):
             row = self.entropy.pick(rows)
             made = self.drawn(row, *self.operands(row))
             if made is not None:
                 return int(self.entropy.pick(made) if isinstance(made, tuple) else made)
-            del self.steps[steps:]
-            for var in range(variables, len(self.info)):
-                del self.info[var]
+            self.undo(mark)
         return self._plain(self.leaf())
 
     def operands(self, row: Op) -> tuple[Var, ...]:

@@ -27,9 +27,9 @@ def in_context(b: Builder, times: int = 1) -> Iterator[Site]:
         for xs, params in calls(row, b.entropy):
             if not b.vocabulary.accepts(row.name, tuple(np.shape(x) for x in xs), **params):
                 continue
-            mark, known = len(b.steps), len(b.info)
+            mark = b.mark()
             pairs = [
-                _operand(b, x) if k not in row.passive else (b.data(x.shape, values=x), None)
+                operand(b, x) if k not in row.passive else (b.data(x.shape, values=x), None)
                 for k, x in enumerate(xs)
             ]
             made = b.apply(row.name, *(x for x, _ in pairs), **params)
@@ -38,7 +38,7 @@ def in_context(b: Builder, times: int = 1) -> Iterator[Site]:
                 leaves = tuple(leaf for _, leaf in pairs if leaf is not None)
                 yield Site(row.name, leaves, (_used(b, b.entropy.pick(ends)),))
                 break
-            _undo(b, mark, known)
+            b.undo(mark)
 
 
 def on_one_tensor(b: Builder) -> Iterator[Site]:
@@ -47,14 +47,14 @@ def on_one_tensor(b: Builder) -> Iterator[Site]:
         for _ in range(len(ALIKE)):
             shape = b.entropy.pick(ALIKE)
             x = GENERIC[[b.entropy.below(len(GENERIC)) for _ in range(int(np.prod(shape)))]].reshape(shape)
-            mark, known = len(b.steps), len(b.info)
+            mark = b.mark()
             leaf = b.leaf(values=x)
             end = b.must("neg", leaf) if b.has("neg") and b.entropy.chance(50) else leaf
             made = b.drawn(row, *(end,) * row.arity)
             if made is not None:
                 yield Site(row.name, (leaf,), (b.entropy.pick(made) if isinstance(made, tuple) else made,))
                 break
-            _undo(b, mark, known)
+            b.undo(mark)
 
 
 def _own_bytes(b: Builder, rows: tuple[Op, ...]) -> Iterator[Op]:
@@ -67,16 +67,10 @@ def _own_bytes(b: Builder, rows: tuple[Op, ...]) -> Iterator[Op]:
     b.entropy = outer
 
 
-def _undo(b: Builder, steps: int, variables: int) -> None:
-    del b.steps[steps:]
-    for var in range(variables, len(b.info)):
-        del b.info[var]
-
-
 # -- what comes before ---------------------------------------------------------------------------------------
 
 
-def _operand(b: Builder, x: Array) -> tuple[Var, Var]:
+def operand(b: Builder, x: Array) -> tuple[Var, Var]:
     """(a tensor with these contents, or a few of them repeated; the leaf that it was made from)."""
     way = b.entropy.pick(OPERANDS)
     leaf, made = way(b, x)

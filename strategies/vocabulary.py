@@ -51,6 +51,17 @@ class Vocabulary:
         return tuple(TABLE.of(self.ops))
 
     @cached_property
+    def differentiable(self) -> tuple[Op, ...]:
+        """The rows that have a derivative and take real numbers, in the order of the table."""
+        return tuple(
+            row
+            for row in self.rows
+            if not isinstance(row.rule, Constant)
+            and not {"internal", "integer result", "complex"} & row.tags
+            and row.name != "cast"
+        )
+
+    @cached_property
     def own(self) -> bool:
         """Whether the adapter has added rows."""
         return any("own" in row.tags for row in self.rows)

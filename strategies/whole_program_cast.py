@@ -17,6 +17,7 @@ class Cast(Pool):
     handles: hooks that may be removed.
     trained: optimizers, by their handles.
     recomputed: what checkpointed parts will be computed from again.
+    turns:   how many rows of the op table have had their turn.
     every:   a look after each so many actions; 0 for a look at the end only.
     spent:   roots of a backward that did not keep the graph.
     """
@@ -29,6 +30,7 @@ class Cast(Pool):
         self.recomputed: set[Var] = set()
         self.spent: list[Var] = []
         self.every = 1
+        self.turns = 0
 
     def among(self, few: list[Var]) -> Cast:
         """A cast of some tensors only, which shares with this one what has happened to them."""

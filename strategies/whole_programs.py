@@ -29,6 +29,7 @@ from gradlaws.strategies.steering import Steering
 from gradlaws.strategies.swarm import keep
 from gradlaws.strategies.vocabulary import Vocabulary
 from gradlaws.strategies.whole_program_cast import Action, Cast
+from gradlaws.strategies.whole_program_ops import table_op
 from gradlaws.strategies.whole_program_rules import act, viewed, written
 from gradlaws.strategies.whole_program_training import checkpoint, train
 
@@ -85,7 +86,7 @@ MIX: tuple[Action, ...] = (
     actions.leave, actions.flag, actions.assign, actions.read, actions.hook_after, actions.unhook, compute,
     join, actions.differentiate, viewed, written, actions.detach_in_place, actions.forget, actions.settle, compute,
     join, actions.differentiate, written, actions.leave, actions.user_function, actions.user_function,
-    train, checkpoint,
+    train, checkpoint, table_op,
 )  # fmt: skip
 #: The same, each once.
 DISTINCT: tuple[Action, ...] = tuple(dict.fromkeys(MIX))
@@ -111,12 +112,15 @@ def interplay(
         actions.open_with_leaves(b, cast)
     mix = some_actions(b)
     taken = 0
-    at = b.entropy.below(6) if aim is not None else -1
-    while len(b.steps) < wanted and taken < 3 * wanted:
+    at = 1 + b.entropy.below(5)
+    in_turn = at + b.entropy.pick((-1, 1))
+    while (len(b.steps) < wanted or taken <= in_turn) and taken < 3 * wanted:
         b.turn()
         taken += 1
         if taken - 1 == at and aim is not None:
             action = aimed(aim)
+        elif taken - 1 == in_turn:
+            action = table_op
         elif b.entropy.chance(RARE):
             action = b.entropy.pick(CONJUNCTIONS)
         else:
@@ -162,9 +166,15 @@ def whole_draft(
     most: int = MOST,
     mistakes: int = SHARE,
     aim: Aim | None = None,
+    number: int | None = None,
 ) -> Builder:
-    """The same with all that is known of how it came about; `aim`: a conjunction of steps that it shall have."""
-    b = Builder(Entropy(data if len(data) >= SIZE else stretched(data, SIZE)), vocabulary)
+    """The same with all that is known of how it came about.
+
+    aim:    a conjunction of steps that it shall have.
+    number: which of a run it is, where it is one of many: what is taken in turn begins there, or anywhere.
+    """
+    entropy = Entropy(data if len(data) >= SIZE else stretched(data, SIZE))
+    b = Builder(entropy, vocabulary, int.from_bytes(data[-2:]) if number is None else number)
     if len(data) < SIZE:
         keep(b, data)
     interplay(b, least, most, mistakes, aim)
@@ -176,7 +186,9 @@ def steered(seed: int, vocabulary: Vocabulary, least: int = LEAST, most: int = M
     return Steering(
         seed,
         vocabulary,
-        lambda number, aim: whole_draft(f"{seed}:{number}".encode(), vocabulary, least, most, aim=aim),
+        lambda number, aim: whole_draft(
+            f"{seed}:{number}".encode(), vocabulary, least, most, aim=aim, number=number
+        ),
     )
 
 

@@ -84,6 +84,15 @@ def test_programs_that_keep_to_few_ops_have_long_chains_of_them() -> None:
     assert len({step.op for step in b.steps if isinstance(step, Apply)} - {"neg"}) == 1
 
 
+def test_each_row_comes_up_in_the_whole_programs_of_a_run() -> None:
+    steering = steered(0, VOCABULARY)
+    rows = [row.name for row in VOCABULARY.differentiable]
+    used = Counter(
+        s.op for number in range(1000) for s in steering.draft(number).steps if isinstance(s, Apply)
+    )
+    assert not [(name, used[name]) for name in rows if used[name] < 3]
+
+
 def test_sizes_dtypes_and_layouts_of_a_swarm_are_drawn() -> None:
     sizes: Counter[int] = Counter()
     dtypes: Counter[str] = Counter()

@@ -20,7 +20,7 @@ from gradlaws.conformance.execution.whole_program_run import watch
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Backward, Leaf, Literal, Look, Var
 from gradlaws.strategies.builder import Builder, DeadEnd
-from gradlaws.strategies.every_op_in_turn import differentiable, site
+from gradlaws.strategies.every_op_in_turn import site
 from gradlaws.strategies.graphs import graph
 from gradlaws.strategies.vocabulary import Vocabulary
 
@@ -79,7 +79,7 @@ def checked(seed: int) -> tuple[Case, ...]:
     """One program for each of some calls of each differentiable op, with numerical differences."""
     vocabulary = Vocabulary.of(ReferenceBackend())
     cases: list[Case] = []
-    for row in differentiable(vocabulary):
+    for row in vocabulary.differentiable:
         for number in range(CALLS):
             builder = _builder(f"{row.name} {number}", seed, vocabulary)
             found = site(builder, row)
