@@ -142,6 +142,24 @@ def test_an_overwritten_operand_is_noticed() -> None:
         engine.backward([z], [engine.tensor(np.ones(2))])
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_an_operand_that_a_product_copies_may_be_overwritten(copied: bool) -> None:
+    engine = Engine()
+    x, w = (engine.tensor(np.array(v), requires_grad=True) for v in ([[1.0], [2.0]], [1.0]))
+    y = engine.apply("clone", x)
+    spread = engine.apply("expand", y, shape=(2, 2, 1) if copied else (1, 2, 1))
+    z = engine.apply("matmul", spread, w)  # the two dims in front are taken as one: rows 0, 1, 0, 1 are a copy
+    engine.inplace("add_scalar_", y, value=1.0)
+    gradient = [engine.tensor(np.ones((2, 2) if copied else (1, 2)))]
+    if not copied:
+        with pytest.raises(MustRaise, match="INP-05"):
+            engine.backward([z], gradient)
+        return
+    engine.backward([z], gradient)
+    assert w.grad is not None
+    assert w.grad.array.tolist() == [6.0]
+
+
 @pytest.mark.parametrize("listed", [0, 1, 2])
 def test_an_input_that_is_listed_twice_gets_its_gradient_once(listed: int) -> None:
     engine = Engine()

@@ -44,7 +44,9 @@ class TorchBackend(TorchTraining, TorchLike):
             torch.set_num_threads(threads)
 
     def numpy(self, x: Any) -> Array:
-        copy: Array = x.numpy(force=True).copy()  # detached; conjugated, and zeros made, where still to do
+        # Zeros without memory come out as whatever lies there, up to 2.8 at least, unless they are made first.
+        held = x.detach().clone() if x._is_zerotensor() else x
+        copy: Array = held.numpy(force=True).copy()  # detached, and conjugated where that is still to do
         return copy
 
     def flags(self, x: Any) -> tuple[bool, bool, bool]:

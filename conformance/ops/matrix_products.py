@@ -112,5 +112,6 @@ TABLE.add(
         domain=matmul_shapes,
         exact=True,
         saves="operands",
+        tags=frozenset({"folds"}),
     ),
 )

@@ -141,7 +141,10 @@ class Engine(UserFunctions):
     @staticmethod
     def _keep(row: Op, node: Node, inputs: tuple[Tensor, ...], result: Tensor) -> None:
         law = "INP-05" if row.saves == "operands" and all([x.requires_grad for x in inputs]) else ""
-        node.kept += [x.kept(law) for x in inputs]
+        kept = [x.kept(law) for x in inputs]
+        if "folds" in row.tags:
+            kept = [one if one.even else one._replace(law="") for one in kept]
+        node.kept += kept
         node.kept.append(result.kept("INP-06" if row.saves == "result" else ""))
 
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:

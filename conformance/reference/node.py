@@ -46,6 +46,13 @@ class Kept(NamedTuple):
         return self.whole if self.within is None else self.whole.ravel()[self.within - 1]
 
     @property
+    def even(self) -> bool:
+        """Whether all dims but the last go through memory in equal steps, so that they can be taken as one dim."""
+        rows = self.where[..., :1].ravel()
+        steps = rows[1:] - rows[:-1]
+        return bool((steps == steps[:1]).all())
+
+    @property
     def touched(self) -> bool:
         """Whether the memory was written to since, here or elsewhere."""
         return self.storage.version != self.version
