@@ -148,7 +148,9 @@ def test_an_operand_that_a_product_copies_may_be_overwritten(copied: bool) -> No
     x, w = (engine.tensor(np.array(v), requires_grad=True) for v in ([[1.0], [2.0]], [1.0]))
     y = engine.apply("clone", x)
     spread = engine.apply("expand", y, shape=(2, 2, 1) if copied else (1, 2, 1))
-    z = engine.apply("matmul", spread, w)  # the two dims in front are taken as one: rows 0, 1, 0, 1 are a copy
+    z = engine.apply(
+        "matmul", spread, w
+    )  # the two dims in front are taken as one: rows 0, 1, 0, 1 are a copy
     engine.inplace("add_scalar_", y, value=1.0)
     gradient = [engine.tensor(np.ones((2, 2) if copied else (1, 2)))]
     if not copied:

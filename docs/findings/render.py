@@ -14,7 +14,8 @@ from pathlib import Path
 from gradlaws.commands.environments import shipped
 from gradlaws.conformance.known_failures.entry import CPP, JAVASCRIPT
 from gradlaws.conformance.laws import LAWS
-from gradlaws.reports.record import load
+from gradlaws.reports.history import as_text, histories
+from gradlaws.reports.record import Record, load
 from gradlaws.reports.terminal import columns, covered, table
 from gradlaws.reports.view import View, views
 
@@ -100,7 +101,8 @@ def heading(engine: str) -> str:
             f'`{release}`, judged by `gradlaws run --backend "{backend}"`; see `examples/harness/{engine}/`.'
         )
     requirements = " ".join(shipped()[engine].requirements)
-    return f"`{requirements or 'comes with the suite'}`, judged by `gradlaws engines {engine}`."
+    level = " --level torch" * (shipped()[engine].backend == "torch")
+    return f"`{requirements or 'comes with the suite'}`, judged by `gradlaws engines {engine}{level}`."
 
 
 def verdicts(view: View) -> str:
@@ -187,9 +189,25 @@ def index(engines: list[str]) -> str:
     )
 
 
-def main(records: list[Path]) -> None:
+def releases_page(records: list[Record]) -> str:
+    """What changed between releases of PyTorch, of which there is a record each."""
+    return (
+        "# Releases of PyTorch\n\nWhat changed between the releases that were judged, each by `gradlaws engines NAME "
+        "--level torch`, law by law and then defect by defect: since when, until when. `gradlaws history engines` tells "
+        "it from their records. Where an entry of the list has bounds that lie between two of these releases, its "
+        "script was run on those between: [the entries](torch.md) have them.\n\n```text\n"
+        + "\n".join(as_text(histories(records)))
+        + "\n```\n"
+    )
+
+
+def main(places: list[Path]) -> None:
     """Write all pages."""
-    found = {path.stem: view for path in records for view in views([load(path, partial=True)])}
+    records = {path.stem: load(path, partial=True) for path in places}
+    found = {name: view for name, record in records.items() for view in views([record])}
+    releases = [record for name, record in records.items() if shipped()[name].backend == "torch"]
+    if len(releases) > 1:
+        (HERE / "torch-releases.md").write_text(releases_page(releases), "utf-8")
     there = {place.stem for place in HERE.glob("*.md")} | set(found)
     engines = [
         name for name in sorted({*shipped(), *HARNESSES}) if scripts(name) or listed(name) or name in there
