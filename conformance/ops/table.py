@@ -143,8 +143,9 @@ class Op:
              place, and what a write does to it is an engine's own affair), `entangled` (what is not finite may be
              refused, or spread to all elements), `arithmetic` (the derivative is defined at infinities and NaN, too, as
              IEEE 754 defines products and quotients), `folds` (takes all dims but the last of an operand as one, and
-             keeps a copy of an operand that is laid out otherwise: that one may be overwritten), `complex` (of complex numbers, or makes some: only laws about
-             these use it), `own` (an adapter's own: programs for other engines never use it).
+             keeps a copy of an operand that is laid out otherwise: that one may be overwritten), `complex` (of complex
+             numbers, or makes some: only laws about these use it), `own` (an adapter's own: programs for other engines
+             never use it).
     passive: operands that never get a gradient (masks), by position: a leaf used only so is not reached.
     """
 
