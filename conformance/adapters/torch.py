@@ -44,9 +44,8 @@ class TorchBackend(TorchTraining, TorchLike):
             torch.set_num_threads(threads)
 
     def numpy(self, x: Any) -> Array:
-        # Zeros without memory come out as whatever lies there, up to 2.8 at least, unless they are made first.
-        held = x.detach().clone() if x._is_zerotensor() else x
-        copy: Array = held.numpy(force=True).copy()  # detached, and conjugated where that is still to do
+        # Detached, and conjugated; zeros without memory are made first, or are whatever lies there up to 2.8 at least.
+        copy: Array = (x.clone() if x._is_zerotensor() else x).numpy(force=True).copy()
         return copy
 
     def flags(self, x: Any) -> tuple[bool, bool, bool]:

@@ -166,7 +166,7 @@ def an_edge_stands_for_its_tensor(s: Scene) -> None:
     s.refused("the edge of a tensor that does not require grad", lambda: edge(s.tensor()))
 
 
-@promise("HO-26", BACKWARD, "torch>=2.7")
+@promise("HO-26", BACKWARD, "torch>=2.5")
 def an_edge_may_be_a_root(s: Scene) -> None:
     """A gradient edge may be a root, of `autograd.grad` and of backward, with a gradient as its tensor would have."""
     torch = s.torch
