@@ -194,8 +194,8 @@ def releases_page(records: list[Record]) -> str:
     return (
         "# Releases of PyTorch\n\nWhat changed between the releases that were judged, each by `gradlaws engines NAME "
         "--level torch`, law by law and then defect by defect: since when, until when. `gradlaws history engines` "
-        "tells it from their records. Where an entry of the list has bounds that lie between two of these releases, its "
-        "script was run on those between: [the entries](torch.md) have them.\n\n```text\n"
+        "tells it from their records. Where an entry of the list has bounds that lie between two of these releases, "
+        "its script was run on those between: [the entries](torch.md) have them.\n\n```text\n"
         + "\n".join(as_text(histories(records)))
         + "\n```\n"
     )
