@@ -16,7 +16,7 @@ from gradlaws.conformance.execution.oracle import believe
 from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.strategies.builder import Builder, DeadEnd, Vocabulary
 from gradlaws.strategies.graphs import graph
 
@@ -116,7 +116,7 @@ def test_a_product_that_overflows_the_significand_has_a_bound(dtype: str, exact:
         y = engine.apply("mul", y, x)
         fits = 4 * factors <= np.finfo(dtype).nmant + 1  # 1.125 is 9 / 8: four digits a factor
         true = np.float64(9) ** factors <= 2.0 ** (np.finfo(dtype).nmant + 1)
-        error = float(Bounds().of(y.node).max())
+        error = float(bound_of(y.node).max())
         if not true:
             assert error > 0, factors
         if fits and factors <= exact // 2:
@@ -144,6 +144,6 @@ def test_a_gradient_of_det_may_be_that_of_singular_values(shift: float) -> None:
     u, values, v = np.linalg.svd(given + shift * np.eye(3))
     cofactors = np.array([np.prod(np.delete(values, k)) for k in range(3)])
     other = np.sign(np.linalg.det(u @ v)) * (u * cofactors) @ v
-    bound = Bounds().of(y.node)
+    bound = bound_of(y.node)
     assert (np.abs(other - y.array) <= bound).all()
     assert bound.max() <= 1e-12 * np.abs(y.array).max()

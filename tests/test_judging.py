@@ -54,7 +54,7 @@ def test_nor_what_its_error_bounds_raise(monkeypatch: pytest.MonkeyPatch) -> Non
     def breaks(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("gradlaws.conformance.reference.error_bounds.Bounds.of", breaks)
+    monkeypatch.setattr("gradlaws.conformance.reference.error_bounds.bound_of", breaks)
     result = judge(LAWS["VAL-01"], Unbound(), Effort(20, shrink=0.0), LISTED)
     assert "the reference itself broke: ZeroDivisionError" in result.message
 

@@ -18,7 +18,7 @@ from gradlaws.conformance.laws.value_comparison import excess
 from gradlaws.conformance.ops import TABLE
 from gradlaws.conformance.reach.possible import own
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.strategies.builder import Vocabulary
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -79,7 +79,7 @@ def test_differences_give_what_the_table_knows(name: str, elementwise: bool, par
         )
         found.append([g for g in (y, *first, *second) if g is not None])
     for theirs, ours in zip(found[0], found[1], strict=False):
-        bound = Bounds().of(ours.node)
+        bound = bound_of(ours.node)
         assert excess(theirs.array, ours.array, partial(np.copy, bound)) <= 1
         assert bound.max() <= 1e-9
 

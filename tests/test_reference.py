@@ -14,7 +14,7 @@ from gradlaws.conformance.entropy import Entropy
 from gradlaws.conformance.execution.interpreter import Interpreter
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.reference.engine import Engine, MustRaise
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.conformance.reference.graph_traversal import ancestors, backward, between, forward
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
@@ -54,7 +54,7 @@ def test_tangents_and_cotangents_agree() -> None:
                 assert not value.any(), str(program)
                 continue
             gap = np.abs(value - pulled.array)
-            bound = Bounds().of(pulled)
+            bound = bound_of(pulled)
             # The tangents round too, and sum in another order: as many roundings again, of the largest term.
             unit = np.finfo(pulled.array.dtype).eps
             assert (

@@ -8,7 +8,7 @@ from typing import Any
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor
 
@@ -53,5 +53,5 @@ class ConstantsStayConstant(Engine):
 def _become_leaf(x: Tensor) -> None:
     before = x.node
     shown = Node(before.array, tracked=True, owner=x)
-    shown.noise = lambda: Bounds().of(before)
+    shown.noise = lambda: bound_of(before)
     x.family.relabel(shown)

@@ -10,7 +10,7 @@ import numpy as np
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.ops import Op
 from gradlaws.conformance.reference.engine import Engine
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor, alias, leaf
 
@@ -24,7 +24,7 @@ class UnrecordedViewLooksTracked(Engine):
         if not self.modes.enabled and inputs[0].requires_grad:
             # It belongs to a tensor that takes no gradient.
             shown = Node(node.array, tracked=True, owner=leaf(np.zeros(()), False))
-            shown.noise = lambda: Bounds().of(node)
+            shown.noise = lambda: bound_of(node)
             made.family.relabel(shown)
         return made
 

@@ -11,7 +11,7 @@ from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.reference.engine import Engine, Handle
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.conformance.reference.tensor import Tensor
 
 
@@ -31,7 +31,7 @@ class BoundedReference(ReferenceBackend):
     def numpy(self, x: Tensor) -> Array:
         """A copy of the contents, whose bound is noted."""
         array, leaf = super().numpy(x), self._leaf
-        self.notes[id(array)] = array, (leaf.error if leaf is not None else lambda: Bounds().of(x.node))
+        self.notes[id(array)] = array, (leaf.error if leaf is not None else lambda: bound_of(x.node))
         held = None if leaf is None else self._held.get(id(leaf))
         if held is not None and np.array_equal(array, held, equal_nan=array.dtype.kind in "fc"):
             self.unchanged.add(id(array))

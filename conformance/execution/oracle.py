@@ -25,7 +25,7 @@ from gradlaws.conformance.execution.trace import Moment, Seen, Trace
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import Backward, Grad, Step, Var
 from gradlaws.conformance.reference.engine import MayRaise, MustRaise
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.conformance.reference.node import Node, untracked
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 
@@ -224,8 +224,8 @@ def _nearer(observed: Array, expected: Seen) -> bool:
 
 
 def _value_error(node: Node) -> Array:
-    return Bounds().of(node)
+    return bound_of(node)
 
 
 def _sum_error(node: Node, earlier: Callable[[], Array] | None) -> Callable[[], Array]:
-    return lambda: Bounds().of(node) + (0.0 if earlier is None else earlier())
+    return lambda: bound_of(node) + (0.0 if earlier is None else earlier())

@@ -17,7 +17,7 @@ from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import INPLACE, TABLE, Op
 from gradlaws.conformance.ops.kinks import choosing
 from gradlaws.conformance.ops.table import Constant, Elementwise
-from gradlaws.conformance.reference.error_bounds import Bounds
+from gradlaws.conformance.reference.error_bounds import bound_of
 from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, record, untracked
 from gradlaws.conformance.reference.optimizers import GradientDescent, clipped_by_norm, clipped_by_value
@@ -214,7 +214,7 @@ class Engine(UserFunctions):
             made = Node(node.array, tracked=flag, owner=x if flag else None)
             # Graphs already recorded keep their node; delivery asks the owner.
             if node.row is not None or node.noise is not None:
-                made.noise = lambda: Bounds().of(node)
+                made.noise = lambda: bound_of(node)
             x.place = made if flag else x.family.anchor
             if x.is_root:
                 x.family.relabel(made)

@@ -17,7 +17,7 @@ Bounds are only computed where results are not already equal to the bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,180 +45,178 @@ from gradlaws.conformance.reference.jacobian_products import (
     rule_of,
     spec,
 )
-from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.node import Node, Rounding
 
 #: An op may be off by this many times its row's allowance: the reference's own error, and another formula.
 GENEROSITY = 4.0
 
 
-class Bounds:
-    """Error bounds of recorded nodes, computed on demand and remembered."""
+def bound_of(node: Node) -> Array:
+    """A bound of |engine - reference| for the value of `node`, shaped like it; inf where a kink decides."""
+    found = _settled(node)
+    return np.full_like(found.error, np.inf) if found.ambiguous else found.error
 
-    def __init__(self) -> None:
-        self._error: dict[int, Array] = {}
-        self._grid: dict[int, int | None] = {}
-        self._alive: list[Node] = []
-        self.ambiguous = False
 
-    def of(self, node: Node) -> Array:
-        """A bound of |engine - reference| for the value of `node`, shaped like it; inf where a kink decides."""
-        self._settle(node)
-        error = self._error[id(node)]
-        return np.full_like(error, np.inf) if self.ambiguous else error
-
-    @np.errstate(all="ignore")
-    def _settle(self, node: Node) -> None:
-        pending = [node]
-        while pending:
-            at = pending[-1]
-            if id(at) in self._error:
-                pending.pop()
-                continue
-            missing = [x for x in _sources(at) if id(x) not in self._error]
-            if missing:
-                pending.extend(missing)
-                continue
-            self._error[id(at)], self._grid[id(at)] = self._analyse(at)
-            self._alive.append(at)
+@np.errstate(all="ignore")
+def _settled(node: Node) -> Rounding:
+    """What is known of a value's rounding; it stays with each node, since many bounds have ancestors in common."""
+    pending = [node]
+    while (at := pending[-1]) is not node or at.rounding is None:
+        if at.rounding is not None:
             pending.pop()
+        elif missing := [x for x in _sources(at) if x.rounding is None]:
+            pending.extend(missing)
+        else:
+            at.rounding = _analysed(at, [x.rounding for x in _sources(at) if x.rounding is not None])
+    return at.rounding
 
-    def _analyse(self, node: Node) -> tuple[Array, int | None]:
-        if node.row is None or not node.inputs:
-            noise = np.zeros(node.shape) if node.noise is None else node.noise()
-            return noise, None if noise.any() else grid(node.array)
-        if isinstance(node.row.rule, Formula):
-            value = node.row.rule.value
-            return self._error[id(value)], self._grid[id(value)]
-        if node.array.dtype.kind not in "fc":
-            return np.zeros(node.shape), grid(node.array)
-        errors = [self._error[id(x)] for x in node.inputs]
-        grids = [self._grid[id(x)] for x in node.inputs]
-        carried, size, products = self._carried(node, errors)
-        if isinstance(node.row.rule, Slopes | Jacobians):
-            rule, xs = node.row.rule, arrays(node)
-            carried = carried + rule.doubt(*xs, **node.params)
-            size = rule.size(node.array, *xs, **node.params)
-        if not np.isfinite(carried).all():
-            carried = np.nan_to_num(carried, nan=np.inf, posinf=np.inf)
-        if node.noise is not None:
-            carried = carried + node.noise()
-        if node.row.name == "slope":
-            return carried, None if carried.any() else grid(node.array)
-        fine = self._exact_grid(node, grids, size, products)
-        if fine is not None and not carried.any():
-            return carried, fine
-        unit = np.finfo(node.array.dtype).eps / 2
-        per_op = GENEROSITY * (1 + 2 * node.row.ulps)
-        return carried + _rounded(per_op * unit * size), None
 
-    def _carried(self, node: Node, errors: list[Array]) -> tuple[Array, Array, bool]:
-        """(errors of the operands as seen in the result, size of what is summed, whether it multiplies)."""
-        value = np.abs(node.array).astype(np.float64)
-        xs = [x.array for x in node.inputs]
-        match rule_of(node):
-            case Elementwise():
-                name = node.row.name if node.row else ""
-                carried = self._perturbed(node, errors)
-                size = np.abs(xs[0]) + np.abs(xs[1]) if name in ("add", "sub") else value
-                return carried, size, name in ("mul", "gated", "square", "mul_scalar")
-            case Movement() | Pick():
-                flat = np.concatenate(
-                    [
-                        np.zeros(1),
-                        *(np.broadcast_to(e, x.shape).ravel() for e, x in zip(errors, xs, strict=True)),
-                    ]
-                )
-                return flat[origins(node)], value, False
-            case Total():
-                keep = node.params
-                return _total(errors[0], keep), _total(np.abs(xs[0]), keep) * max(xs[0].size, 1) ** 0.5, False
-            case Put():
-                assert node.row is not None
-                return (
-                    np.abs(node.row(errors[0], **node.params)),
-                    np.abs(node.row(np.abs(xs[0]).astype(np.float64), **node.params)),
-                    False,
-                )
-            case Contraction():
-                a, b, out = spec(node)
-                left, right = np.abs(xs[0]), np.abs(xs[1])
-                text = f"{a},{b}->{out}"
-                carried = np.zeros(node.shape)
-                if errors[0].any() or errors[1].any():
-                    carried = np.einsum(text, errors[0], right + errors[1]) + np.einsum(text, left, errors[1])
-                terms = max(1.0, left.size * right.size / max(node.array.size, 1)) ** 0.5
-                return carried, np.einsum(text, left, right) * terms, True
-            case Weighted():
-                return np.broadcast_to(errors[0].max(initial=0.0), node.shape), value * 0, False
-            case Jacobians():
-                by = [
-                    np.tensordot(np.abs(jacobian(node, k)), error, error.ndim)
-                    for k, error in enumerate(errors)
-                    if error.any()
+def _analysed(node: Node, sources: list[Rounding]) -> Rounding:
+    if node.row is None or not node.inputs:
+        noise = np.zeros(node.shape) if node.noise is None else node.noise()
+        return Rounding(noise, None if noise.any() else grid(node.array), False)
+    if isinstance(node.row.rule, Formula):
+        return sources[0]
+    ambiguous = any(x.ambiguous for x in sources)
+    if node.array.dtype.kind not in "fc":
+        return Rounding(np.zeros(node.shape), grid(node.array), ambiguous)
+    carried, size, products, kink = _carried(node, [x.error for x in sources])
+    ambiguous = ambiguous or kink
+    if isinstance(node.row.rule, Slopes | Jacobians):
+        rule, xs = node.row.rule, arrays(node)
+        carried = carried + rule.doubt(*xs, **node.params)
+        size = rule.size(node.array, *xs, **node.params)
+    if not np.isfinite(carried).all():
+        carried = np.nan_to_num(carried, nan=np.inf, posinf=np.inf)
+    if node.noise is not None:
+        carried = carried + node.noise()
+    if node.row.name == "slope":
+        return Rounding(carried, None if carried.any() else grid(node.array), ambiguous)
+    fine = _exact_grid(node, [x.grid for x in sources], size, products)
+    if fine is not None and not carried.any():
+        return Rounding(carried, fine, ambiguous)
+    unit = np.finfo(node.array.dtype).eps / 2
+    per_op = GENEROSITY * (1 + 2 * node.row.ulps)
+    return Rounding(carried + _rounded(per_op * unit * size), None, ambiguous)
+
+
+class _Carried(NamedTuple):
+    """What becomes of the operands' errors.
+
+    error:    as they are seen in the result.
+    size:     of what is summed.
+    products: whether the op multiplies.
+    kink:     whether the errors reach over a kink.
+    """
+
+    error: Array
+    size: Array
+    products: bool = False
+    kink: bool = False
+
+
+def _carried(node: Node, errors: list[Array]) -> _Carried:
+    value = np.abs(node.array).astype(np.float64)
+    xs = [x.array for x in node.inputs]
+    match rule_of(node):
+        case Elementwise():
+            name = node.row.name if node.row else ""
+            carried, kink = _perturbed(node, errors)
+            size = np.abs(xs[0]) + np.abs(xs[1]) if name in ("add", "sub") else value
+            return _Carried(carried, size, name in ("mul", "gated", "square", "mul_scalar"), kink)
+        case Movement() | Pick():
+            flat = np.concatenate(
+                [
+                    np.zeros(1),
+                    *(np.broadcast_to(e, x.shape).ravel() for e, x in zip(errors, xs, strict=True)),
                 ]
-                return np.asarray(sum(by, np.zeros(node.shape))), value, False
-            case Conjugate():
-                return errors[0], value, False
-            case RealLinear():
-                return np.asarray(sum(errors)), value, False
-            case Cast():
-                same = bool((node.array == xs[0]).all()) if node.array.dtype.kind == "c" else _survives(node)
-                return np.broadcast_to(errors[0], node.shape), value * (0 if same else 1), False
-            case _:
-                return np.zeros(node.shape), value * 0, False
+            )
+            return _Carried(flat[origins(node)], value)
+        case Total():
+            keep = node.params
+            return _Carried(_total(errors[0], keep), _total(np.abs(xs[0]), keep) * max(xs[0].size, 1) ** 0.5)
+        case Put():
+            assert node.row is not None
+            size = np.abs(node.row(np.abs(xs[0]).astype(np.float64), **node.params))
+            return _Carried(np.abs(node.row(errors[0], **node.params)), size)
+        case Contraction():
+            a, b, out = spec(node)
+            left, right = np.abs(xs[0]), np.abs(xs[1])
+            text = f"{a},{b}->{out}"
+            carried = np.zeros(node.shape)
+            if errors[0].any() or errors[1].any():
+                carried = np.einsum(text, errors[0], right + errors[1]) + np.einsum(text, left, errors[1])
+            terms = max(1.0, left.size * right.size / max(node.array.size, 1)) ** 0.5
+            return _Carried(carried, np.einsum(text, left, right) * terms, True)
+        case Weighted():
+            return _Carried(np.broadcast_to(errors[0].max(initial=0.0), node.shape), value * 0)
+        case Jacobians():
+            by = [
+                np.tensordot(np.abs(jacobian(node, k)), error, error.ndim)
+                for k, error in enumerate(errors)
+                if error.any()
+            ]
+            return _Carried(np.asarray(sum(by, np.zeros(node.shape))), value)
+        case Conjugate():
+            return _Carried(errors[0], value)
+        case RealLinear():
+            return _Carried(np.asarray(sum(errors)), value)
+        case Cast():
+            same = bool((node.array == xs[0]).all()) if node.array.dtype.kind == "c" else _survives(node)
+            return _Carried(np.broadcast_to(errors[0], node.shape), value * (0 if same else 1))
+        case _:
+            return _Carried(np.zeros(node.shape), value * 0)
 
-    def _perturbed(self, node: Node, errors: list[Array]) -> Array:
-        """What the op makes of the operands' errors: its variation over them, one operand at a time."""
-        assert node.row is not None
-        total = np.zeros(node.shape)
-        xs = [x.array for x in node.inputs]
-        for k, error in enumerate(errors):
-            if not error.any():
-                continue
-            high, low = list(xs), list(xs)
-            high[k], low[k] = xs[k] + error, xs[k] - error
-            up, down = node.row(*high, **node.params), node.row(*low, **node.params)
-            total = total + np.maximum(_distance(up, node.array), _distance(node.array, down))
-            if self._kink_within(node, high, low, up, down):
-                self.ambiguous = True
-        if node.row.name in ("mul", "gated"):
-            total = total + errors[0] * errors[1]
-        return total
 
-    @staticmethod
-    def _kink_within(node: Node, high: list[Any], low: list[Any], up: Array, down: Array) -> bool:
-        rule = rule_of(node)
-        assert isinstance(rule, Elementwise)
-        if node.array.dtype.kind == "c":
-            return False  # what is differentiable as a complex function has none
-        above = rule.partials(RAW, up, *high, **node.params)
-        below = rule.partials(RAW, down, *low, **node.params)
-        for p, q, here in zip(above, below, partials(node), strict=True):
-            if p is None or isinstance(p, int | float):
-                continue
-            jump = np.abs(np.asarray(p, float) - np.asarray(q, float))
-            if bool((jump > 0.1 + 0.1 * np.abs(here)).any()):
-                return True
-        return False
+def _perturbed(node: Node, errors: list[Array]) -> tuple[Array, bool]:
+    """(what the op makes of the operands' errors: its variation over them in turn, whether a kink is in reach)."""
+    assert node.row is not None
+    total, kink = np.zeros(node.shape), False
+    xs = [x.array for x in node.inputs]
+    for k, error in enumerate(errors):
+        if not error.any():
+            continue
+        high, low = list(xs), list(xs)
+        high[k], low[k] = xs[k] + error, xs[k] - error
+        up, down = node.row(*high, **node.params), node.row(*low, **node.params)
+        total = total + np.maximum(_distance(up, node.array), _distance(node.array, down))
+        kink = kink or _kink_within(node, high, low, up, down)
+    if node.row.name in ("mul", "gated"):
+        total = total + errors[0] * errors[1]
+    return total, kink
 
-    @staticmethod
-    def _exact_grid(node: Node, grids: list[int | None], size: Array, products: bool) -> int | None:
-        """The grid of the result if nothing can have rounded, else None."""
-        if node.row is None or (not node.row.exact and not isinstance(rule_of(node), Cast)):
-            return None
-        if any(g is None for g in grids):
-            return None
-        known = [g for g in grids if g is not None]
-        scalars = [
-            grid(np.asarray(v))
-            for k, v in node.params.items()
-            if k in ("value", "min", "max") and v is not None
-        ]
-        known += [g for g in scalars if g is not None]
-        fine = sum(known) * (2 if node.row.name == "square" else 1) if products else max(known, default=0)
-        digits = np.finfo(node.array.dtype).nmant + 1
-        biggest = float(np.max(size, initial=0.0))
-        return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
+
+def _kink_within(node: Node, high: list[Any], low: list[Any], up: Array, down: Array) -> bool:
+    rule = rule_of(node)
+    assert isinstance(rule, Elementwise)
+    if node.array.dtype.kind == "c":
+        return False  # what is differentiable as a complex function has none
+    above = rule.partials(RAW, up, *high, **node.params)
+    below = rule.partials(RAW, down, *low, **node.params)
+    for p, q, here in zip(above, below, partials(node), strict=True):
+        if p is None or isinstance(p, int | float):
+            continue
+        jump = np.abs(np.asarray(p, float) - np.asarray(q, float))
+        if bool((jump > 0.1 + 0.1 * np.abs(here)).any()):
+            return True
+    return False
+
+
+def _exact_grid(node: Node, grids: list[int | None], size: Array, products: bool) -> int | None:
+    """The grid of the result if nothing can have rounded, else None."""
+    if node.row is None or (not node.row.exact and not isinstance(rule_of(node), Cast)):
+        return None
+    if any(g is None for g in grids):
+        return None
+    known = [g for g in grids if g is not None]
+    scalars = [
+        grid(np.asarray(v)) for k, v in node.params.items() if k in ("value", "min", "max") and v is not None
+    ]
+    known += [g for g in scalars if g is not None]
+    fine = sum(known) * (2 if node.row.name == "square" else 1) if products else max(known, default=0)
+    digits = np.finfo(node.array.dtype).nmant + 1
+    biggest = float(np.max(size, initial=0.0))
+    return fine if np.isfinite(biggest) and biggest * 2.0**fine <= 2.0**digits else None
 
 
 def _survives(node: Node) -> bool:
@@ -251,7 +249,7 @@ def doubt(node: Node) -> Doubt:
     """How far an engine may be off in a value."""
 
     def bound(onto: Array | None = None) -> Array:
-        own = Bounds().of(node)
+        own = bound_of(node)
         return own if onto is None else own + _one_by_one(node, onto)
 
     return bound
@@ -262,7 +260,7 @@ def cut(node: Node) -> None:
     if node.row is not None:
         was = Node(node.array, node.row, node.inputs, node.params, node.tracked)
         was.noise = node.noise
-        node.noise = lambda: Bounds().of(was)
+        node.noise = lambda: bound_of(was)
         node.row, node.inputs = None, ()
     node.cleared = Node(node.array).order
 

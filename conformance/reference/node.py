@@ -63,6 +63,19 @@ class Kept(NamedTuple):
         return self.touched and self.storage.array[self.where].tobytes() != self.array.tobytes()
 
 
+class Rounding(NamedTuple):
+    """How far an engine may be off in a value.
+
+    error:     the bound, shaped like the value.
+    grid:      every element is a multiple of 2**-grid, and nothing rounded; None where something may have.
+    ambiguous: whether a kink may decide otherwise for an engine that is off by as much as it may be.
+    """
+
+    error: Array
+    grid: int | None
+    ambiguous: bool
+
+
 class Node:
     """One value of a program, never changed once made.
 
@@ -76,6 +89,7 @@ class Node:
     hooks:   tensor hooks registered on this very value.
     cleared: in a dialect where backward cuts the graph: when one did so here; 0 for never.
     noise:   for a constant: computes the bound of the error that an engine may show in it; None for none.
+    rounding: what `error_bounds` found, once it was asked.
     """
 
     __slots__ = (
@@ -89,6 +103,7 @@ class Node:
         "order",
         "owner",
         "params",
+        "rounding",
         "row",
         "tracked",
     )
@@ -114,6 +129,7 @@ class Node:
         self.cleared = 0
         self.hooks: list[Any] | None = None
         self.noise: Callable[[], Array] | None = None
+        self.rounding: Rounding | None = None
 
     #: NumPy arrays leave arithmetic with nodes to the nodes.
     __array_ufunc__ = None

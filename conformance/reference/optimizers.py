@@ -14,7 +14,7 @@ import numpy as np
 
 from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.ops import TABLE
-from gradlaws.conformance.reference.error_bounds import Bounds, doubt
+from gradlaws.conformance.reference.error_bounds import bound_of, doubt
 from gradlaws.conformance.reference.node import Node, one, record, untracked
 from gradlaws.conformance.reference.tensor import Tensor, fresh
 
@@ -128,7 +128,7 @@ def factor(norm: Node, limit: float) -> Node:
     made = Node(of(norm.array + EPSILON).astype(norm.array.dtype))
 
     def noise() -> Array:
-        error = Bounds().of(norm)
+        error = bound_of(norm)
         sides = [
             np.abs(of(v) - made.array)
             for v in (np.maximum(norm.array - error, 0), norm.array + error + EPSILON)
