@@ -39,7 +39,7 @@ def _cumprod(F: Any, x: Any, dim: int) -> Any:
 def _cumsum(F: Any, x: Any, dim: int) -> Any:
     # Left out, not multiplied by zero: an infinity further on must not count.
     position = np.arange(1, int(np.prod(x.shape)) + 1).reshape(x.shape)
-    index = np.expand_dims(np.moveaxis(position, dim, -1), -2) * np.tril(np.ones((x.shape[dim],) * 2, int))
+    index = np.expand_dims(np.moveaxis(position, dim, -1), -2) * np.tri(x.shape[dim], dtype=int)
     summed = F.sum(F.take(x, index=index), dim=len(x.shape), keepdim=False)
     return F.movedim(summed, source=len(x.shape) - 1, target=dim)
 
