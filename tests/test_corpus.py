@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import gradlaws
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.suite import corpus
 from gradlaws.conformance.suite.corpus import Corpus, shipped, sound
@@ -47,6 +48,14 @@ def test_programs_are_asked_of_engines_that_can_take_them() -> None:
     assert sum(map(len, everything)) == len(shipped().entries)
     assert not any(shipped().programs(Lacking(), law) for law in LISTED)
     assert any(shipped().programs(Same(), law) for law in LISTED)
+
+
+def test_it_is_judged_from_python_too() -> None:
+    engine, few = ReferenceBackend(), 2
+    (result,) = gradlaws.verify(engine, laws="VAL-06", examples=few).results
+    there = len(shipped().programs(engine, "VAL-06"))
+    assert there
+    assert result.programs == few + there
 
 
 def test_it_grows_by_the_findings_of_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

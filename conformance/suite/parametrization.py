@@ -14,6 +14,7 @@ from gradlaws.conformance.judgement.profiles import CI
 from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import Law
+from gradlaws.conformance.suite.corpus import shipped
 from gradlaws.conformance.suite.pytest_outcome import end
 from gradlaws.conformance.suite.python_api import prepared
 from gradlaws.conformance.suite.record_lines import result_line
@@ -48,7 +49,8 @@ class BoundLaw:
     def judge(self) -> Result:
         """The verdict as data; raises BackendError for an adapter that is not right."""
         backend, known = self._subject.prepared
-        return judge_any(self.law, backend, self._effort, known)
+        first = shipped().programs(backend, self.law.id)
+        return judge_any(self.law, backend, self._effort, known, first=first)
 
     def __call__(self) -> None:
         """Judge the law. Fails with the smallest program found; skips what the adapter does not claim."""

@@ -17,6 +17,7 @@ from gradlaws.conformance.judgement.verdict import ACCEPTABLE
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
 from gradlaws.conformance.laws.whole_program_laws import LISTABLE
+from gradlaws.conformance.suite.corpus import shipped
 from gradlaws.conformance.suite.example_verdict import judge_example
 from gradlaws.conformance.suite.record_lines import RecordLines, example_line, header, result_line
 from gradlaws.conformance.suite.selection import Selection
@@ -68,7 +69,8 @@ def verify(
     for example in EXAMPLES.values() if selection.whole else ():
         took(example_line(judge_example(example, engine, known, effort)))
     for law in (*selection.laws(), *selection.wholes()):
-        took(result_line(judge_any(law, engine, effort, known), engine))
+        first = shipped().programs(engine, law.id)
+        took(result_line(judge_any(law, engine, effort, known, first=first), engine))
     failed = any(line["verdict"] not in ACCEPTABLE for line in told.lines)
     return views([parsed([head, *told.lines, told.footer(int(failed), start)])])[0]
 
