@@ -38,6 +38,7 @@ from gradlaws.strategies.builder import DeadEnd, Vocabulary  # noqa: E402
 def pages() -> dict[str, str]:
     """Path to Markdown of all generated pages."""
     found = {"laws/index.md": _index(), "laws/coverage.md": "\n".join(_coverage()) + "\n"}
+    found["laws/pytorch-tests.md"] = "\n".join(_tests()) + "\n"
     known = broken_by()
     for family in dict.fromkeys(law.family for law in LAWS.values()):
         found[f"laws/{family}.md"] = _family(family)
@@ -131,6 +132,32 @@ def _coverage() -> Iterator[str]:
     for family, found in rows.items():
         yield from ("", f"## {family}", "", "| id | promise | judged |", "|---|---|---|")
         yield from (row for _, row in found)
+
+
+def tests_of_pytorch() -> dict[str, Any]:
+    """PyTorch's own tests by area, with the laws that ask the same, or why none does: `docs/pytorch_tests.toml`."""
+    return tomllib.loads((ROOT / "docs" / "pytorch_tests.toml").read_text("utf-8"))
+
+
+def _tests() -> Iterator[str]:
+    """The page that says of each of PyTorch's own tests which laws ask what it asks."""
+    known = tests_of_pytorch()
+    counts = {a: (len(t["covered"]), len(t.get("uncovered", {}))) for a, t in known["areas"].items()}
+    covered, bare = (sum(pair) for pair in zip(*counts.values(), strict=True))
+    yield from ("# PyTorch's own tests", "")
+    yield (
+        f"Of {covered + bare} [tests of PyTorch's]({known['source']}) about documented behaviour of autograd {covered} "
+        "ask what laws ask, too: on drawn programs, and mostly of any engine. What is not counted: the profiler, "
+        "gradcheck, forward mode, streams, and what is about the inner life of PyTorch's engine only."
+    )
+    yield from ("", "| area | tests | covered |", "|---|---|---|")
+    yield from (f"| {area} | {sum(pair)} | {pair[0]} |" for area, pair in counts.items())
+    for area, tests in known["areas"].items():
+        yield from ("", f"## {area}", "", "| test | asked by |", "|---|---|")
+        for test, laws in tests["covered"].items():
+            links = (f"[{law}]({law}.md)" if law in LAWS else law for law in laws.split())
+            yield f"| {test} | {', '.join(links)} |"
+        yield from (f"| {test} | nobody: {why} |" for test, why in tests.get("uncovered", {}).items())
 
 
 def _promises(family: str, listed: dict[str, Any]) -> Iterator[tuple[str, str]]:

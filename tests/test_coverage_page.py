@@ -11,7 +11,8 @@ import pytest
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.whole_program_laws import PROMISES
 
-FILE = Path(__file__).resolve().parent.parent / "docs" / "uncovered.toml"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+FILE = DOCS / "uncovered.toml"
 FAMILIES: dict[str, dict[str, Any]] = tomllib.loads(FILE.read_text("utf-8"))["families"]
 SCOPES = {"portable", "pytorch"}
 
@@ -55,3 +56,26 @@ def test_what_is_not_covered_has_a_reason(family: str) -> None:
 def test_every_family_is_known() -> None:
     assert {law.split("-")[0] for law in (*LAWS, *PROMISES)} <= FAMILIES.keys()
     assert sum(family["count"] for family in FAMILIES.values()) == 353
+
+
+AREAS: dict[str, dict[str, dict[str, str]]] = tomllib.loads((DOCS / "pytorch_tests.toml").read_text("utf-8"))[
+    "areas"
+]
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_pytorchs_own_tests_are_asked_by_laws_or_it_is_said_why_not(area: str) -> None:
+    covered, bare = AREAS[area]["covered"], AREAS[area].get("uncovered", {})
+    assert covered.keys().isdisjoint(bare)
+    for test, laws in covered.items():
+        assert laws.split(), test
+        assert set(laws.split()) <= LAWS.keys() | PROMISES.keys(), test
+    assert all(bare.values())
+
+
+def test_laws_ask_more_than_half_of_what_pytorchs_own_tests_ask() -> None:
+    covered = sum(len(area["covered"]) for area in AREAS.values())
+    bare = sum(len(area.get("uncovered", {})) for area in AREAS.values())
+    text = (DOCS / "pytorch.md").read_text("utf-8")
+    assert f"{covered} of {covered + bare}" in text, f"docs/pytorch.md: {covered} of {covered + bare}"
+    assert covered > bare
