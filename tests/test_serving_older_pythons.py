@@ -21,8 +21,9 @@ from gradlaws.conformance.laws import LAWS
 ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ROOT / "src" / "gradlaws" / "harness.py"
 ADAPTER = "minigrad_adapter:MinigradBackend"
-#: Has this Python take itself for one that is too old for the sources.
-AS_OLDER = f"import runpy, sys; h = runpy.run_path({str(HARNESS)!r}); g = h['main'].__globals__; "
+#: Has this Python take itself for one that is too old for the sources, and that has none of what the runner needs.
+AS_OLDER = "import sys; sys.modules.update(dict.fromkeys(('packaging', 'pytest', 'hypothesis', 'jinja2'))); "
+AS_OLDER += f"import runpy; h = runpy.run_path({str(HARNESS)!r}); g = h['main'].__globals__; "
 AS_OLDER += "g.update(SUFFICIENT=(99,)); sys.exit(g['main'](sys.argv[1:]))"
 #: What an adapter may import of the package, and what serves it.
 NEEDED = "remote.server engines.torch_like engines.functional engines.numpy_like engines.op_spelling adapters.torch"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 
 def part(module: Any, name: str) -> bool:
-    """Whether `module` has the dotted name, or is of the release that a requirement (`torch>=2.9`) asks for."""
+    """Whether `module` has the dotted name, or is of the release that a requirement (`torch>=2.9`) asks for.
+
+    A Python that an adapter is served by may lack what reads requirements; laws with one are not asked there.
+    """
     root, _, path = name.partition(".")
     if root.isidentifier():
         if root != module.__name__:
@@ -19,6 +20,10 @@ def part(module: Any, name: str) -> bool:
                 return False
             found = getattr(found, one)
         return bool(path)
+    try:
+        from packaging.requirements import InvalidRequirement, Requirement
+    except ImportError:
+        return False
     try:
         wanted = Requirement(name)
     except InvalidRequirement:
