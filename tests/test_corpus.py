@@ -9,6 +9,7 @@ import pytest
 
 import gradlaws
 from gradlaws.conformance.adapters.reference import ReferenceBackend
+from gradlaws.conformance.engines.conventions import Dialect
 from gradlaws.conformance.suite import corpus
 from gradlaws.conformance.suite.corpus import Corpus, shipped, sound
 
@@ -42,12 +43,20 @@ def test_programs_are_asked_of_engines_that_can_take_them() -> None:
         capabilities = frozenset({"stored"})
 
     class Same(Lacking):
+        """A release of one of them, with its conventions; an earlier one can less."""
+
         name = "mygrad"
+        capabilities = shipped().engines["mygrad"]
+        dialect = Dialect(accumulation="overwrites")
+
+    class Earlier(Same):
+        capabilities = shipped().engines["mygrad"] - {"inplace", "views"}
 
     everything = [shipped().programs(ReferenceBackend(), law) for law in LISTED]
     assert sum(map(len, everything)) == len(shipped().entries)
     assert not any(shipped().programs(Lacking(), law) for law in LISTED)
     assert any(shipped().programs(Same(), law) for law in LISTED)
+    assert not any(shipped().programs(Earlier(), law) for law in LISTED)
 
 
 def test_it_is_judged_from_python_too() -> None:

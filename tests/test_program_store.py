@@ -45,7 +45,7 @@ SOUGHT, OTHER = program("expm1"), program("sin")
 def test_a_folder_gives_back_what_the_engine_has(tmp_path: Path) -> None:
     store = ProgramStore.of(str(tmp_path / "store"))
     for one in (SOUGHT, OTHER, SOUGHT):
-        store.remember("reference", "VAL-01", one)
+        store.remember(ReferenceBackend(), "VAL-01", one)
     store.database.save(_key("reference", "VAL-01"), b"of another version")
     again = ProgramStore.of(str(tmp_path / "store"))
     engine = ReferenceBackend()
@@ -59,8 +59,13 @@ def test_a_folder_gives_back_what_the_engine_has(tmp_path: Path) -> None:
             return frozenset(super().ops()) - {"expm1"}
 
     assert [p.steps for p in again.programs(Lacking(), "VAL-01")] == [OTHER.steps]
+
+    class Less(ReferenceBackend):
+        withheld = frozenset({"materialize_grads"})
+
+    assert again.programs(Less(), "VAL-01") == [], "what they need is not told by their ops alone"
     part = Checkpoint((Apply("expm1", (0,), outs=(1,)),), outs=(1,))
-    store.remember("reference", "CKPT-01", Program((Leaf(literal([0.5]), True, outs=(0,)), part)))
+    store.remember(ReferenceBackend(), "CKPT-01", Program((Leaf(literal([0.5]), True, outs=(0,)), part)))
     assert len(again.programs(engine, "CKPT-01")) == 1
     assert again.programs(Lacking(), "CKPT-01") == [], "an op within a checkpointed part counts, too"
 
@@ -175,11 +180,12 @@ def test_two_processes_share_what_fails_within_a_second(redis: str) -> None:
     store = ProgramStore.of(redis)
     code = (
         "import json, sys\n"
+        "from gradlaws.conformance.adapters.reference import ReferenceBackend\n"
         "from gradlaws.conformance.language.serialization import loaded\n"
         "from gradlaws.conformance.suite.program_store import ProgramStore\n"
         "store = ProgramStore.of(sys.argv[1])\n"
         "print('ready', flush=True)\n"
-        "store.remember('reference', 'VAL-01', loaded(json.loads(input())))\n"
+        "store.remember(ReferenceBackend(), 'VAL-01', loaded(json.loads(input())))\n"
         "print('kept', flush=True)\n"
     )
     paths = os.pathsep.join([str(TESTS.parent / "src"), os.environ.get("PYTHONPATH", "")])
@@ -205,6 +211,6 @@ def test_two_processes_share_what_fails_within_a_second(redis: str) -> None:
 
 def test_values_are_programs_as_json(tmp_path: Path) -> None:
     store = ProgramStore.of(str(tmp_path))
-    store.remember("reference", "VAL-01", SOUGHT)
+    store.remember(ReferenceBackend(), "VAL-01", SOUGHT)
     (value,) = store.database.fetch(_key("reference", "VAL-01"))
-    assert [step["step"] for step in json.loads(value)] == ["Leaf", "Apply", "Backward", "Look"]
+    assert [step["step"] for step in json.loads(value)["steps"]] == ["Leaf", "Apply", "Backward", "Look"]

@@ -173,7 +173,7 @@ class Campaign:
         if self.options.store is not None and result.verdict in BREAKS:
             for finding in (result.finding, *result.more):
                 if finding is not None and finding.steps is not None:
-                    self.options.store.remember(backend.name, result.law, finding.steps)
+                    self.options.store.remember(backend, result.law, finding.steps)
         return line
 
     def failure(self, line: dict[str, Any]) -> str:

@@ -67,7 +67,7 @@ class Corpus:
         return cls(engines, (Entry(e["law"], e["engine"], e["release"], loaded(e["steps"])) for e in lines))
 
     def programs(self, backend: Backend, law: str) -> list[Program]:
-        """What broke a law once and an engine can be asked for: it is the same, or has all that the other one has."""
+        """What broke a law once and an engine can be asked for: it has all that the other one had, and its conventions."""
         has = backend.repertoire
         return [
             entry.program
@@ -76,10 +76,9 @@ class Corpus:
         ]
 
     def _fits(self, entry: Entry, backend: Backend) -> bool:
-        if entry.engine == backend.name:
-            return True
+        same = entry.engine == backend.name  # if it can less in this release, it is asked for less
         alike = not backend.dialect.departures and type(backend).accepts is Backend.accepts
-        return alike and self.engines[entry.engine] <= backend.capabilities
+        return (same or alike) and self.engines[entry.engine] <= backend.capabilities
 
 
 def sound(entry: Entry) -> bool:

@@ -50,21 +50,23 @@ class ProgramStore:
         return cls(DirectoryBasedExampleDatabase(place))
 
     def programs(self, backend: Backend, law: str) -> list[Program]:
-        """What failed before a law on an engine of this name, as far as this release of it has the ops."""
+        """What failed before a law on an engine of this name, as far as this release has the ops and the capabilities."""
         has = backend.repertoire
         found: list[Program] = []
         for value in sorted(self.database.fetch(_key(backend.name, law))):
             try:
-                program = loaded(json.loads(value))
-            except ValueError:
+                kept = json.loads(value)
+                program, had = loaded(kept["steps"]), kept["capabilities"]
+            except (ValueError, TypeError, KeyError):
                 continue  # of a version of the suite that wrote otherwise
-            if used_ops(program) <= has:
+            if used_ops(program) <= has and backend.capabilities.issuperset(had):
                 found.append(program)
         return found[:MOST]
 
-    def remember(self, backend: str, law: str, program: Program) -> None:
-        """Keep a failing program."""
-        self.database.save(_key(backend, law), json.dumps(dumped(program), sort_keys=True).encode())
+    def remember(self, backend: Backend, law: str, program: Program) -> None:
+        """Keep a failing program, with what the engine that it was drawn for can do."""
+        kept = {"capabilities": sorted(backend.capabilities), "steps": dumped(program)}
+        self.database.save(_key(backend.name, law), json.dumps(kept, sort_keys=True).encode())
 
     def listen(self, soak: Soak) -> None:
         """Keep what a soak finds from here on; but not what ends its process, which would end every other one, too."""
@@ -74,7 +76,7 @@ class ProgramStore:
             before(found)
             finding = found.finding
             if finding.steps is not None and finding.law not in (Verdict.CRASH, Verdict.TIMEOUT):
-                self.remember(soak.backend.name, WHOLE_PROGRAMS, finding.steps)
+                self.remember(soak.backend, WHOLE_PROGRAMS, finding.steps)
 
         soak.ledger.tell = both
 
