@@ -214,9 +214,7 @@ def test_every_shipped_engine_has_a_pip_line_and_an_environment() -> None:
 @pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"reference"}))
 def test_a_missing_engine_is_named_with_its_pip_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = SHIPPED[name].partition(":")[0]
-    package = {"torch_compile": "torch", "torch_devices": "torch"}.get(
-        place.rpartition(".")[2], place.rpartition(".")[2]
-    )
+    package = place.rpartition(".")[2].partition("_")[0]
     monkeypatch.delitem(sys.modules, place, raising=False)
     for module in [m for m in sys.modules if m == "gradlaws.conformance.adapters.torch"]:
         monkeypatch.delitem(sys.modules, module)
@@ -244,7 +242,7 @@ def test_a_device_is_judged_by_the_class_that_names_it() -> None:
         Nowhere()
 
 
-@pytest.mark.parametrize("name", ["torch-cuda", "torch-xpu"])
+@pytest.mark.parametrize("name", ["torch-cuda", "torch-mps", "torch-xpu"])
 def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
     torch = pytest.importorskip("torch")
     if getattr(torch, name.removeprefix("torch-")).is_available():

@@ -68,6 +68,14 @@ class CudaBackend(TorchDeviceBackend):
     where = "cuda"
 
 
+class MpsBackend(TorchDeviceBackend):
+    """PyTorch on an Apple GPU, which has no float64."""
+
+    name = "torch-mps"
+    where = "mps"
+    withheld = frozenset({"float64", "complex"})
+
+
 class XpuBackend(TorchDeviceBackend):
     """PyTorch on an Intel GPU."""
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "serve": "serve an adapter to a runner in another process (--backend exec:...)",
     "zoo": "hunt bugs modelled on those of real engines, and write a page of what is detected",
     "laws": "list the laws, or show one with its source",
+    "sentences": "list the sentences of the installed PyTorch's docstrings that no law cites",
 }
 
 
