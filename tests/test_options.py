@@ -14,6 +14,15 @@ USAGE = pytest.ExitCode.USAGE_ERROR
     ("args", "word"),
     [
         (["--backend", "reference", "--backend", "reference"], "given twice"),
+        (
+            [
+                "--backend",
+                "gradlaws.conformance.adapters.reference:ReferenceBackend",
+                "--backend",
+                "reference",
+            ],
+            "are both named 'reference'",
+        ),
         (["--level", "best"], "invalid choice"),
         (["--max-examples", "0"], "'0' is not a whole number above 0"),
         (["--seed", "many"], "invalid int"),

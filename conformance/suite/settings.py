@@ -72,6 +72,7 @@ class Settings:
             names = option.backend or [default()]
             _consistent(config, names)
             backends = [find(name) for name in names]
+            _told_apart(names, backends)
             for backend in backends:
                 if wrong := complaint(backend):
                     raise SettingsError(wrong)
@@ -120,6 +121,18 @@ def _consistent(config: pytest.Config, names: list[str]) -> None:
             )
         if len(names) > 1:
             raise SettingsError("--replay runs on one backend; give --backend once")
+
+
+def _told_apart(given: list[str], backends: list[Backend]) -> None:
+    """Results are by the name of a backend."""
+    by_name: dict[str, str] = {}
+    for said, backend in zip(given, backends, strict=True):
+        other = by_name.setdefault(backend.name, said)
+        if other != said:
+            raise SettingsError(
+                f"--backend {other} and --backend {said} are both named {backend.name!r}: "
+                f"change the `name` of one, or judge them in runs of their own"
+            )
 
 
 def _known(config: pytest.Config, backends: list[Backend]) -> dict[str, KnownFailures]:
