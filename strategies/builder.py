@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.language.steps import (
     Backward,
     ClearGrad,
@@ -28,6 +29,7 @@ from gradlaws.conformance.language.steps import (
 from gradlaws.conformance.language.training import ClipGrad, Optimizer, OptimizerStep, OptimizerZeroGrad
 from gradlaws.conformance.ops import INPLACE
 from gradlaws.strategies.draft import DeadEnd, Info, modest
+from gradlaws.strategies.layouts import LAYOUTS
 from gradlaws.strategies.op_choice import OpDraft
 from gradlaws.strategies.vocabulary import Vocabulary
 
@@ -39,6 +41,8 @@ OPTIONS: dict[str, tuple[float, ...]] = {
 }
 #: What gradients are limited to.
 LIMITS = (1.0, 0.25, 4.0, 0.5, 100.0)
+#: The layouts of gradient arguments; what stands there more often is drawn more often.
+SEEDS = ("", "expanded", "transposed", "stepped", "", "expanded", "transposed", "flipped")
 
 __all__ = ["Builder", "DeadEnd", "Info", "Vocabulary"]
 
@@ -276,17 +280,41 @@ class Builder(OpDraft):
         return outs
 
     def seed(self, root: Var) -> Var:
-        """A gradient argument for root: random, or an expanded or transposed view of something smaller."""
+        """A gradient argument for root: random, row by row or in some other layout."""
         value = self.info[root].value
-        kind, dtype = self.entropy.below(4), self.dtype(root)
-        if kind == 1 and value.ndim and value.size and self.has("expand"):
-            small = self.data(value.shape[1:], dtype=dtype)
-            return int(self.must("expand", small, shape=value.shape))
-        if kind == 2 and value.ndim >= 2 and self.has("transpose"):
-            turned = (*value.shape[:-2], value.shape[-1], value.shape[-2])
-            return int(
-                self.must(
-                    "transpose", self.data(turned, dtype=dtype), dim0=value.ndim - 2, dim1=value.ndim - 1
-                )
-            )
-        return self.data(value.shape, dtype=dtype)
+        return self.laid_out(value.shape, self.entropy.pick(SEEDS), self.dtype(root))
+
+    # -- layouts ----------------------------------------------------------------------------------------------
+
+    def laid_out(
+        self, shape: tuple[int, ...], layout: str, dtype: str | None = None, values: Array | None = None
+    ) -> Var:
+        """A constant of this shape in a layout of `LAYOUTS`; row by row where there is no room or no such op.
+
+        values: its contents (some of them repeated, where it repeats); drawn unless given.
+        """
+        how = LAYOUTS.get(layout)
+        if how is None or not how.fits(shape) or not self.has(how.op):
+            return self.data(shape, dtype=dtype, values=values)
+        stored = how.stored(np.empty(shape) if values is None else values)
+        source = self.data(stored.shape, dtype=dtype, values=None if values is None else stored)
+        return int(self.must(how.op, source, **how.params(shape)))
+
+    def strided_leaf(
+        self,
+        shape: tuple[int, ...] | None,
+        layout: str,
+        dtype: str | None = None,
+        values: Array | None = None,
+    ) -> Var:
+        """A leaf that requires grad, in a layout as for `laid_out`; shape and contents are drawn unless given.
+
+        It lies row by row where constants may not come to require grad.
+        """
+        shape = self.draw_shape() if shape is None else shape
+        if not self.has("set_requires_grad") or not self.vocabulary.constants:
+            return self.leaf(shape, dtype=dtype, values=values)
+        x = self.laid_out(shape, layout, dtype, values)
+        self.require(x)
+        self.info[x].kin = x  # no view of the history of what is stored, which has none
+        return x

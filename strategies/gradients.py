@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from gradlaws.conformance.drawn_values import VALUES
-from gradlaws.conformance.entropy import Array
+from gradlaws.conformance.ops import TABLE
 from gradlaws.strategies.arguments import either, invalid, member
+from gradlaws.strategies.layouts import LAYOUTS
 from gradlaws.strategies.shapes import Shape, checked_shape
 from gradlaws.strategies.tensors import checked_backend, checked_dtype, checked_table, contents
 
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from gradlaws.conformance.engines.backend import Backend
 
 #: The layouts of a gradient, simplest first; and what is no gradient for the shape at all.
-LAYOUTS = ("random", "expanded", "transposed")
-KINDS = (*LAYOUTS, "wrong_shape")
+KINDS = ("random", *LAYOUTS, "wrong_shape")
 
 
 def gradients(
@@ -37,9 +38,11 @@ def gradients(
         `expanded`:    a read-only view with stride 0 in the first dimension (rank 1 or more, not empty), as
                        the backward of a sum hands on.
         `transposed`:  a view of an array with the last two dimensions exchanged (of rank 2 or more).
+        `stepped`:     every other slice along the first dimension of something larger (rank 1 or more, not empty).
+        `flipped`:     the first dimension backwards (rank 1 or more); engines without negative strides copy it.
         `wrong_shape`: a gradient of another shape, which must be refused.
-    table, backend: as in `tensors`. Engine tensors are views made by the ops `expand` and `transpose` of the
-        op table, and none of them requires grad.
+    table, backend: as in `tensors`. Engine tensors are made by the ops of the op table that
+        `gradlaws.strategies.layouts` names, and none of them requires grad.
 
     A strategy for `kind` that gives a layout the drawn shape has no room for falls back on `random`. Shrinks
     towards `random`, and as `tensors` does. Raises `InvalidArgument` where a given layout never fits a given
@@ -56,12 +59,11 @@ def gradients(
     if isinstance(kind, str) and not isinstance(shape, st.SearchStrategy):
         fixed = checked_shape("shape", shape)
         if kind in LAYOUTS and kind not in room(fixed):
-            needed = "one dimension and one element" if kind == "expanded" else "two dimensions"
             raise invalid(
                 "kind",
                 kind,
                 f"does not fit shape={fixed}",
-                f"it takes at least {needed}; pass kind=None for whatever fits",
+                f"it takes at least {LAYOUTS[kind].needs}; pass kind=None for whatever fits",
             )
 
     @st.composite
@@ -72,23 +74,21 @@ def gradients(
             form, layout = draw(st.sampled_from(wrong_shapes(form))), "random"
         elif layout not in room(form):
             layout = "random"
-        small = draw(contents(_stored(form, layout), real, numbers))
-        if backend is None:
-            return _laid_out(small, form, layout)
-        tensor = backend.tensor(small, False)
-        if layout == "expanded":
-            return backend.apply("expand", tensor, shape=form)
-        if layout == "transposed":
-            return backend.apply("transpose", tensor, dim0=len(form) - 2, dim1=len(form) - 1)
-        return tensor
+        how = LAYOUTS.get(layout)
+        small = draw(contents(form if how is None else how.stored(np.empty(form)).shape, real, numbers))
+        given = small if backend is None else backend.tensor(small, False)
+        if how is None:
+            return given
+        return (TABLE[how.op] if backend is None else partial(backend.apply, how.op))(
+            given, **how.params(form)
+        )
 
     return made()
 
 
 def room(shape: Shape) -> tuple[str, ...]:
     """The layouts that a gradient of this shape can have."""
-    expanded = bool(shape) and 0 not in shape
-    return tuple(k for k in LAYOUTS if k == "random" or (expanded if k == "expanded" else len(shape) >= 2))
+    return ("random", *(name for name, how in LAYOUTS.items() if how.fits(shape)))
 
 
 def wrong_shapes(shape: Shape) -> list[Shape]:
@@ -97,15 +97,3 @@ def wrong_shapes(shape: Shape) -> list[Shape]:
     flat = (int(np.prod(shape)),)
     near: list[Shape] = [(1, *shape), *longer, shape[1:], flat, shape[::-1], (*shape, 2)]
     return [other for other in dict.fromkeys(near) if other != shape]
-
-
-def _stored(shape: Shape, layout: str) -> Shape:
-    if layout == "expanded":
-        return shape[1:]
-    return (*shape[:-2], shape[-1], shape[-2]) if layout == "transposed" else shape
-
-
-def _laid_out(small: Array, shape: Shape, layout: str) -> Array:
-    if layout == "expanded":
-        return np.broadcast_to(small, shape)
-    return np.swapaxes(small, -1, -2) if layout == "transposed" else small

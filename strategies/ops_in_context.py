@@ -16,6 +16,7 @@ from gradlaws.conformance.language.steps import Var
 from gradlaws.conformance.ops import Op
 from gradlaws.strategies.builder import Builder
 from gradlaws.strategies.every_op_in_turn import GENERIC, Site, calls, rows_in_turn
+from gradlaws.strategies.layouts import LAYOUTS
 
 #: Shapes of one tensor that is all operands of a row.
 ALIKE = ((2, 2), (3,), (3, 3), (2, 2, 2), (2,), ())
@@ -86,6 +87,11 @@ def _negated(b: Builder, x: Array) -> tuple[Var, Var | None]:
     return leaf, b.apply("neg", leaf) if b.has("neg") else None
 
 
+def _laid_out(b: Builder, x: Array) -> tuple[Var, Var | None]:
+    """A leaf that lies in memory otherwise than row by row."""
+    return b.strided_leaf(x.shape, b.entropy.pick(tuple(LAYOUTS)), values=x), None
+
+
 def _transposed(b: Builder, x: Array) -> tuple[Var, Var | None]:
     if x.ndim < 2 or not b.has("transpose"):
         return _itself(b, x)
@@ -117,7 +123,7 @@ def _kept(b: Builder, x: Array) -> tuple[Var, Var | None]:
 
 
 OPERANDS: tuple[Callable[[Builder, Array], tuple[Var, Var | None]], ...] = (
-    _transposed, _expanded, _itself, _kept, _transposed, _negated, _narrowed, _transposed,
+    _transposed, _expanded, _itself, _kept, _laid_out, _negated, _narrowed, _transposed, _laid_out,
 )  # fmt: skip
 
 

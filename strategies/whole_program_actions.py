@@ -8,10 +8,15 @@ from __future__ import annotations
 from gradlaws.conformance.language.steps import Hook, Var
 from gradlaws.strategies.builder import Builder, DeadEnd
 from gradlaws.strategies.in_place_writes import recent
+from gradlaws.strategies.layouts import LAYOUTS
 from gradlaws.strategies.user_functions import applied
 from gradlaws.strategies.whole_program_cast import Cast
 
 # -- tensors -------------------------------------------------------------------------------------------------
+
+
+#: The layouts of new leaves; what stands there more often is drawn more often.
+LEAVES = ("", "", *LAYOUTS)
 
 
 def open_with_leaves(b: Builder, cast: Cast) -> None:
@@ -40,7 +45,11 @@ def new_leaf(b: Builder, cast: Cast) -> None:
     """A leaf, mostly of a shape that goes with what is there."""
     like = cast.someone(b)
     shape = b.partner(b.shape(like)) if b.entropy.chance(70) else None
-    cast.append(b.leaf(shape, tracked=b.entropy.chance(70), dtype=b.dtype(like)))
+    tracked, layout = b.entropy.chance(70), b.entropy.pick(LEAVES)
+    if layout and tracked and b[like].value.dtype.kind == "f":
+        cast.append(b.strided_leaf(shape, layout, b.dtype(like)))
+    else:
+        cast.append(b.leaf(shape, tracked, b.dtype(like)))
 
 
 def user_function(b: Builder, cast: Cast) -> None:

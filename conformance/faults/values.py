@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradlaws.conformance.entropy import Array
 from gradlaws.conformance.faults.base_engine import Product, TapeEngine, scattered
 from gradlaws.conformance.faults.registry import fault
 from gradlaws.conformance.ops.movement import positions
@@ -34,6 +35,38 @@ class IgnoresTheArgument(Engine):
 
     def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
         return [(node, Node(np.ones_like(seed.array))) for node, seed in super()._seeded(roots, gradients)]
+
+
+def row_by_row(x: Tensor) -> Array:
+    """What a kernel reads that takes a tensor to lie row by row: memory from its first element on."""
+    where = x.family.where.ravel()[x.within.ravel() - 1]
+    found: Array = np.resize(
+        x.family.storage.array[where.min(initial=where.size and where[0]) :], x.array.shape
+    )
+    return found
+
+
+@fault("VAL-02")
+class MisreadsStridedArguments(Engine):
+    """A gradient argument that is a view is read row by row, in whatever steps it lies in memory."""
+
+    def _seeded(self, roots: Sequence[Tensor], gradients: Sequence[Tensor | None] | None) -> Seeded:
+        given = list(gradients or [None] * len(roots))
+        return [
+            (node, seed if g is None or g.is_root else Node(row_by_row(g)))
+            for (node, seed), g in zip(super()._seeded(roots, gradients), given, strict=True)
+        ]
+
+
+@fault("VAL-02")
+class MisreadsStridedLeaves(TapeEngine):
+    """The backward of a product reads a factor that is a leaf row by row, in whatever steps it lies in memory."""
+
+    def pull(self, node: Node, g: Node) -> Sequence[Node | None]:
+        if node.row and node.row.name == "mul":
+            read = [x if x.owner is None else Node(row_by_row(x.owner), tracked=True) for x in node.inputs]
+            node = Node(node.array, node.row, tuple(read), node.params, node.tracked)
+        return super().pull(node, g)
 
 
 @fault("VAL-06", "OPT-14")

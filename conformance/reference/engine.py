@@ -93,7 +93,9 @@ class Engine(UserFunctions):
             nodes = tuple([untracked(node) for node in nodes])
         made = self._record(row, nodes, params)
         results, computed = [], self.dialect.untracked_result
+        spent: list[bool] | None = [] if row.many else None
         for node in made if row.many else (made,):
+            node.spent = spent
             result = self._placed(row, inputs, node) if row.alias else fresh(node)
             if node.tracked and row.alias != "view":
                 self._keep(row, node, inputs, result)

@@ -86,6 +86,7 @@ class Node:
     order:   nodes are numbered as they are made, so sorting by it is a topological order.
     kept:    what backward may need again.
     freed:   whether a backward without retain_graph has been through here; None if one failed on the way.
+    spent:   where the op has several results: a list that all of them share, filled when a backward frees one of them.
     hooks:   tensor hooks registered on this very value.
     cleared: in a dialect where backward cuts the graph: when one did so here; 0 for never.
     noise:   for a constant: computes the bound of the error that an engine may show in it; None for none.
@@ -105,6 +106,7 @@ class Node:
         "params",
         "rounding",
         "row",
+        "spent",
         "tracked",
     )
 
@@ -127,6 +129,7 @@ class Node:
         self.kept: list[Kept] = []
         self.freed: bool | None = False
         self.cleared = 0
+        self.spent: list[bool] | None = None
         self.hooks: list[Any] | None = None
         self.noise: Callable[[], Array] | None = None
         self.rounding: Rounding | None = None

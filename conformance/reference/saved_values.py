@@ -32,6 +32,9 @@ class SavedValues(Obligations):
                 optional = f"a second backward through {node.row.name}"
                 if passed and any(kept.law for kept in node.kept):
                     self._refuse("LIFE-01", f"{optional}: its saved values were freed")
+            elif node.spent:
+                # One op is one node in some engines, whichever of its results a backward comes from.
+                optional = f"a backward through another result of {node.row.name}"
             elif node.freed is None:
                 optional = f"a backward after one that failed, or ended, at {node.row.name}"
             for kept in node.kept:
@@ -68,6 +71,8 @@ class SavedValues(Obligations):
                     if node.row is not UNRECORDED:  # that is no op of the program: there is nothing to free
                         passed = not within.isdisjoint(map(id, node.inputs))
                         node.freed = (freed if passed else None) or node.freed or None
+                        if node.spent is not None:
+                            node.spent.append(True)
                 if freed and self.dialect.freed == "stops":
                     for node in path:
                         cut(node)
