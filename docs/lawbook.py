@@ -203,6 +203,8 @@ def _law(law: Law, known: list[tuple[str, Known]]) -> Iterator[str]:
         )
         what = CAPABILITIES.get(capability, own)
         yield f"- needs `{capability}`: {what}"
+    if law.level != "torch":
+        yield f"- {_told(law)}"
     if law.after:
         yield f"- a breach may be explained by {', '.join(f'[{a}]({a}.md)' if a in LAWS else a for a in law.after)}"
     yield from ("", "## What is generated", "")
@@ -225,6 +227,20 @@ def _law(law: Law, known: list[tuple[str, Known]]) -> Iterator[str]:
         if entry.script:
             yield from ("```python", entry.script.strip(), "```", "")
     yield from ("", f"Try it: `gradlaws run --laws {law.id} --backend torch`", "")
+
+
+def untold() -> list[tuple[str, str, list[str]]]:
+    """What cannot be told to engines that differentiate functions: (what, why, laws)."""
+    reasons = tomllib.loads((ROOT / "docs" / "functional.toml").read_text("utf-8"))["reasons"]
+    return [(each["what"], each["why"], each["laws"].split()) for each in reasons]
+
+
+def _told(law: Law) -> str:
+    """Whether the law can be told to engines that differentiate functions."""
+    for _, why, laws in untold():
+        if law.id in laws:
+            return f"not told to [engines that differentiate functions](../adapter.md): {why}"
+    return "told to [engines that differentiate functions](../adapter.md), too"
 
 
 def _generated(law: Law) -> Iterator[str]:
@@ -268,6 +284,7 @@ def _values() -> dict[str, str]:
     return {
         "commands": "\n".join(f"| `gradlaws {name}` | {what} |" for name, what in COMMANDS.items()),
         "capabilities": "\n".join(f"| `{name}` | {what} |" for name, what in sorted(CAPABILITIES.items())),
+        "untold": "\n".join(f"| {what} | {why} | {', '.join(laws)} |" for what, why, laws in untold()),
         "seen": "\n".join(f"| `{name}` | {what} |" for name, what in SEEN.items()),
         "relations": "\n".join(f"| `{name}` | {mark.means} |" for name, mark in MARKS.items()),
         "calls": "\n".join(f"| `{name}` | {calls.means} |" for name, calls in CALLS.items()),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.capabilities import FEATURES
 from gradlaws.conformance.engines.conventions import PYTORCH, Dialect
@@ -231,6 +233,37 @@ class KeepsEverything(ReferenceBackend):
         self.kept.append(self.engine.tensor(array, requires_grad))
         made: Tensor = self.kept[-1]
         return made
+
+
+@lacking("bare_gradient")
+class StartsFromOnes(ReferenceBackend):
+    """The adapter gives ones where a gradient argument is left out, whatever the root."""
+
+    def backward(self, root: Tensor, gradient: Any = None, **options: Any) -> Any:
+        return super().backward(root, self._given(root, gradient), **options)
+
+    def backward_many(self, roots: Any, gradients: Any = None, **options: Any) -> Any:
+        seeds = gradients or [None] * len(roots)
+        return self.engine.backward(roots, list(map(self._given, roots, seeds)), **options)
+
+    def autograd_grad(self, roots: Any, inputs: Any, gradients: Any = None, **options: Any) -> Any:
+        seeds = gradients or [None] * len(roots)
+        return self.engine.grad(roots, inputs, list(map(self._given, roots, seeds)), **options)
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
+        return self.engine.tensor(array, requires_grad and array.dtype.kind in "fc")
+
+    def _given(self, root: Tensor, gradient: Any) -> Any:
+        return self.tensor(np.ones_like(root.array)) if gradient is None else gradient
+
+
+@lacking("gradient_lists")
+class DropsWhatIsTooMuch(ReferenceBackend):
+    """The adapter pairs roots and gradient arguments, and drops what is left."""
+
+    def backward_many(self, roots: Any, gradients: Any = None, **options: Any) -> Any:
+        pairs = list(zip(roots, gradients or [None] * len(roots), strict=False))
+        return self.engine.backward([root for root, _ in pairs], [g for _, g in pairs], **options)
 
 
 for option in ("retain_graph", "create_graph", "inputs", "materialize_grads"):

@@ -17,11 +17,12 @@ from gradlaws.commands.parser import main
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.discovery import EXTRAS, SHIPPED, BackendError, find
 from gradlaws.conformance.engines.exceptions import Unavailable
-from gradlaws.conformance.engines.functional import Functional, Traced
+from gradlaws.conformance.engines.functional import Functional
 from gradlaws.conformance.engines.numpy_like import numpy_like
 from gradlaws.conformance.engines.op_check import troubles
 from gradlaws.conformance.engines.op_spelling import Spelled
 from gradlaws.conformance.engines.spelled_calls import compiled, there
+from gradlaws.conformance.engines.tape import Traced
 from gradlaws.conformance.engines.torch_like import as_method
 from gradlaws.conformance.judgement.effort import Effort
 from gradlaws.conformance.judgement.judge import judge

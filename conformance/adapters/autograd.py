@@ -12,12 +12,19 @@ import autograd.scipy.special
 import numpy as np
 from autograd.builtins import tuple as boxed
 from autograd.core import defvjp_argnums, make_vjp
-from autograd.extend import primitive
+from autograd.extend import notrace_primitive, primitive
 
-from gradlaws.conformance.engines.functional import Functional, Traced
+from gradlaws.conformance.engines.conventions import Dialect
+from gradlaws.conformance.engines.functional import Functional
 from gradlaws.conformance.engines.numpy_like import numpy_like
+from gradlaws.conformance.engines.tape import Traced
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
+
+
+def _boxed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose results, if there are several, autograd takes for one value."""
+    return lambda *values: boxed(made) if isinstance(made := function(*values), tuple) else made
 
 
 class AutogradBackend(Functional):
@@ -25,11 +32,14 @@ class AutogradBackend(Functional):
 
     name = "autograd"
     engine, alias, falls_back = autograd, "autograd", False
-    features = Functional.features | {"threads"}
+    features = Functional.features | {"complex", "threads"}
+    dialect = Dialect(gradient_type="array", complex_gradient="conjugate", kinks={"relu": "middle"})
+    stop = staticmethod(notrace_primitive(lambda value: value))
+    recomputing = {"checkpoint": lambda function: autograd.checkpoint(_boxed(function))}
     #: Forward only: autograd has no derivative for these.
     lacks = frozenset({"cumprod", "flip", "select", "index_select", "gather", "sort", "expand"})
     spellings = {
-        **numpy_like("autograd.numpy"),
+        **numpy_like("autograd.numpy", of_complex=True, layers=True),
         "diagonal": "autograd.numpy.diagonal({0}, axis1=-1, axis2=-2)",
         "sigmoid": "autograd.scipy.special.expit({0})",
         "logsumexp": "autograd.scipy.special.logsumexp({0}, axis={dim}, keepdims={keepdim})",
@@ -48,14 +58,10 @@ class AutogradBackend(Functional):
         return autograd.numpy.ones_like(value)
 
     def vjp(self, function: Callable[..., Any], values: Sequence[Any], seed: Any) -> Sequence[Any]:
-        products: Sequence[Any] = make_vjp(lambda xs: function(*xs), boxed(values))[0](seed)
-        return products
+        return tuple(make_vjp(lambda xs: function(*xs), boxed(values))[0](seed))
 
-    def checkpoint(self, part: Callable[..., Sequence[Traced]], inputs: Sequence[Traced]) -> Sequence[Traced]:
-        return self.recomputed(part, inputs, lambda function: autograd.checkpoint(_boxing(function)))
-
-    def user_function(self, function: UserFunction, inputs: Sequence[Traced]) -> Sequence[Traced]:
-        return self.applied(function, inputs)
+    def gradient(self, function: Callable[..., Any], values: Sequence[Any]) -> Sequence[Any]:
+        return tuple(autograd.grad(lambda xs: function(*xs))(boxed(values)))
 
     def called(self, function: UserFunction, values: Sequence[Any]) -> Sequence[Any]:
         call = primitive(lambda *xs: self.forward(function, xs)[0])
@@ -74,8 +80,3 @@ class AutogradBackend(Functional):
         defvjp_argnums(call, pulled)
         results: Sequence[Any] = call(*values)
         return results
-
-
-def _boxing(function: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
-    """A function whose results autograd takes for one value."""
-    return lambda *values: boxed(function(*values))

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from gradlaws.conformance.engines.conventions import Dialect
-from gradlaws.conformance.engines.functional import Functional, Traced
+from gradlaws.conformance.engines.functional import Functional
 from gradlaws.conformance.engines.numpy_like import numpy_like
+from gradlaws.conformance.engines.tape import Traced
 from gradlaws.conformance.engines.user_function import UserFunction
 from gradlaws.conformance.entropy import Array
 
@@ -23,10 +24,13 @@ class JaxBackend(Functional):
     name = "jax"
     engine, alias, falls_back = jax, "jax", False
     features = Functional.features | {"complex", "threads"}
+    several = True
+    stop = jax.lax.stop_gradient
+    recomputing = {"checkpoint": jax.checkpoint}
     kinks = {"abs": "right", "leaky_relu": "right", "hardtanh": "largest"}
-    dialect = Dialect(complex_gradient="conjugate", kinks=kinks)
+    dialect = Dialect(bare_root="0-d", complex_gradient="conjugate", kinks=kinks)
     spellings = {
-        **numpy_like("jax.numpy", of_complex=True),
+        **numpy_like("jax.numpy", of_complex=True, layers=True),
         **{
             op: f"jax.nn.{op}({{0}})"
             for op in ("relu", "relu6", "sigmoid", "softplus", "elu", "silu", "gelu")
@@ -35,10 +39,11 @@ class JaxBackend(Functional):
         "softsign": "jax.nn.soft_sign({0})",
         "logsigmoid": "jax.nn.log_sigmoid({0})",
         "leaky_relu": "jax.nn.leaky_relu({0}, {slope})",
-        "softmax": "jax.nn.softmax({0}, axis={dim})",
-        "log_softmax": "jax.nn.log_softmax({0}, axis={dim})",
+        **{op: f"jax.nn.{op}({{0}}, axis={{dim}})" for op in ("softmax", "log_softmax")},
         "logsumexp": "jax.nn.logsumexp({0}, axis={dim}, keepdims={keepdim})",
         "rsqrt": "jax.lax.rsqrt({0})",
+        # boolean indices have to be concrete, also where a function is traced
+        "index_mask": "{0}[jax.numpy.array([*filter({mask}.__getitem__, range(len({mask})))], dtype=int)]",
         "index_add": "{0}.at[jax.numpy.array({index})].add({1})",
     }
 
@@ -55,26 +60,20 @@ class JaxBackend(Functional):
         return jax.numpy.ones_like(value)
 
     def vjp(self, function: Callable[..., Any], values: Sequence[Any], seed: Any) -> Sequence[Any]:
-        products: Sequence[Any] = jax.vjp(function, *values)[1](seed)
-        return products
+        return tuple(jax.vjp(function, *values)[1](seed))
 
-    def detach(self, x: Traced) -> Traced:
-        return self.recorded(lambda values: [jax.lax.stop_gradient(values[0])], [x])[0]
+    def gradient(self, function: Callable[..., Any], values: Sequence[Any]) -> Sequence[Any]:
+        return tuple(jax.grad(function, argnums=tuple(range(len(values))))(*values))
 
-    def checkpoint(self, part: Callable[..., Sequence[Traced]], inputs: Sequence[Traced]) -> Sequence[Traced]:
-        return self.recomputed(part, inputs, jax.checkpoint)
-
-    def user_function(self, function: UserFunction, inputs: Sequence[Traced]) -> Sequence[Traced]:
-        return self.applied(function, inputs)
+    def device(self, x: Traced) -> Any:
+        return x.value.device
 
     def called(self, function: UserFunction, values: Sequence[Any]) -> Sequence[Any]:
         def pulled(kept: Any, gradients: Any) -> Any:
-            found, zeros = self.formula(function, kept[0], gradients), jax.numpy.zeros_like
-            return tuple(zeros(x) if g is None else g for g, x in zip(found, kept[1], strict=True))
+            return tuple(self.formula(function, kept, gradients))
 
         def kept(*xs: Any) -> Any:
-            results, saved = self.forward(function, xs)
-            return results, (saved, xs)
+            return self.forward(function, xs)
 
         call = jax.custom_vjp(lambda *xs: self.forward(function, xs)[0])
         call.defvjp(kept, pulled)

@@ -102,6 +102,7 @@ def _vector_root_with_gradient(s: Script) -> None:
     "y = 2 x without a gradient is an error",
     NOTES + "generated/torch.Tensor.backward.html",
     ("ROOT-01", "NONE-01"),
+    ("bare_gradient",),
 )
 def _vector_root_without_gradient(s: Script) -> None:
     x = s.leaf([2.0, 3.0])

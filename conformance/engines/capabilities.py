@@ -31,6 +31,8 @@ FEATURES: dict[str, str] = {
     "order": "roots may repeat, and one tensor may be several operands of a user-defined function",
     "constants": "a leaf that was not made to require grad gets no gradient (claimed unless withheld)",
     "gradient_argument": "the engine's backward takes one (claimed by all but adapters that weight the root instead)",
+    "bare_gradient": "where the gradient argument is left out the engine takes a one itself (claimed unless withheld)",
+    "gradient_lists": "the engine takes the gradient arguments of several roots itself (claimed unless withheld)",
     "hook_removal": "what registers a hook returns a handle with a method remove (unclaimed where it returns None)",
     "ties": "where an extremum is taken on several times they share its gradient evenly (claimed unless withheld)",
     "calls": "methods can be called one by one, not just as steps of whole programs (claimed unless withheld)",
@@ -38,7 +40,19 @@ FEATURES: dict[str, str] = {
     "stored": "the engine itself stores gradients in .grad (claimed by all but adapters that do so in its stead)",
 }
 #: The features that an adapter has unless it withholds them.
-IMPLIED = frozenset({"constants", "float64", "gradient_argument", "hook_removal", "ties", "calls", "stored"})
+IMPLIED = frozenset(
+    {
+        "constants",
+        "float64",
+        "gradient_argument",
+        "bare_gradient",
+        "gradient_lists",
+        "hook_removal",
+        "ties",
+        "calls",
+    }
+    | {"stored"}
+)
 #: The methods of `Backend` that are capabilities, as nobody has overridden them.
 METHODS: dict[str, Callable[..., Any]] = {}
 

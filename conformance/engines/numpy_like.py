@@ -8,12 +8,18 @@ from collections.abc import Mapping
 from gradlaws.conformance.ops import TABLE
 
 
-def numpy_like(module: str, inplace: bool = False, of_complex: bool = False) -> dict[str, str]:
-    """How an engine with NumPy's API spells the ops of the table; `module` is where its functions are."""
+def numpy_like(
+    module: str, inplace: bool = False, of_complex: bool = False, layers: bool = False
+) -> dict[str, str]:
+    """How an engine with NumPy's API spells the ops of the table; `module` is where its functions are.
+
+    layers: with those of neural networks that are written out in NumPy's functions.
+    """
     spellings = {
         **_NUMPY,
         **(_NUMPY_IN_PLACE if inplace else {}),
         **(_NUMPY_OF_COMPLEX if of_complex else {}),
+        **(_NUMPY_LAYERS if layers else {}),
     }
     return {op: re.sub(r"\bnp\.", f"{module}.", text) for op, text in spellings.items()}
 
@@ -119,4 +125,12 @@ _NUMPY_OF_COMPLEX: Mapping[str, str] = {
     "conjugate": "np.conj({0})",
     "abs_complex": "np.abs({0})",
     "angle": "np.angle({0})",
+}
+
+_NUMPY_LAYERS: Mapping[str, str] = {
+    "relu": "np.maximum({0}, 0.0)",
+    "hardtanh": "np.clip({0}, -1.0, 1.0)",
+    "leaky_relu": "np.where({0} > 0, {0}, {slope} * {0})",
+    "linear": "np.matmul({0}, {1}.T) + {2}",
+    "mse_loss": "np.mean(np.square({0} - {1}))",
 }

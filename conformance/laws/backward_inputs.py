@@ -27,7 +27,7 @@ def restricted(b: Builder) -> None:
         b.backward(grown.root)
 
 
-@law("ROOT-15", METHOD, restricted, needs=("inputs",), after=("VAL-01", "VAL-02"))
+@law("ROOT-15", METHOD, restricted, needs=("inputs",), after=("VAL-01", "VAL-02"), stored=False)
 def inputs_restrict_accumulation(t: Trial) -> None:
     """A backward with inputs= writes to the .grad of the tensors listed and of no other."""
     for at in t.succeeded(Backward):
@@ -57,6 +57,7 @@ def out_of_reach(b: Builder) -> None:
     out_of_reach,
     needs=("inputs",),
     after=("ROOT-15",),
+    stored=False,
 )
 def unreachable_inputs_are_ignored(t: Trial) -> None:
     """An input that the root does not depend on is no error, and its .grad stays as it was, None included."""

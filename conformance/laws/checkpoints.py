@@ -64,6 +64,11 @@ def a_checkpointed_part_is_the_part(t: Trial) -> None:
         Other(t, alone).agrees(leaves_of(t), "the same program without checkpoints")
 
 
+def unused(b: Builder) -> dict[str, bool]:
+    """Options of `autograd.grad` by which an input may be unused, where the engine has such options."""
+    return {"allow_unused": True} if b.has("allow_unused") else {}
+
+
 def differentiated(b: Builder) -> None:
     """A checkpointed part under `autograd.grad`, `inputs=` and a second derivative."""
     given, root = around(b)
@@ -74,7 +79,7 @@ def differentiated(b: Builder) -> None:
         return
     (found,) = b.grad((root,), (given[0],), create_graph=kind == 2)
     if kind == 2 and b[found].tracked:
-        b.grad((b.total(found),), leaves[:1], allow_unused=True)
+        b.grad((b.total(found),), leaves[:1], **unused(b))
 
 
 @law(
@@ -82,8 +87,9 @@ def differentiated(b: Builder) -> None:
     CHECKPOINT,
     differentiated,
     level="torch",
-    needs=("checkpoint", "autograd_grad", "inputs", "create_graph", "allow_unused"),
+    needs=("checkpoint", "autograd_grad", "inputs", "create_graph"),
     after=("CKPT-01", "HO-02", "HO-11"),
+    stored=False,
 )
 def checkpoints_are_differentiated_in_any_way(t: Trial) -> None:
     """Through a checkpointed part `autograd.grad`, inputs= and second derivatives give what they give without it."""

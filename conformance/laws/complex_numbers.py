@@ -66,7 +66,7 @@ def argument(b: Builder, root: Var) -> Var:
     """A gradient argument for a real or complex root."""
     if b[root].value.dtype.kind == "c":
         return complex_leaf(b, b.shape(root), tracked=False)
-    return b.data(b.shape(root), table=NONZERO)
+    return b.data(b.shape(root), table=NONZERO, dtype=b.dtype(root))
 
 
 def real_loss(b: Builder, z: Var) -> Var:

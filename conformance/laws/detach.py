@@ -63,7 +63,7 @@ def anything_detached(b: Builder) -> None:
             b.leave()
 
 
-@law("DET-01", METHOD, anything_detached, needs=("detach",))
+@law("DET-01", METHOD, anything_detached, needs=("detach",), stored=False)
 def detach_gives_an_alias_without_history(t: Trial) -> None:
     """detach() returns a leaf that does not require grad, with the same contents now and after writes."""
     for at in t.succeeded(Detach):
@@ -104,6 +104,7 @@ def partly_detached(b: Builder) -> None:
     level="core",
     needs=("detach",),
     after=("VAL-01",),
+    stored=False,
 )
 def no_gradient_flows_through_detach(t: Trial) -> None:
     """In backward a detached tensor is a constant: what it was detached from gets nothing through it."""
@@ -126,7 +127,7 @@ def detached_then_used(b: Builder) -> None:
     b.backward(root)
 
 
-@law("DET-03", METHOD, detached_then_used, needs=("detach",), after=("VAL-01",))
+@law("DET-03", METHOD, detached_then_used, needs=("detach",), after=("VAL-01",), stored=False)
 def detaching_leaves_the_original_alone(t: Trial) -> None:
     """A tensor on which detach() was called requires grad as before, and its graph works as before."""
     originals = set(detached_in(t).values())
@@ -163,6 +164,7 @@ def detached_and_tracked(b: Builder) -> None:
     detached_and_tracked,
     needs=("detach", "set_requires_grad"),
     after=("VAL-01",),
+    stored=False,
 )
 def a_detached_leaf_is_a_leaf_of_its_own(t: Trial) -> None:
     """A detached tensor made to require grad is a new leaf: its gradient and the original's never mix."""
@@ -258,7 +260,7 @@ def _both(one: Seen, other: Seen) -> Callable[[], Array] | None:
 
 
 @law("DET-13", f"{TESTS} test_sharded_grad", in_two_stages,
-     needs=("detach", "set_requires_grad"), after=("VAL-01", "DET-02", "DET-04"))  # fmt: skip
+     needs=("detach", "set_requires_grad"), after=("VAL-01", "DET-02", "DET-04"), stored=False)  # fmt: skip
 def two_stages_are_as_good_as_one(t: Trial) -> None:
     """Cutting a graph with detach() and handing on the cut's gradient gives all leaves the same gradients."""
     whole = in_one_stage(t)

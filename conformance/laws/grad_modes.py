@@ -82,7 +82,8 @@ def used_unrecorded(b: Builder) -> None:
     b.backward(root)
 
 
-@law("MODE-02", f"{NOTES}#no-grad-mode", used_unrecorded, needs=("no_grad",), after=("VAL-01", "MODE-06"))
+@law("MODE-02", f"{NOTES}#no-grad-mode", used_unrecorded, needs=("no_grad",), after=("VAL-01", "MODE-06"),
+     stored=False)  # fmt: skip
 def operands_keep_their_history(t: Trial) -> None:
     """Tensors that were used under no_grad require grad as before, and get their gradients as before."""
     for at in t.outcomes(Backward):
@@ -142,7 +143,8 @@ def used_as_constants(b: Builder) -> None:
     b.backward(root)
 
 
-@law("MODE-04", f"{NOTES}#grad-modes", used_as_constants, needs=("no_grad",), after=("VAL-01", "MODE-01"))
+@law("MODE-04", f"{NOTES}#grad-modes", used_as_constants, needs=("no_grad",), after=("VAL-01", "MODE-01"),
+     stored=False)  # fmt: skip
 def unrecorded_results_are_constants(t: Trial) -> None:
     """A result of no_grad used later is a constant, or a leaf if it is made to require grad."""
     for at in t.succeeded(Backward):

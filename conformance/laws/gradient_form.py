@@ -113,7 +113,7 @@ def grown_on(s: Stage) -> Interpreter:
     return interpreter
 
 
-@law("VAL-05", f"{TESTS} test_zero_dim_param_mixed_device_grad", needs=("device",))
+@law("VAL-05", f"{TESTS} test_zero_dim_param_mixed_device_grad", needs=("device",), stored=False)
 def grad_lives_where_its_tensor_does(s: Stage) -> None:
     """A gradient is on the device of its tensor."""
     for var, x in grown_on(s).env.items():

@@ -228,6 +228,7 @@ def iterations(b: Builder) -> None:
     DOC + "notes/autograd.html#how-autograd-encodes-the-history",
     iterations,
     after=("VAL-01", "ACC-01"),
+    stored=False,
 )
 def each_forward_has_its_own_graph(t: Trial) -> None:
     """Every forward pass records its own graph: each backward differentiates the code that ran that time."""

@@ -85,7 +85,7 @@ def used_up(b: Builder) -> None:
     b.backward(grown.root)
 
 
-@law("LIFE-01", METHOD, used_up, after=("VAL-01", "VAL-02"))
+@law("LIFE-01", METHOD, used_up, after=("VAL-01", "VAL-02"), stored=False)
 def backward_uses_the_graph_up(t: Trial) -> None:
     """A second backward through a graph that was not kept is refused, or adds exactly the right gradient again.
 
@@ -132,7 +132,7 @@ def differentiable(b: Builder) -> None:
     b.backward(grown.root)
 
 
-@law("LIFE-03", FUNCTION, differentiable, needs=("create_graph",), after=("LIFE-01", "LIFE-02"))
+@law("LIFE-03", FUNCTION, differentiable, needs=("create_graph",), after=("LIFE-01", "LIFE-02"), stored=False)
 def create_graph_keeps_the_graph(t: Trial) -> None:
     """A backward with create_graph=True keeps the graph, unless it is given retain_graph=False as well."""
     made = {root for at in t.succeeded(Backward, Grad) if at.step.create_graph for root in at.step.roots}
@@ -163,7 +163,7 @@ def shared_below(b: Builder) -> None:
     b.backward(roots[1])
 
 
-@law("LIFE-06", f"{NOTES}#graph-retaining (implied)", shared_below, after=("LIFE-01",))
+@law("LIFE-06", f"{NOTES}#graph-retaining (implied)", shared_below, after=("LIFE-01",), stored=False)
 def what_graphs_share_is_freed_once_for_all(t: Trial) -> None:
     """What a backward from one root has freed is refused, or still right, from another root that shares it."""
     for _ in t.raises("LIFE-01"):
@@ -199,7 +199,13 @@ def failing(b: Builder) -> None:
     b.step(Backward((root,), (wrong,)))  # no engine can take a gradient of another shape
 
 
-@law("LIFE-09", f"{METHOD} (observed: what a failing backward leaves behind)", failing, after=("LIFE-01",))
+@law(
+    "LIFE-09",
+    f"{METHOD} (observed: what a failing backward leaves behind)",
+    failing,
+    after=("LIFE-01",),
+    stored=False,
+)
 def a_failing_backward_corrupts_nothing(t: Trial) -> None:
     """A backward that fails leaves each .grad as it was, or with its gradient added in full."""
     for at in t.at(Backward):

@@ -224,7 +224,7 @@ def _shifted(step: Step, by: int, fixed: set[Var]) -> Step:
 # -- what must not matter ------------------------------------------------------------------------------------
 
 
-@law("META-11", NOTES, plain, needs=("retain_graph",), after=("RET-20",))
+@law("META-11", NOTES, plain, needs=("retain_graph",), after=("RET-20",), stored=False)
 def neutral_instruments_change_nothing(t: Trial) -> None:
     """retain_grad(), hooks that only look, and kept graphs change no gradient."""
     if not backwards(t):

@@ -163,6 +163,7 @@ def deep(b: Builder) -> None:
     deep,
     needs=("detach", "set_requires_grad", "retain_graph"),
     after=("DET-13",),
+    stored=False,
 )
 def cut_and_spliced_is_whole(t: Trial) -> None:
     """Cutting a graph at any of its non-leaves, and handing the cuts' gradients on, gives the same gradients."""

@@ -32,7 +32,15 @@ def followed(t: Trial) -> None:
             t.value(at, var)
 
 
-@law("OPT-14", LOOP, trained, needs=("optimizer", *LAYERS, "tanh"), after=("VAL-01", "OPT-06"), thrift=4)
+@law(
+    "OPT-14",
+    LOOP,
+    trained,
+    needs=("optimizer", *LAYERS, "tanh"),
+    after=("VAL-01", "OPT-06"),
+    thrift=4,
+    stored=False,
+)
 def networks_are_trained_as_their_layers_say(t: Trial) -> None:
     """A step of training a perceptron, a convolutional, recurrent, tied, residual or attending network is right."""
     followed(t)
@@ -45,6 +53,7 @@ def networks_are_trained_as_their_layers_say(t: Trial) -> None:
     needs=("optimizer", *LAYERS, "mul_scalar"),
     after=("ACC-01", "OPT-06"),
     thrift=4,
+    stored=False,
 )
 def losses_of_micro_batches_accumulate(t: Trial) -> None:
     """Losses of several batches, divided by their number, add up in .grad until the optimizer steps and resets."""
@@ -58,6 +67,7 @@ def losses_of_micro_batches_accumulate(t: Trial) -> None:
     needs=("optimizer", "detach", *LAYERS, "tanh"),
     after=("DET-02", "OPT-06"),
     thrift=4,
+    stored=False,
 )
 def two_networks_learn_from_each_other(t: Trial) -> None:
     """Of two networks with an optimizer each, one that learns from detached results leaves the other one alone."""
@@ -71,6 +81,7 @@ def two_networks_learn_from_each_other(t: Trial) -> None:
     needs=("autograd_grad", "create_graph", "mm", "tanh", "mul", "sum", "add"),
     after=("HO-14",),
     thrift=4,
+    stored=False,
 )
 def gradients_can_be_penalized(t: Trial) -> None:
     """A loss to which the size of its gradient by the data is added has the gradient of both."""

@@ -137,7 +137,7 @@ def cut_off(b: Builder) -> None:
     b.backward(result)
 
 
-@law("NONE-04", DETACH + " and " + NO_GRAD, cut_off, needs=("detach",), after=("NONE-03",))
+@law("NONE-04", DETACH + " and " + NO_GRAD, cut_off, needs=("detach",), after=("NONE-03",), stored=False)
 def a_cut_off_leaf_keeps_none(t: Trial) -> None:
     """A leaf that the root depends on only by way of detach() or no_grad gets no gradient."""
     for at in t.succeeded(Backward):

@@ -245,7 +245,7 @@ def tracked_of_any_dtype(b: Builder) -> None:
         b.backward(over(b, *kept))
 
 
-@law("REQ-02", DOC + "autograd.html", tracked_of_any_dtype, needs=("integer",))
+@law("REQ-02", DOC + "autograd.html", tracked_of_any_dtype, needs=("integer", "bare_gradient"), stored=False)
 def only_floats_are_made_tracked(t: Trial) -> None:
     """A new tensor that is to require grad must be floating-point or complex: any other dtype is an error."""
     for at in t.raises():

@@ -47,7 +47,8 @@ def integer_flags(b: Builder) -> None:
     "REQ-03",
     TESTS + " (test_set_requires_grad_only_for_floats) and " + CONVERSION,
     integer_flags,
-    needs=("set_requires_grad", "integer"),
+    needs=("set_requires_grad", "integer", "bare_gradient"),
+    stored=False,
 )
 def integers_cannot_be_flagged(t: Trial) -> None:
     """Telling an integer or bool tensor to require grad is an error; telling it not to is always allowed."""

@@ -61,7 +61,7 @@ def some_retain(b: Builder) -> None:
     once_or_twice(b, root)
 
 
-@law("RET-01", METHOD, some_retain, level="core", needs=("retain_grad",), after=("VAL-01",))
+@law("RET-01", METHOD, some_retain, level="core", needs=("retain_grad",), after=("VAL-01",), stored=False)
 def a_retaining_tensor_gets_its_gradient(t: Trial) -> None:
     """Once a non-leaf was told to retain its gradient, a backward puts it into .grad."""
     for at in t.succeeded(Backward):
@@ -82,7 +82,15 @@ def leaves_retain(b: Builder) -> None:
     once_or_twice(b, root)
 
 
-@law("RET-02", METHOD, leaves_retain, level="core", needs=("retain_grad",), after=("VAL-01", "ACC-01"))
+@law(
+    "RET-02",
+    METHOD,
+    leaves_retain,
+    level="core",
+    needs=("retain_grad",),
+    after=("VAL-01", "ACC-01"),
+    stored=False,
+)
 def a_leaf_has_nothing_to_retain(t: Trial) -> None:
     """On a leaf retain_grad() does nothing: the leaf is not marked, and its gradient arrives once."""
     for at in t.succeeded(RetainGrad):
@@ -128,7 +136,7 @@ def told_again(b: Builder) -> None:
 
 
 @law("RET-04", f"{TESTS} test_retain_grad; {LEAVES}", told_again, level="core",
-     needs=("retain_grad",), after=("RET-01",))  # fmt: skip
+     needs=("retain_grad",), after=("RET-01",), stored=False)  # fmt: skip
 def retaining_twice_is_retaining_once(t: Trial) -> None:
     """Calling retain_grad() again on the same tensor changes nothing: its gradient is not counted twice."""
     for at in t.succeeded(Backward):
@@ -202,7 +210,9 @@ def after_use(b: Builder) -> None:
     once_or_twice(b, root)
 
 
-@law("RET-11", f"{TESTS} test_retain_grad", after_use, needs=("retain_grad",), after=("RET-01",))
+@law(
+    "RET-11", f"{TESTS} test_retain_grad", after_use, needs=("retain_grad",), after=("RET-01",), stored=False
+)
 def retaining_may_come_after_use(t: Trial) -> None:
     """retain_grad() may be called when other tensors were computed from the tensor: they count in full."""
     used: dict[Var, int] = {}
@@ -234,7 +244,7 @@ def roots_retain(b: Builder) -> None:
             b.backward(onwards(b, grown.root))
 
 
-@law("RET-12", LEAVES, roots_retain, level="core", needs=("retain_grad",))
+@law("RET-12", LEAVES, roots_retain, level="core", needs=("retain_grad",), stored=False)
 def a_root_retains_its_own_gradient(t: Trial) -> None:
     """A root that retains its gradient gets the gradient argument itself, or one."""
     for at in t.succeeded(Backward):

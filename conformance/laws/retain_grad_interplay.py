@@ -191,7 +191,13 @@ def with_others(b: Builder) -> None:
         b.backward(graph(b).root)
 
 
-@law("RET-20", f"{METHOD} (nothing is said of other tensors)", with_others, needs=("retain_grad",))
+@law(
+    "RET-20",
+    f"{METHOD} (nothing is said of other tensors)",
+    with_others,
+    needs=("retain_grad",),
+    stored=False,
+)
 def retaining_changes_no_other_gradient(t: Trial) -> None:
     """The same program without retain_grad() leaves the same gradients in all other tensors."""
     steps = t.program.steps

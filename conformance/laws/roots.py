@@ -45,7 +45,7 @@ def no_argument(b: Builder) -> None:
         b.backward(root, b.seed(root))
 
 
-@law("ROOT-01", METHOD, no_argument, level="core")
+@law("ROOT-01", METHOD, no_argument, level="core", needs=("bare_gradient",), stored=False)
 def several_elements_need_an_argument(t: Trial) -> None:
     """A backward without gradient argument is an error where the root has more than one element."""
     for at in t.raises("ROOT-01"):
@@ -74,7 +74,9 @@ def one_or_none(b: Builder) -> None:
     bare(b, root)
 
 
-@law("ROOT-02", BACKWARD, one_or_none, level="core", after=("ROOT-01",))
+@law(
+    "ROOT-02", BACKWARD, one_or_none, level="core", after=("ROOT-01",), needs=("bare_gradient",), stored=False
+)
 def scalar_means_one_element(t: Trial) -> None:
     """A root of one element needs no gradient argument whatever its rank, but a root of none does."""
     values = {v: seen.value for m in t.got for v, seen in m.seen.items() if seen.value is not None}
@@ -185,7 +187,13 @@ def complex_scalar(b: Builder) -> None:
         b.backward(root, complex_leaf(b, b.shape(root), tracked=False))
 
 
-@law("ROOT-06", f"{TESTS} test_complex_scalar_backward", complex_scalar, needs=("complex", "add", "sum"))
+@law(
+    "ROOT-06",
+    f"{TESTS} test_complex_scalar_backward",
+    complex_scalar,
+    needs=("complex", "add", "sum", "bare_gradient"),
+    stored=False,
+)
 def complex_roots_need_an_argument(t: Trial) -> None:
     """A complex root needs a gradient argument even if it has one element only."""
     for at in t.raises("ROOT-06"):
@@ -211,7 +219,7 @@ def no_tensor(b: Builder) -> None:
         b.backward(grown.root, b.seed(grown.root))
 
 
-@law("ROOT-11", SOURCE, no_tensor, needs=("gradient_argument",))
+@law("ROOT-11", SOURCE, no_tensor, needs=("gradient_argument",), stored=False)
 def argument_is_a_tensor(t: Trial) -> None:
     """A gradient argument that is no tensor is an error."""
     for at in t.raises("ROOT-11"):
@@ -271,7 +279,13 @@ def miscounted(b: Builder) -> None:
         b.backward(grown.root)
 
 
-@law("ROOT-09", BACKWARD, miscounted, needs=("backward_many", "gradient_argument"))
+@law(
+    "ROOT-09",
+    BACKWARD,
+    miscounted,
+    needs=("backward_many", "gradient_argument", "gradient_lists"),
+    stored=False,
+)
 def as_many_arguments_as_roots(t: Trial) -> None:
     """A list of gradient arguments that is longer or shorter than the list of roots is an error."""
     for at in t.raises("ROOT-09"):
@@ -294,7 +308,14 @@ def nones_among_arguments(b: Builder) -> None:
     b.step(Backward(roots, tuple(seeds)))
 
 
-@law("ROOT-10", BACKWARD, nones_among_arguments, needs=("backward_many",), after=("ACC-05", "ROOT-01"))
+@law(
+    "ROOT-10",
+    BACKWARD,
+    nones_among_arguments,
+    needs=("backward_many", "bare_gradient"),
+    after=("ACC-05", "ROOT-01"),
+    stored=False,
+)
 def none_stands_for_one(t: Trial) -> None:
     """None among gradient arguments stands for 1 where the root has one element, and else is an error."""
     for at in t.raises("ROOT-01"):

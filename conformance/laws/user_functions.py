@@ -74,7 +74,14 @@ def none_for_some(b: Builder) -> None:
     b.backward(onward(b, made))
 
 
-@law("FUN-02", f"{EXTENDING}#how-to-use", none_for_some, needs=("user_function",), after=("FUN-01",))
+@law(
+    "FUN-02",
+    f"{EXTENDING}#how-to-use",
+    none_for_some,
+    needs=("user_function",),
+    after=("FUN-01",),
+    stored=False,
+)
 def none_is_no_gradient(t: Trial) -> None:
     """Where a user-defined backward returns None for an operand, none arrives there: .grad stays None, not zeros."""
     gradients(t)
@@ -254,7 +261,15 @@ def some_untracked(b: Builder) -> None:
     b.backward(onward(b, made))
 
 
-@law("FUN-11", BACKWARD, some_untracked, level="torch", needs=("user_function",), after=("FUN-01",))
+@law(
+    "FUN-11",
+    BACKWARD,
+    some_untracked,
+    level="torch",
+    needs=("user_function",),
+    after=("FUN-01",),
+    stored=False,
+)
 def gradients_of_constants_are_ignored(t: Trial) -> None:
     """What a user-defined backward returns for an operand that does not require grad is ignored."""
     for at in t.succeeded(Backward):

@@ -185,7 +185,14 @@ def unused_results_contribute_nothing(t: Trial) -> None:
 # -- roots ---------------------------------------------------------------------------------------------------
 
 
-@law("VAL-09", TUTORIAL, scalar_root, needs=("gradient_argument",), after=("VAL-01",))
+@law(
+    "VAL-09",
+    TUTORIAL,
+    scalar_root,
+    needs=("gradient_argument", "bare_gradient"),
+    after=("VAL-01",),
+    stored=False,
+)
 def implicit_gradient_is_one(t: Trial) -> None:
     """Leaving out the gradient argument of a one-element root is the same as giving a one of its shape."""
     steps = [step for step in t.program if isinstance(step, Backward | Grad) and step.gradients is None]
