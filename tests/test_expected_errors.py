@@ -227,7 +227,7 @@ def test_what_the_program_raises_comes_out_by_a_law(steps: tuple[Step, ...], law
     assert (raised.value.law, raised.value.got) == (law, "accepted")
 
 
-@pytest.mark.parametrize("deviation", DEVIATIONS)
+@pytest.mark.parametrize("deviation", sorted({*DEVIATIONS} - {"hook-errors-are-replaced"}))
 @pytest.mark.parametrize("raising", [RAISING, (CALL,)])
 def test_a_reference_that_deviates_follows_what_the_program_raises(
     raising: tuple[Step, ...], deviation: str

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradlaws.conformance.deviations.registry import deviation
+from gradlaws.conformance.deviations.registry import deviation, products
 from gradlaws.conformance.ops import TABLE, Op
 from gradlaws.conformance.ops.table import Elementwise, Weighted
 from gradlaws.conformance.reference.engine import Engine, MustRaise
 from gradlaws.conformance.reference.graph_traversal import Seeded
+from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node, one
 
 _SIXTH = float(np.float32(1) / np.float32(6))
@@ -181,3 +182,37 @@ class DeviationsOfEqualsAreDivided(Engine):
     def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
         made = super()._record(row, nodes, params)
         return _dividing(made) if row.name == "std" else made
+
+
+@deviation
+class PicksCountOnce(Engine):
+    """An element that is picked twice by an index gets the gradient of the last pick."""
+
+    def _products(self, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool) -> Any:
+        if all(node.row is None or node.row.name != "index" for node in path):
+            return super()._products(seeded, path, targets, create_graph)
+        return products(self, seeded, path, targets, create_graph)
+
+    def _pull(self, node: Node, g: Node) -> tuple[Node | None, ...]:
+        parts = super()._pull(node, g)
+        if node.row is None or node.row.name != "index" or parts[0] is None:
+            return parts
+        last = np.zeros(node.inputs[0].array.size + 1, dtype=int)
+        last[origins(node).ravel()] = np.arange(1, g.array.size + 1)
+        return (one(TABLE["take"], (g,), {"index": last[1:].reshape(node.inputs[0].shape)}),)
+
+
+@np.errstate(all="ignore")
+def _slopes_of_power(F: Any, y: Any, base: Any, exponent: Any) -> tuple[Any, Any]:
+    return exponent * F.pow(base, exponent - 1), y * F.log(base)
+
+
+@deviation
+class PowersMultiplyInfinities(Engine):
+    """The slopes of a power of zero are products of zero and infinities: NaN, whatever the limit is."""
+
+    _PRODUCTS = replace(TABLE["pow"], rule=Elementwise(_slopes_of_power))
+
+    @classmethod
+    def _record(cls, row: Op, nodes: tuple[Node, ...], params: dict[str, Any]) -> Any:
+        return super()._record(cls._PRODUCTS if row.name == "pow" else row, nodes, params)

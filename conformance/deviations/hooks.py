@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,7 +12,9 @@ import numpy as np
 from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.error_bounds import doubt
+from gradlaws.conformance.reference.graph_traversal import ancestors
 from gradlaws.conformance.reference.node import Node
+from gradlaws.conformance.reference.outcomes import MustRaise
 from gradlaws.conformance.reference.tensor import Tensor
 from gradlaws.conformance.reference.user_functions import Defined
 
@@ -117,3 +120,67 @@ class SiblingsAreTold(Engine):
                 for hook in list(node.hooks or ()):
                     hook(None)
         return found
+
+
+@deviation
+class HooksSeeEachContribution(Engine):
+    """A hook is called with each contribution to a gradient as it arrives, and twice at a leaf that is a root.
+
+    An op takes its turn when as many contributions have come as other ops use its result. Whatever the roots depend
+    on is gone through, asked for or not.
+    """
+
+    @np.errstate(all="ignore")
+    def _products(self, seeded: Any, path: list[Node], targets: list[Node], create_graph: bool) -> list[Any]:
+        path = ancestors(root for root, _ in seeded)
+        composed = [node.row is not None and node.row.name == "sub" for node in path]  # a - b is a + -b
+        used = [list(map(id, node.inputs)) for node in path]
+        uses = Counter(x for xs, two in zip(used, composed, strict=True) for x in (xs if two else {*xs}))
+        within, came = {id(node) for node in path}, Counter[int]()
+        arrived, pending = dict[int, Node](), dict[int, Node]()
+        ready = deque[Node | tuple[Node, Node]]()
+
+        def add(node: Node, part: Node) -> None:
+            part = self._visit(node, part)
+            for sums in (arrived, pending):
+                old = sums.get(id(node))
+                sums[id(node)] = part if old is None else old + part
+            came[id(node)] += 1
+            if came[id(node)] >= uses[id(node)]:
+                ready.append(node)
+
+        with self.mode(create_graph):
+            for root, seed in seeded:
+                if id(root) in within:
+                    add(root, self._visit(root, seed) if root.row is None else seed)
+            while ready:
+                node = ready.popleft()
+                if isinstance(node, tuple):
+                    add(*node)
+                    continue
+                g = pending.pop(id(node), None)
+                parts = () if g is None or node.row is None else self._pull(node, g)
+                for place, (operand, part) in enumerate(zip(node.inputs, parts, strict=False)):
+                    if part is None or id(operand) not in within:
+                        continue
+                    if place and node.row is not None and node.row.name == "sub":
+                        ready.append((operand, part))
+                    else:
+                        add(operand, part)
+        found = [arrived.get(id(target)) for target in targets]
+        return [
+            (None, None) if g is None else (g if create_graph else Node(g.array), doubt(g)) for g in found
+        ]
+
+
+@deviation
+class HookErrorsAreReplaced(Engine):
+    """Where a hook raises, an error of the engine's own comes out."""
+
+    def _visit(self, node: Node, g: Node) -> Node:
+        try:
+            return super()._visit(node, g)
+        except MustRaise:
+            raise
+        except Exception as error:
+            raise MustRaise("HOOK-09", "a hook has raised") from error

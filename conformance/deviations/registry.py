@@ -7,6 +7,9 @@ from functools import lru_cache
 from typing import TypeVar
 
 from gradlaws.conformance.reference.engine import Engine
+from gradlaws.conformance.reference.error_bounds import Doubt, doubt
+from gradlaws.conformance.reference.graph_traversal import Seeded, backward
+from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.variant_names import variant_name
 
 T = TypeVar("T", bound=type[Engine])
@@ -43,3 +46,12 @@ def deviant(names: Iterable[str]) -> Engine:
 @lru_cache(maxsize=64)
 def _composed(names: tuple[str, ...]) -> type[Engine]:
     return type("Deviant", tuple(made for name in names if (made := variant(name))) or (Engine,), {})
+
+
+def products(
+    engine: Engine, seeded: Seeded, path: list[Node], targets: list[Node], create_graph: bool
+) -> list[tuple[Node | None, Doubt | None]]:
+    """What arrives at targets, pulled back by the engine's own `_pull` whether it needs be or not."""
+    with engine.mode(create_graph):
+        arrived = backward(seeded, path, targets, engine._visit, engine._pull)
+    return [(None, None) if g is None else (g if create_graph else Node(g.array), doubt(g)) for g in arrived]

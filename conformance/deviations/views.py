@@ -11,6 +11,7 @@ from gradlaws.conformance.deviations.registry import deviation
 from gradlaws.conformance.ops import Op
 from gradlaws.conformance.reference.engine import Engine
 from gradlaws.conformance.reference.error_bounds import bound_of
+from gradlaws.conformance.reference.jacobian_products import origins
 from gradlaws.conformance.reference.node import Node
 from gradlaws.conformance.reference.tensor import Tensor, alias, leaf
 
@@ -72,3 +73,11 @@ class WritesToDoublesAreLost(Engine):
     def inplace(self, op: str, target: Tensor, *inputs: Tensor, **params: Any) -> None:
         if target.array.ndim or target.array.dtype != np.float64:
             super().inplace(op, target, *inputs, **params)
+
+
+@deviation
+class ViewsHaveHistoriesOfTheirOwn(Engine):
+    """A write to a view changes what it is a view of, but not where that came from; and the other way round."""
+
+    def _placed(self, row: Op, inputs: tuple[Tensor, ...], node: Node) -> Tensor:
+        return alias(inputs[0], node, origins(node))

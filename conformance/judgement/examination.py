@@ -65,17 +65,20 @@ def examine(law: Law, program: Program, backend: Backend, tally: Judge, standard
     ask(law, trial_of(law.id, program, backend, run(program, backend), standard), tally)
 
 
-def explained(
+def unexplained(
     law: Law, program: Program, backend: Backend, standard: Standard, deviations: frozenset[str]
-) -> bool:
-    """Whether the law holds if the reference deviates so: the engine did what the deviations do."""
+) -> Exception | None:
+    """What the law still says if the reference deviates so; None where the engine did what the deviations do."""
     try:
         with contained():
             trial = trial_of(law.id, program, backend, run(program, backend), standard, deviant(deviations))
             ask(law, trial, Judge(law.id))
-    except Exception:
-        return False
-    return True
+    except Exception as error:
+        # A relation is between programs of one engine: it is explained where each of them is.
+        programs = [program, *(other for _, other in getattr(error, "others", ()))]
+        wrong = len(programs) > 1 and [first_wrong(p, backend, standard, deviations) for p in programs]
+        return next(filter(None, wrong), None) if wrong else error
+    return None
 
 
 def exhibited(
@@ -103,11 +106,17 @@ def follow(program: Program, backend: Backend) -> None:
             trial.grad(at, var)
 
 
-def first_wrong(program: Program, backend: Backend, standard: Standard) -> Broken | EngineBroke | None:
-    """What the reference says first against values, gradients and outcomes of a program, whatever the law."""
+def first_wrong(
+    program: Program, backend: Backend, standard: Standard, deviations: frozenset[str] = frozenset()
+) -> Broken | EngineBroke | None:
+    """What the reference says first against values, gradients and outcomes of a program, whatever the law.
+
+    deviations: what it does otherwise.
+    """
     try:
         with contained():
-            trial = trial_of("VAL-01", program, backend, run(program, backend), standard)
+            engine = deviant(deviations) if deviations else None
+            trial = trial_of("VAL-01", program, backend, run(program, backend), standard, engine)
             lawful(trial)
             for at in trial.at(Step):
                 for var in at.got.seen:

@@ -8,7 +8,7 @@ from functools import partial
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke
 from gradlaws.conformance.execution.judging_standard import Standard
-from gradlaws.conformance.judgement.examination import exhibited, explained
+from gradlaws.conformance.judgement.examination import exhibited, unexplained
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import Explained, KnownFailures
 from gradlaws.conformance.language.program import Program
@@ -28,7 +28,7 @@ class Excuses:
     def __init__(self, law: Law, backend: Backend, standard: Standard, known: KnownFailures) -> None:
         self.law = law.id
         self.known = known
-        self._explained = partial(explained, law, backend=backend, standard=standard)
+        self._unexplained = partial(unexplained, law, backend=backend, standard=standard)
         self._exhibited = partial(exhibited, law, backend=backend, standard=standard)
         self.shown: dict[Known, None] = {}
         self.covered: dict[Known, None] = {}
@@ -44,21 +44,33 @@ class Excuses:
         if isinstance(error, ReferenceBroke):
             return self.law, None
         blamed = error.law if isinstance(error, Broken) else self.law
-        seen = symptom_of(error)
-        for law in (blamed, self.law):
-            if (entry := self.known.excuse(law, program, seen)) is not None:
-                return law, entry
+        law, entry = self._described(blamed, program, error)
+        if entry is not None:
+            return law, entry
         if not self.known.deviations:
             return blamed, None
         did: Explained
         if program is not None:
-            did = lambda names: self._explained(program, deviations=names)  # noqa: E731
+            did = lambda names: self._unexplained(program, deviations=names) is None  # noqa: E731
         elif data is not None:
             did = lambda names: self._exhibited(data, error=error, deviations=names)  # noqa: E731
         else:
             return blamed, None
-        entry = self.known.excuse(blamed, program, seen, did)
-        return (blamed if entry is None else entry.law), entry
+        entry = self.known.excuse(blamed, program, symptom_of(error), did)
+        if entry is not None:
+            return entry.law, entry
+        # Several listed defects may meet in one program: what the deviations leave may be described.
+        rest = None if program is None else self._unexplained(program, deviations=self.known.deviations)
+        if rest is None or isinstance(rest, ReferenceBroke) or symptom_of(rest) == symptom_of(error):
+            return blamed, None
+        return self._described(rest.law if isinstance(rest, Broken) else self.law, program, rest)
+
+    def _described(self, blamed: str, program: Program | None, error: Exception) -> tuple[str, Known | None]:
+        """(the law that the entry is about, the entry that says what was seen and where, if one does)."""
+        for law in (blamed, self.law):
+            if (entry := self.known.excuse(law, program, symptom_of(error))) is not None:
+                return law, entry
+        return blamed, None
 
     def cover(self, program: Program | None, error: Exception, data: bytes | None = None) -> bool:
         """Whether a failure is listed; it is counted then."""

@@ -1,5 +1,7 @@
 """Marks about calls of backward and of `autograd.grad`: what is their root, what they are asked for and given.
 
+And what is told from steps alone, without what stands in which memory.
+
 Those about tensors and writes are in `program_marks`, which has the table of all.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradlaws.conformance.known_failures.symptom import Symptom
+from gradlaws.conformance.language.aliasing import neighbours
 from gradlaws.conformance.language.derivative_orders import orders
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.steps import (
@@ -18,6 +21,7 @@ from gradlaws.conformance.language.steps import (
     InPlace,
     Leaf,
     RemoveHook,
+    RequireGrad,
     Step,
     Var,
 )
@@ -56,6 +60,39 @@ def given_root(program: Program, seen: Symptom) -> bool:
         for step in calls_of(program)
         for root, g in zip(step.roots, step.gradients or (), strict=False)
     )
+
+
+def given_leaf(program: Program, _: Symptom) -> bool:
+    """Whether a leaf is the root of a backward that is given a gradient argument."""
+    leaves = {v for step in program if isinstance(step, Leaf) for v in step.outs}
+    return any(
+        g is not None and root in leaves
+        for step in calls_of(program)
+        for root, g in zip(step.roots, step.gradients or (), strict=False)
+    )
+
+
+def early_turn(program: Program, _: Symptom) -> bool:
+    """Whether a tensor is an operand of one op twice, and of another one, too."""
+    users = [step.uses() for step in program if isinstance(step, Apply | InPlace)]
+    twice = {v for used in users for v in used if used.count(v) > 1}
+    return any(sum(v in used for used in users) > 1 for v in twice)
+
+
+def freed_way(program: Program, _: Symptom) -> bool:
+    """Whether a backward, or `autograd.grad`, gets to what an earlier one has freed."""
+    made: dict[Var, set[Var]] = {}
+    freed = set[Var]()
+    for step in program:
+        written = (step.target,) if isinstance(step, InPlace) else ()
+        for v in (*step.outs, *written) if isinstance(step, Apply | InPlace) else ():
+            made[v] = {v, *made.get(v, ())}.union(*(made.get(u, ()) for u in step.uses()))
+        if isinstance(step, Backward | Grad):
+            way = set[Var]().union(*(made.get(root, ()) for root in step.roots))
+            if not freed.isdisjoint(way):
+                return True
+            freed |= set() if step.retain_graph or step.create_graph else way
+    return False
 
 
 def several_roots(program: Program, _: Symptom) -> bool:
@@ -142,3 +179,49 @@ def write_after_backward(program: Program, _: Symptom) -> bool:
 def number_returned(program: Program, _: Symptom) -> bool:
     """Whether a hook returns a number."""
     return any(isinstance(step, Hook) and step.effect == "number" for step in program)
+
+
+def several_precisions(program: Program, _: Symptom) -> bool:
+    """Whether what was made of one dtype is computed with what was made of another, or given as its gradient."""
+    made: dict[Var, set[str]] = {}
+    for step in program:
+        match step:
+            case Leaf():
+                made |= {v: {str(step.value.array.dtype)} for v in step.outs}
+            case Apply() | InPlace():
+                used = set[str]().union(*(made.get(v, ()) for v in step.uses()))
+                made |= dict.fromkeys(
+                    (*step.outs, *((step.target,) if isinstance(step, InPlace) else ())), used
+                )
+                used |= {str(value) for key, value in step.params if key == "dtype"}
+                if len(used & {"float32", "float64"}) > 1:
+                    return True
+            case Backward() | Grad():
+                if any(
+                    len(set[str]().union(*(made.get(v, ()) for v in (root, g) if v is not None))) > 1
+                    for root, g in zip(step.roots, step.gradients or (), strict=False)
+                ):
+                    return True
+    return False
+
+
+def own_operand(program: Program, _: Symptom) -> bool:
+    """Whether an in-place op has its target for an operand, too."""
+    return any(isinstance(step, InPlace) and step.target in step.inputs for step in program)
+
+
+def flag_after_use(program: Program, _: Symptom) -> bool:
+    """Whether requires_grad_() is called on a tensor that an op has used before."""
+    used = set[Var]()
+    for step in program:
+        if isinstance(step, RequireGrad) and step.x in used:
+            return True
+        used.update(step.inputs if isinstance(step, Apply) else ())
+    return False
+
+
+def root_twice(program: Program, _: Symptom) -> bool:
+    """Whether a backward, or `autograd.grad`, has two roots that are one tensor or share memory."""
+    kin = neighbours(program)
+    roots = [step.roots for step in calls_of(program)]
+    return any(b in kin.get(a, {a}) for some in roots for k, a in enumerate(some) for b in some[k + 1 :])

@@ -16,13 +16,20 @@ from gradlaws.conformance.known_failures.call_marks import (
     asks_for_root,
     before_root,
     differentiated,
+    early_turn,
     empty,
+    flag_after_use,
+    freed_way,
     given,
+    given_leaf,
     given_root,
     hooked_use,
     number_returned,
+    own_operand,
     removed_within,
+    root_twice,
     root_with,
+    several_precisions,
     several_roots,
     stepped_operand,
     write_after_backward,
@@ -205,16 +212,6 @@ def leaf_write(program: Program, _: Symptom) -> bool:
     )
 
 
-def flag_after_use(program: Program, _: Symptom) -> bool:
-    """Whether requires_grad_() is called on a tensor that an op has used before."""
-    used = set[Var]()
-    for step in program:
-        if isinstance(step, RequireGrad) and step.x in used:
-            return True
-        used.update(step.inputs if isinstance(step, Apply) else ())
-    return False
-
-
 def under_no_grad(kind: type[Step]) -> Mark:
     """Whether a step of this kind runs under no_grad."""
     return lambda program, seen: any(
@@ -243,11 +240,6 @@ def about(kind: type[Step]) -> Mark:
         isinstance(step, kind) and not _subjects(program, seen).isdisjoint(step.uses()[:1])
         for step in program
     )
-
-
-def own_operand(program: Program, _: Symptom) -> bool:
-    """Whether an in-place op has its target for an operand, too."""
-    return any(isinstance(step, InPlace) and step.target in step.inputs for step in program)
 
 
 def locked_write(program: Program, _: Symptom) -> bool:
@@ -329,9 +321,17 @@ MARKS: dict[str, Relation] = {
     "write_after_backward": Relation("an in-place op after a backward", write_after_backward),
     "flag_after_use": Relation("requires_grad_() of a tensor that an op has used", flag_after_use),
     "detached_in_place": Relation("x.detach_()", about(DetachInPlace)),
+    "several_precisions": Relation(
+        "float32 and float64 are computed with each other, or one is given as gradient of the other",
+        several_precisions,
+    ),
     "non_leaf": Relation("x was computed by an op", non_leaf),
     "given_gradient": Relation("a backward, or `autograd.grad`, is given a gradient argument", given),
     "given_root": Relation("x is the root of a backward that is given a gradient argument", given_root),
+    "given_leaf": Relation("a leaf is the root of a backward that is given a gradient argument", given_leaf),
+    "early_turn": Relation("a tensor is an operand of one op twice, and of another one, too", early_turn),
+    "freed_way": Relation("a backward, or `autograd.grad`, gets to what an earlier one has freed", freed_way),
+    "root_twice": Relation("a backward has two roots that are one tensor or share memory", root_twice),
     "several_roots": Relation("a backward, or `autograd.grad`, of several roots", several_roots),
     "asked_root": Relation("`autograd.grad` of a root by itself", asks_for_root),
     "asked_twice": Relation("`autograd.grad` is asked for one tensor twice", asked_twice),

@@ -18,6 +18,9 @@ SEEN: dict[str, str] = {
     "numbers": "other numbers than expected, and neither of these",
     "rounding": "other numbers than expected, by no more than rounding makes of them",
     "shape": "another shape",
+    "fewer dimensions": "another shape, of fewer dimensions",
+    "more dimensions": "another shape, of more dimensions",
+    "other sizes": "another shape, of as many dimensions",
     "dtype": "another dtype",
     "shared": "memory is shared that must not be",
     "apart": "memory is not shared that must be",
@@ -31,7 +34,13 @@ SEEN: dict[str, str] = {
     "other": "anything else, as which object is which",
 }
 #: What is one case of something wider: an entry that names that covers it, too.
-WIDER = {"zeros for None": "zeros", "rounding": "numbers"}
+WIDER = {
+    "zeros for None": "zeros",
+    "rounding": "numbers",
+    "fewer dimensions": "shape",
+    "more dimensions": "shape",
+    "other sizes": "shape",
+}
 _FLAGS = ("requires_grad", "is_leaf", "retains_grad", "grad.requires_grad")
 SEEN |= {f"{flag} {value}": f"{flag} is {value}" for flag in _FLAGS for value in (True, False)}
 
@@ -85,9 +94,10 @@ def _kind(thing: str, got: str, expected: str) -> str:
     if got in ("True", "False"):
         flag = next((f for f in reversed(_FLAGS) if thing.endswith(f".{f}")), "")
         return f"{flag} {got}" if flag else "other"
-    for ending in ("shape", "dtype"):
-        if thing.endswith(f".{ending}"):
-            return ending
+    if thing.endswith(".shape"):
+        return _dimensions(*(len(re.findall(r"\d+", shape)) for shape in (got, expected)))
+    if thing.endswith(".dtype"):
+        return "dtype"
     return _numbers(got, expected)
 
 
@@ -103,7 +113,9 @@ def _numbers(got: str, expected: str) -> str:
     if not all(re.fullmatch(r"[\[\]\s,.\d+\-a-z]*", x) and re.search(r"[\d\]n]", x) for x in (a, b)):
         return "other"
     if re.sub(r"[^\[\],]", "", a) != re.sub(r"[^\[\],]", "", b):
-        return "shape"
+        return _dimensions(*(len(x) - len(x.lstrip("[")) for x in (a, b)))
+    if len(_tokens(a)) != len(_tokens(b)):
+        return "other sizes"
     if dtypes[0] != dtypes[1]:
         return "dtype"
     if "nan" in a and ("nan" not in b or _spread(a, b)):
@@ -113,9 +125,18 @@ def _numbers(got: str, expected: str) -> str:
     return "rounding" if _near(a, b, "float32" in dtypes[0]) else "numbers"
 
 
+def _dimensions(got: int, expected: int) -> str:
+    return "fewer dimensions" if got < expected else "more dimensions" if got > expected else "other sizes"
+
+
+def _tokens(text: str) -> list[str]:
+    """The numbers in the text of an array, as they are written."""
+    return re.findall(r"[^\[\],\s]+", text)
+
+
 def _spread(a: str, b: str) -> bool:
     """Whether NaN is shown where another number is expected."""
-    found, wanted = (re.findall(r"[^\[\],\s]+", text) for text in (a, b))
+    found, wanted = map(_tokens, (a, b))
     return len(found) == len(wanted) and any(
         x == "nan" and y != "nan" for x, y in zip(found, wanted, strict=True)
     )
@@ -124,7 +145,7 @@ def _spread(a: str, b: str) -> bool:
 def _near(a: str, b: str, single: bool) -> bool:
     """Whether numbers as they are shown differ by rounding only, in single precision or else in double."""
     try:
-        found, wanted = ([float(x) for x in re.findall(r"[^\[\],\s]+", text)] for text in (a, b))
+        found, wanted = ([float(x) for x in _tokens(text)] for text in (a, b))
     except ValueError:
         return False  # complex numbers, or some that are left out
     most = (1e-6 if single else 1e-10) * max(1.0, *map(abs, wanted), 0.0)

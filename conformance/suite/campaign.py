@@ -24,6 +24,7 @@ from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.reruns import Small
 from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.judgement.verdict import BREAKS
+from gradlaws.conformance.language.nested_steps import used_ops
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
@@ -118,9 +119,14 @@ class Campaign:
             return broke(case, error, options)
 
     def _failed_before(self, backend: Backend, law: str) -> list[Program]:
-        """What failed before a law: on an engine of this name, as far as it was kept; and on whatever engine."""
+        """What failed before a law: on an engine of this name, as far as it was kept; and on whatever engine.
+
+        Programs with ops that are listed as apart are none of this law's.
+        """
+        known = self.options.known[backend.name]
+        apart = known.apart(law) | {op for op, _ in known.apart_calls(law)}
         kept = [] if self.options.store is None else self.options.store.programs(backend, law)
-        return [*kept, *shipped().programs(backend, law)]
+        return [p for p in (*kept, *shipped().programs(backend, law)) if apart.isdisjoint(used_ops(p))]
 
     @contextmanager
     def kept(self) -> Iterator[None]:
