@@ -90,10 +90,7 @@ ONLY: dict[str, tuple[str, ...]] = {
 }
 #: Who may import what belongs to others.
 GUESTS = {
-    "torch": tuple(
-        f"conformance.adapters.{name}"
-        for name in ("torch", "torch_compile", "torch_devices", "torch_wrapper")
-    ),
+    "torch": tuple(f"conformance.adapters.torch{x}" for x in ("", "_compile", "_devices", "_wrapper")),
     "pytest": ("conformance.plugin", "conformance.suite", "commands.pytest_driver"),
     "jinja2": ("reports.page_templates",),
     "hypothesis": ("strategies", "conformance.judgement.law_run", "conformance.plugin", "conformance.suite"),

@@ -37,6 +37,7 @@ SHIPPED = {
     "torch-compile-eager": f"{_ROOM}.torch_compile:TorchCompileBackend",
     "torch-compile-inductor": f"{_ROOM}.torch_compile:InductorBackend",
     "torch-cuda": f"{_ROOM}.torch_devices:CudaBackend",
+    "torch-float32": f"{_ROOM}.torch_float32:Float32Backend",
     "torch-mps": f"{_ROOM}.torch_devices:MpsBackend",
     "torch-wrapper": f"{_ROOM}.torch_wrapper:WrapperBackend",
     "torch-xpu": f"{_ROOM}.torch_devices:XpuBackend",
