@@ -37,7 +37,7 @@ def in_context(b: Builder, times: int = 1) -> Iterator[Site]:
             if made is not None:
                 ends = made if isinstance(made, tuple) else (made,)
                 leaves = tuple(leaf for _, leaf in pairs if leaf is not None)
-                yield Site(row.name, leaves, (_used(b, b.entropy.pick(ends)),))
+                yield Site(row.name, leaves, (_used(b, row, b.entropy.pick(ends)),))
                 break
             b.undo(mark)
 
@@ -130,8 +130,11 @@ OPERANDS: tuple[Callable[[Builder, Array], tuple[Var, Var | None]], ...] = (
 # -- what comes after ----------------------------------------------------------------------------------------
 
 
-def _used(b: Builder, x: Var) -> Var:
-    """A result of some op on a result of a row: the cotangent that comes back from there is no gradient made for it."""
+def _used(b: Builder, row: Op, x: Var) -> Var:
+    """A result of some op on a result of a row: the cotangent that comes back from there is no gradient made for it.
+
+    Now and then it is the row itself: what its backward hands on, it gets.
+    """
     shape, way = b.shape(x), b.entropy.pick(RESULTS)
     made: Var | None = None
     if way == "transpose" and len(shape) > 1 and b.has(way):
@@ -141,7 +144,9 @@ def _used(b: Builder, x: Var) -> Var:
         made = b.apply(way, x, dim=dim, keepdim=False)
     elif way == "neg" and b.has(way):
         made = b.apply(way, x)
+    elif way == "again" and row.arity == 1 and not row.many:
+        made = b.drawn(row, x)
     return x if made is None else int(made)
 
 
-RESULTS = ("transpose", "sum", "mean", "", "transpose", "sum", "neg")
+RESULTS = ("transpose", "sum", "again", "mean", "", "transpose", "sum", "again", "neg")
