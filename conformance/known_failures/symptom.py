@@ -95,6 +95,8 @@ def _kind(thing: str, got: str, expected: str) -> str:
         flag = next((f for f in reversed(_FLAGS) if thing.endswith(f".{f}")), "")
         return f"{flag} {got}" if flag else "other"
     if thing.endswith(".shape"):
+        if got == "None":
+            return "no gradient"
         return _dimensions(*(len(re.findall(r"\d+", shape)) for shape in (got, expected)))
     if thing.endswith(".dtype"):
         return "dtype"
