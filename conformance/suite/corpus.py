@@ -67,7 +67,7 @@ class Corpus:
         return cls(engines, (Entry(e["law"], e["engine"], e["release"], loaded(e["steps"])) for e in lines))
 
     def programs(self, backend: Backend, law: str) -> list[Program]:
-        """What broke a law once and an engine can be asked for: it has all that the other one had, and its conventions."""
+        """What broke a law once and an engine can be asked for: it has all that the other one had."""
         has = backend.repertoire
         return [
             entry.program

@@ -50,7 +50,7 @@ class ProgramStore:
         return cls(DirectoryBasedExampleDatabase(place))
 
     def programs(self, backend: Backend, law: str) -> list[Program]:
-        """What failed before a law on an engine of this name, as far as this release has the ops and the capabilities."""
+        """What failed before a law on an engine of this name, as far as this release can all of it."""
         has = backend.repertoire
         found: list[Program] = []
         for value in sorted(self.database.fetch(_key(backend.name, law))):
