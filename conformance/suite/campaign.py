@@ -24,17 +24,16 @@ from gradlaws.conformance.judgement.fresh_processes import FreshProcesses
 from gradlaws.conformance.judgement.reruns import Small
 from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.judgement.verdict import BREAKS
-from gradlaws.conformance.language.nested_steps import used_ops
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.laws import Law
 from gradlaws.conformance.suite.cases import Case, Cases
-from gradlaws.conformance.suite.corpus import shipped
 from gradlaws.conformance.suite.crash_journal import Journal
 from gradlaws.conformance.suite.crash_reduction import FORK_SERVER, PostMortem
 from gradlaws.conformance.suite.crash_verdict import broke, crashed, timed_out
 from gradlaws.conformance.suite.record_lines import RecordLines, header, result_line
 from gradlaws.conformance.suite.replay import remember
 from gradlaws.conformance.suite.settings import Settings, SettingsError
+from gradlaws.conformance.suite.tried_first import tried_first
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.output_paths import OutputPathError
 from gradlaws.reports.record import Record, parsed, result_of
@@ -65,7 +64,9 @@ class Campaign:
         self.cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider takes it away
         folder = None if self.cache is None else Path(self.cache.mkdir("gradlaws"))
         self.journal = Journal(folder, options.is_worker, config)
-        self.journal.given = self._failed_before
+        self.journal.given = lambda backend, law: tried_first(
+            backend, law, options.known[backend.name], options.store
+        )
         self._so_far = RecordLines()
         #: Called with each line as it comes; for those who show progress.
         self.told: Callable[[dict[str, Any]], None] = lambda line: None
@@ -104,7 +105,7 @@ class Campaign:
                 if options.replay is not None:
                     return options.replay.judged(backend)
                 known = options.known[backend.name]
-                first = self._failed_before(backend, law.id)
+                first = tried_first(backend, law.id, known, options.store)
                 return judge_any(law, backend, options.effort, known, self.journal.write, self._fresh, first)
         except LawTimeout:
             return timed_out(
@@ -117,16 +118,6 @@ class Campaign:
             if not isinstance(error, EngineBroke) and not place_of(error, backend) and not starved(error):
                 raise  # a mistake of ours
             return broke(case, error, options)
-
-    def _failed_before(self, backend: Backend, law: str) -> list[Program]:
-        """What failed before a law: on an engine of this name, as far as it was kept; and on whatever engine.
-
-        Programs with ops that are listed as apart are none of this law's.
-        """
-        known = self.options.known[backend.name]
-        apart = known.apart(law) | {op for op, _ in known.apart_calls(law)}
-        kept = [] if self.options.store is None else self.options.store.programs(backend, law)
-        return [p for p in (*kept, *shipped().programs(backend, law)) if apart.isdisjoint(used_ops(p))]
 
     @contextmanager
     def kept(self) -> Iterator[None]:

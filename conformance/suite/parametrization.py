@@ -14,11 +14,11 @@ from gradlaws.conformance.judgement.profiles import CI
 from gradlaws.conformance.judgement.result import Result
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.laws import Law
-from gradlaws.conformance.suite.corpus import shipped
 from gradlaws.conformance.suite.pytest_outcome import end
 from gradlaws.conformance.suite.python_api import prepared
 from gradlaws.conformance.suite.record_lines import result_line
 from gradlaws.conformance.suite.selection import Selection
+from gradlaws.conformance.suite.tried_first import tried_first
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.record import result_of
 from gradlaws.reports.terminal import failure
@@ -49,7 +49,7 @@ class BoundLaw:
     def judge(self) -> Result:
         """The verdict as data; raises BackendError for an adapter that is not right."""
         backend, known = self._subject.prepared
-        first = shipped().programs(backend, self.law.id)
+        first = tried_first(backend, self.law.id, known)
         return judge_any(self.law, backend, self._effort, known, first=first)
 
     def __call__(self) -> None:

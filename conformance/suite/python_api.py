@@ -17,10 +17,10 @@ from gradlaws.conformance.judgement.verdict import ACCEPTABLE
 from gradlaws.conformance.known_failures.matching import KnownFailures
 from gradlaws.conformance.known_failures.toml_parser import about, load
 from gradlaws.conformance.laws.whole_program_laws import LISTABLE
-from gradlaws.conformance.suite.corpus import shipped
 from gradlaws.conformance.suite.example_verdict import judge_example
 from gradlaws.conformance.suite.record_lines import RecordLines, example_line, header, result_line
 from gradlaws.conformance.suite.selection import Selection
+from gradlaws.conformance.suite.tried_first import tried_first
 from gradlaws.conformance.whole_programs.run_item import judge_any
 from gradlaws.reports.record import parsed
 from gradlaws.reports.record_file import headed
@@ -69,7 +69,7 @@ def verify(
     for example in EXAMPLES.values() if selection.whole else ():
         took(example_line(judge_example(example, engine, known, effort)))
     for law in (*selection.laws(), *selection.wholes()):
-        first = shipped().programs(engine, law.id)
+        first = tried_first(engine, law.id, known)
         took(result_line(judge_any(law, engine, effort, known, first=first), engine))
     failed = any(line["verdict"] not in ACCEPTABLE for line in told.lines)
     return views([parsed([head, *told.lines, told.footer(int(failed), start)])])[0]
