@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,15 +10,20 @@ from overwriting_engine import Overwriting
 
 from gradlaws.conformance.adapters.reference import ReferenceBackend
 from gradlaws.conformance.engines.exceptions import EngineBroke, ReferenceBroke
+from gradlaws.conformance.execution.judging_standard import LENIENT
 from gradlaws.conformance.judgement.draws import start_of
 from gradlaws.conformance.judgement.effort import Effort
+from gradlaws.conformance.judgement.examination import unexplained
 from gradlaws.conformance.judgement.judge import judge
 from gradlaws.conformance.judgement.shrinker import same_failure
 from gradlaws.conformance.judgement.verdict import Verdict
 from gradlaws.conformance.known_failures.entry import Known
 from gradlaws.conformance.known_failures.matching import KnownFailures
+from gradlaws.conformance.language.program import Program
+from gradlaws.conformance.language.steps import Backward, Leaf, Look, literal
 from gradlaws.conformance.laws import LAWS
 from gradlaws.conformance.laws.breach import Broken
+from gradlaws.conformance.laws.trial import Trial
 from gradlaws.conformance.whole_programs.soak import Soak
 
 LISTED = KnownFailures([Known("ACC-01", "for a test", "https://example.org")])
@@ -57,6 +63,20 @@ def test_nor_what_its_error_bounds_raise(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("gradlaws.conformance.reference.error_bounds.bound_of", breaks)
     result = judge(LAWS["VAL-01"], Unbound(), Effort(20, shrink=0.0), LISTED)
     assert "the reference itself broke: ZeroDivisionError" in result.message
+
+
+def test_a_relation_that_breaks_between_right_programs_is_explained_by_no_deviation() -> None:
+    """Each program is what the reference says it is, with a deviation and without: the breach is something else."""
+
+    def breaks(t: Trial) -> None:
+        t.others.append(("the other", program))
+        raise Broken("META-01", "v0.grad", "1.", "2.", 1)
+
+    program = Program((Leaf(literal([1.0]), True, outs=(0,)), Backward((0,)), Look()))
+    law = replace(LAWS["META-01"], check=breaks)
+    for deviation in ("trace-goes-on", "grad-writes-retained"):
+        left = unexplained(law, program, ReferenceBackend(), LENIENT, frozenset({deviation}))
+        assert isinstance(left, Broken)
 
 
 def test_whole_programs_say_the_same_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:

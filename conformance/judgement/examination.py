@@ -74,10 +74,11 @@ def unexplained(
             trial = trial_of(law.id, program, backend, run(program, backend), standard, deviant(deviations))
             ask(law, trial, Judge(law.id))
     except Exception as error:
-        # A relation is between programs of one engine: it is explained where each of them is.
+        # A relation is between programs of one engine: it is explained where each of them is, one by a deviation.
         programs = [program, *(other for _, other in getattr(error, "others", ()))]
-        wrong = len(programs) > 1 and [first_wrong(p, backend, standard, deviations) for p in programs]
-        return next(filter(None, wrong), None) if wrong else error
+        if len(programs) == 1 or not any(first_wrong(p, backend, standard) for p in programs):
+            return error
+        return next(filter(None, (first_wrong(p, backend, standard, deviations) for p in programs)), None)
     return None
 
 
