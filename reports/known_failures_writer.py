@@ -13,11 +13,11 @@ from gradlaws.conformance.known_failures.program_marks import MARKS
 from gradlaws.conformance.known_failures.symptom import Symptom, symptom
 from gradlaws.conformance.language.program import Program
 from gradlaws.conformance.language.serialization import loaded
-from gradlaws.reports.record import Finding, LawResult
+from gradlaws.reports.record import LawResult
 from gradlaws.reports.view import View
 
 #: Names the deviation that does what a finding shows.
-Explained = Callable[[Finding], str]
+Explained = Callable[[LawResult], str]
 #: `reason (link)`, as the record has it.
 TOLD = re.compile(r"(.*) \((https?://\S+)\)", re.DOTALL)
 #: A script that fails as long as the defect is there.
@@ -36,11 +36,11 @@ def added(
     listed: KnownFailures,
     reason: str = "",
     link: str = "",
-    explained: Explained = lambda finding: "",
+    explained: Explained = lambda result: "",
 ) -> tuple[str, list[str]]:
     """(the text with an entry more for each law that fails and is not listed, these laws).
 
-    explained: names the deviation that does what a finding shows; empty if there is none.
+    explained: names the deviation that does what a result shows; empty if there is none.
 
     What is there stays as it is. A reason or link that nobody gave is left empty, and the file is refused until
     a person has filled it in.
@@ -80,15 +80,16 @@ def _entry(law: str, result: LawResult, reason: str, link: str, explained: Expla
     if result.message:
         lines.append(_comment(step + result.message))
     lines += [f"reason = {_quoted(reason)}", f"link = {_quoted(link)}"]
-    lines += _extent(finding, explained)
+    lines += _extent(result, explained)
     if finding and finding.law == law and SHOWS.search(finding.script):
         lines.append(f"script = {_block(finding.script)}")
     return "\n".join(lines)
 
 
-def _extent(finding: Finding | None, explained: Explained) -> Iterator[str]:
+def _extent(result: LawResult, explained: Explained) -> Iterator[str]:
     """What an entry excuses: what a deviation does, or what was seen, where it was seen."""
-    if finding is not None and (deviation := explained(finding)):
+    finding = result.finding
+    if finding is not None and (deviation := explained(result)):
         yield f"deviation = {_quoted(deviation)}"
         return
     seen = Symptom() if finding is None else symptom(finding.thing, finding.got, finding.expected)

@@ -46,6 +46,8 @@ SHAPES = (
 Form = tuple[tuple[tuple[int, ...], ...], int]
 #: Of the forms that fit a row, so many are remembered; and so many are tried to find them.
 FORMS, TRIED = 6, 500
+#: So many calls are tried, since narrow domains are missed often; and so many without a curvature are enough.
+CALLS, STRAIGHT = 32, 8
 #: Of a hundred programs, how many also write through a view.
 WRITTEN = 40
 _NUDGE = 2.0**-10
@@ -157,8 +159,10 @@ def site(b: Builder, row: Op, change: Change | None = None) -> Site | None:
 def calls(row: Op, entropy: Entropy) -> Iterator[tuple[list[Array], dict[str, Any]]]:
     """Operands and parameters for a row, those with a curvature first."""
     forms, curved = _forms(row.name)
-    straight = []
-    for _ in range(8 if forms else 0):
+    straight: list[tuple[list[Array], dict[str, Any]]] = []
+    for _ in range(CALLS if forms else 0):
+        if len(straight) == STRAIGHT:
+            break
         form, table = entropy.pick(forms)
         call = _call(row, entropy, form, TABLES[table])
         if call is not None and (not curved or bends(row, *call)):

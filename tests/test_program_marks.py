@@ -42,6 +42,7 @@ VIEW_OF_C = Apply("get_slice", (3,), (("start", 0), ("stop", 1)), outs=(2,))
 
 NO_GRAD, EXIT = Mode("no_grad"), Mode("exit")
 C = Leaf(literal([0.0, 0.0]), outs=(3,))
+SINGLE = Leaf(literal([0.0, 0.0], "float32"), outs=(3,))
 BACK = Backward((1,))
 FIRST = Grad((1,), (0,), create_graph=True, outs=(4,))
 AGAIN = Grad((4,), (0,), create_graph=True, outs=(5,))
@@ -95,6 +96,19 @@ MARKED: dict[str, tuple[Var | None, tuple[Step, ...], tuple[Step, ...]]] = {
     "non_leaf": (1, (X, Y), (X, C)),
     "given_gradient": (None, (X, C, Backward((0,), (3,))), (X, Backward((0,)))),
     "given_root": (0, (X, C, Backward((0,), (3,))), (X, Y, C, Backward((1,), (3,)))),
+    "given_leaf": (None, (X, C, Backward((0,), (3,))), (X, Y, C, Backward((1,), (3,)))),
+    "early_turn": (
+        None,
+        (X, Y, Apply("mul", (1, 1), outs=(4,)), Apply("neg", (1,), outs=(5,))),
+        (X, Y, Apply("mul", (1, 1), outs=(4,))),
+    ),
+    "freed_way": (None, (X, Y, BACK, BACK), (X, Y, Backward((1,), retain_graph=True), BACK)),
+    "root_twice": (None, (X, Y, Backward((1, 1))), (X, Y, Backward((0, 1)))),
+    "several_precisions": (
+        None,
+        (X, SINGLE, Apply("mul", (0, 3), outs=(4,))),
+        (X, C, Apply("mul", (0, 3), outs=(4,))),
+    ),
     "several_roots": (None, (X, Y, Backward((0, 1))), (X, Y, BACK)),
     "asked_root": (None, (X, Y, Grad((1,), (1,))), (X, Y, Grad((1,), (0,)))),
     "asked_twice": (None, (X, Y, Grad((1,), (0, 0))), (X, Y, Grad((1,), (0, 1)))),
@@ -128,9 +142,11 @@ def test_a_mark_is_there_and_not_there(mark: str) -> None:
         (("v1.grad", "[1.0000001] (float32)", "[1.] (float32)"), "rounding"),
         (("v1.grad", "[nan, 0.]", "[1., 2.]"), "nan"),
         (("v1.grad", "[1., 2.5e-07]", "[1., 2.]"), "numbers"),
-        (("v1.grad", "[[1., 2.]]", "[1., 2.]"), "shape"),
+        (("v1.grad", "[[1., 2.]]", "[1., 2.]"), "more dimensions"),
+        (("v1.grad", "3.", "[1., 2.]"), "fewer dimensions"),
+        (("v1.grad", "[1., 2., 3.]", "[1., 2.]"), "other sizes"),
         (("v1.grad", "[1., 2.] (float32)", "[1., 2.]"), "dtype"),
-        (("v1.grad.shape", "(1,)", "()"), "shape"),
+        (("v1.grad.shape", "(1,)", "()"), "more dimensions"),
         (("v1.is_leaf", "True", "False"), "is_leaf True"),
         (("v1.grad.requires_grad", "True", "False"), "grad.requires_grad True"),
         (("the memory of v1.grad", "shared with v2", "its own"), "shared"),

@@ -142,7 +142,7 @@ def test_a_program_that_kills_the_process_is_a_finding(tmp_path: Path) -> None:
         "        super().backward(root, gradient, **options)\n"
     )
     done = soaked(
-        tmp_path, "--backend", "dying:Dying", "--programs", "20", "--seed", "5", "--file", "found.jsonl"
+        tmp_path, "--backend", "dying:Dying", "--programs", "60", "--seed", "5", "--file", "found.jsonl"
     )
     out, err = done.communicate(timeout=200)
     assert done.returncode == 1, err
@@ -157,7 +157,7 @@ def test_a_program_that_kills_the_process_is_a_finding(tmp_path: Path) -> None:
     assert f"CRASH ({crash['id']}" in err
     assert "the process ended, exit code 0" in err
     last = [line for line in lines if line["type"] == "progress"][-1]
-    assert last["programs"] == 20, "all others are judged"
+    assert last["programs"] == 60, "all others are judged"
     assert last["crashes"] == sum(line["type"] == "death" for line in lines) > 0
     again = soaked(tmp_path, "--backend", "dying:Dying", "--file", "found.jsonl", "--replay", crash["id"])
     out, err = again.communicate(timeout=100)

@@ -68,13 +68,13 @@ def but_times(path: Path) -> list[dict[str, Any]]:
 
 def test_parts_come_to_what_one_soak_comes_to(tmp_path: Path) -> None:
     """With listed breaches of which some are made small, and more findings of a law than are kept."""
-    soaked(tmp_path / "one.jsonl", 150, None)
+    soaked(tmp_path / "one.jsonl", 240, None)
     tally = but_times(tmp_path / "one.jsonl")[-1]
     assert tally["excused"]["ACC-01"] > AUDITED
     assert tally["unreduced"]
     whole = Joined()
-    for first in (0, 50, 100):  # the last begins with what the first has, as on a cluster
-        lines = soaked(tmp_path / f"{first}.jsonl", first + 50, first, whole if first == 50 else None)
+    for first in (0, 80, 160):  # the last begins with what the first has, as on a cluster
+        lines = soaked(tmp_path / f"{first}.jsonl", first + 80, first, whole if first == 80 else None)
         whole.take(part_of(lines, str(first)), str(first))
     SoakFile(tmp_path / "joined.jsonl").write(whole)
     assert but_times(tmp_path / "joined.jsonl") == but_times(tmp_path / "one.jsonl")

@@ -72,9 +72,9 @@ def test_programs_are_as_long_as_they_should_be_and_mix_everything() -> None:
 
 
 def test_looks_are_part_of_the_program_and_differ_in_number() -> None:
-    looks = Counter(sum(isinstance(s, Look) for s in program) for program in drawn(200))
-    assert looks[1] > 20, "some programs are looked at in the end only"
-    assert sum(n for count, n in looks.items() if count > 8) > 20, "others after every action"
+    looks = Counter(sum(isinstance(s, Look) for s in program) for program in drawn(400))
+    assert looks[1] > 30, "some programs are looked at in the end only"
+    assert sum(n for count, n in looks.items() if count > 8) > 30, "others after every action"
 
 
 def test_most_steps_are_valid_and_some_are_wrong_on_purpose() -> None:

@@ -186,7 +186,7 @@ TOUCHED: dict[tuple[str, str], frozenset[str]] = {
         ("bare_root", "0-d"): "ROOT-02 ROOT-10 FUN-19 FUN-20",
         ("gradient_shape", "broadcasts"): "ROOT-03",
         ("gradient_type", "array"): "ROOT-11",
-        ("intermediates", "kept"): "DET-04 INP-04 LEAF-06 MODE-04 NONE-06 NONE-08 REQ-15",
+        ("intermediates", "kept"): "DET-04 LEAF-06 NONE-06 NONE-08 REQ-15",
         ("intermediates", "root"): "LEAF-06 NONE-06 NONE-08 REQ-15",
         ("untracked_result", "non-leaf"): "DET-06 LEAF-02 LEAF-07 MODE-01",
         ("untracked_result", "non-leaf if recorded"): "DET-06 LEAF-02 LEAF-07",

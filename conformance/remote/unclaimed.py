@@ -43,6 +43,8 @@ TAKES: dict[str, str] = {
     "inputs": "field `inputs` of step Backward",
     "same_object": "the answer to `read twice`, by identity",
     "gradient_argument": "field `gradients` of step Backward, which the engine itself takes",
+    "bare_gradient": "`null` for `gradients` of step Backward, where the root has one element",
+    "gradient_lists": "field `gradients` of step Backward with several roots, `null` for some of them",
     "order": "roots that are there twice",
     "float64": "dtype float64",
     "float32": "dtype float32",

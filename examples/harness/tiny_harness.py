@@ -116,6 +116,7 @@ HELLO = {
     "capabilities": [
         "constants",
         "gradient_argument",
+        "bare_gradient",
         "stored",
         "requires_grad",
         "is_leaf",
