@@ -210,8 +210,8 @@ class Backprop(SavedValues):
         return found
 
     def _retainers(self) -> list[tuple[Node, Tensor]]:
-        """Who retains its gradient, and where in the history; a leaf gets its own anyway."""
-        return [(t.anchor, t) for t in list(self._retaining) if t.anchor.owner is None]
+        """Who retains its gradient, and where in the history."""
+        return [(t.anchor, t) for t in list(self._retaining)]
 
     def _bounded(self, *call: Any) -> list[tuple[Node | None, Doubt | None]]:
         """What `_products` finds, with bounds that can be had when the graph is gone."""

@@ -210,11 +210,13 @@ class Engine(UserFunctions):
             if not flag:
                 raise MustRaise("REQ-12", "the flag of a non-leaf cannot be cleared; use detach()")
             return x
+        self._retaining.discard(x)  # a leaf gets its gradient anyway
         if flag and x.place is not None:
             x.family.resume(x.place)
         elif flag != node.tracked:
-            made = Node(node.array, tracked=flag, owner=x if flag else None)
-            # Graphs already recorded keep their node; delivery asks the owner.
+            made = Node(
+                node.array, tracked=flag, owner=x if flag else None
+            )  # what is recorded keeps its node
             if node.row is not None or node.noise is not None:
                 made.noise = lambda: bound_of(node)
             x.place = made if flag else x.family.anchor
