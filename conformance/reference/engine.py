@@ -214,9 +214,7 @@ class Engine(UserFunctions):
         if flag and x.place is not None:
             x.family.resume(x.place)
         elif flag != node.tracked:
-            made = Node(
-                node.array, tracked=flag, owner=x if flag else None
-            )  # what is recorded keeps its node
+            made = Node(node.array, tracked=flag, owner=x if flag else None)  # graphs keep theirs
             if node.row is not None or node.noise is not None:
                 made.noise = lambda: bound_of(node)
             x.place = made if flag else x.family.anchor
