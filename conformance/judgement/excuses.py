@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
+from functools import cache, partial
 
 from gradlaws.conformance.engines.backend import Backend
 from gradlaws.conformance.engines.exceptions import ReferenceBroke
@@ -51,7 +51,8 @@ class Excuses:
             return blamed, None
         did: Explained
         if program is not None:
-            did = lambda names: self._unexplained(program, deviations=names) is None  # noqa: E731
+            left = cache(lambda names: self._unexplained(program, deviations=names))  # a run each
+            did = lambda names: left(names) is None  # noqa: E731
         elif data is not None:
             did = lambda names: self._exhibited(data, error=error, deviations=names)  # noqa: E731
         else:
@@ -60,7 +61,7 @@ class Excuses:
         if entry is not None:
             return entry.law, entry
         # Several listed defects may meet in one program: what the deviations leave may be described.
-        rest = None if program is None else self._unexplained(program, deviations=self.known.deviations)
+        rest = None if program is None else left(self.known.deviations)
         if rest is None or isinstance(rest, ReferenceBroke) or symptom_of(rest) == symptom_of(error):
             return blamed, None
         return self._described(rest.law if isinstance(rest, Broken) else self.law, program, rest)
